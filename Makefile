@@ -1,0 +1,53 @@
+# Everything one does with a checkout. demo, test, lint and bench first do all their own set-up (setup/bootstrap).
+#   make PYTHON=/path/to/python3.12 <target>    choose the interpreter
+
+SHELL := /bin/bash
+BIN := .venv/bin
+# Every top-level package is checked; a new one is covered the day it appears.
+PACKAGES := $(sort $(patsubst %/__init__.py,%,$(filter-out tests/%,$(wildcard */__init__.py))))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench install clean distclean setup setup-demo check-setup pins
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
+
+demo: setup-demo ## one press heard in the other cars: SAY=<wav> lets car-1 say yours, LIVE=1 leaves it running
+	@$(BIN)/ptt-lab demo --out build/demo $(if $(SAY),--say '$(subst ','\'',$(SAY))') $(if $(filter-out 0,$(LIVE)),--live)
+
+test: setup ## every test but the rig's; ARGS="-k floor -x" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy --strict, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/python -m pytest tests/test_import_direction.py
+
+format: setup ## let ruff format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: setup ## every benchmark, into build/bench/
+	@$(BIN)/ptt-lab bench --out build/bench $(ARGS)
+
+install: ## as root: /opt/ptt, systemd units, example configurations; DESTDIR= and PREFIX= as usual
+	@setup/install
+
+setup: ## only the set-up: apt packages and .venv
+	@setup/bootstrap full
+
+setup-demo:
+	@setup/bootstrap base
+
+check-setup: ## say what the set-up lacks; changes nothing
+	@setup/bootstrap --check
+
+pins: setup ## after a change of dependencies: newest versions into constraints.txt
+	@setup/pin
+
+clean: ## remove what was built; keeps .venv
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0r rm -rf
+
+distclean: clean ## remove .venv too
+	@rm -rf .venv

@@ -1,0 +1,308 @@
+"""Control messages: JSON objects with a `type`, one frozen struct each.
+
+Unknown fields are ignored on reading, so that a newer peer can add some. docs/protocol.md is generated from these
+classes: their docstrings and field descriptions are the specification a stranger reads.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from protocol.ids import Burst, ConnectionId, Count, EventId, Id, Name, RequestId, Rev, Seq, UnixMs
+
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Text = Annotated[str, Meta(max_length=256)]
+ChannelName = Annotated[str, Meta(min_length=1, max_length=63)]
+
+
+class Priority(StrEnum):
+    """Floor priority, lowest first in `RANK`; clamped by the server to what the member is allowed."""
+
+    NORMAL = "normal"
+    HIGH = "high"
+    EMERGENCY = "emergency"
+
+    @property
+    def rank(self) -> int:
+        """0 normal, 1 high, 2 emergency."""
+        return _RANK[self]
+
+
+_RANK = {Priority.NORMAL: 0, Priority.HIGH: 1, Priority.EMERGENCY: 2}
+
+
+class DenyCause(StrEnum):
+    """Why a floor request was denied; the numbers of TS 24.380 8.2.6.2 are in docs/protocol.md."""
+
+    ANOTHER_HAS_PERMISSION = "another_has_permission"
+    INTERNAL_ERROR = "internal_error"
+    ONLY_PARTICIPANT = "only_participant"
+    RETRY_AFTER = "retry_after"
+    RECEIVE_ONLY = "receive_only"
+    NO_RESOURCES = "no_resources"
+    QUEUE_FULL = "queue_full"
+    OTHER = "other"
+
+
+class RevokeCause(StrEnum):
+    """Why a held floor was taken back; TS 24.380 8.2.10.2."""
+
+    ONLY_ONE_CLIENT = "only_one_client"
+    BURST_TOO_LONG = "burst_too_long"
+    NO_PERMISSION = "no_permission"
+    PREEMPTED = "preempted"
+    NO_RESOURCES = "no_resources"
+    OTHER = "other"
+
+
+class Ended(StrEnum):
+    """How a burst ended. Only the tail of a `released` one is played out."""
+
+    RELEASED = "released"
+    LIMIT = "limit"
+    PREEMPTED = "preempted"
+    LOST = "lost"
+    CLEANED = "cleaned"
+    SUPERSEDED = "superseded"
+
+
+class PresenceState(StrEnum):
+    """What a member is: told by itself, by its last will (`lost`), or by the server about the dead."""
+
+    ONLINE = "online"
+    SLEEPING = "sleeping"
+    OFFLINE = "offline"
+    LOST = "lost"
+
+
+class AppType(StrEnum):
+    """What kind of member it is."""
+
+    VEHICLE_GATEWAY = "vehicle_gateway"
+    CALL_MANAGER = "call_manager"
+    PICKUP_DRIVER = "pickup_driver"
+    MONITOR = "monitor"
+
+
+class EventType(StrEnum):
+    """The plan's six event types and, in lower part, the ones added here."""
+
+    SESSION_STARTED = "SESSION_STARTED"
+    SESSION_ENDED = "SESSION_ENDED"
+    USER_JOINED = "USER_JOINED"
+    USER_LEFT = "USER_LEFT"
+    SPEAKER_CHANGED = "SPEAKER_CHANGED"
+    HEARTBEAT_LOST = "HEARTBEAT_LOST"
+    BURST_ENDED = "BURST_ENDED"
+    CLEANED = "CLEANED"
+
+
+class _Control(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of every control message."""
+
+
+class Session(_Control, frozen=True, kw_only=True, tag="session"):
+    """The office's floor as the server's store has it. Retained; the one with the lower `rev` loses."""
+
+    rev: Rev
+    store: Annotated[str, Meta(min_length=1, max_length=64, description="which store issued it; another's is refused")]
+    active: Annotated[bool, Meta(description="true from the first grant until the hang time after the last burst")]
+    channel_name: Annotated[ChannelName, Meta(description="voice channel that members join while active")]
+    burst: Annotated[Burst, Meta(description="the burst being spoken, else the last one; 0 if there was none yet")] = 0
+    current_speaker: Annotated[Id | None, Meta(description="who holds the floor; null while it is idle")] = None
+    speaker_name: Name | None = None
+    speaker_uid: Annotated[int, Meta(ge=0, le=2**32 - 1, description="the speaker's Agora uid; 0 is none")] = 0
+    priority: Priority = Priority.NORMAL
+    event_id: Annotated[EventId | None, Meta(description="id of the running session, else of the last one")] = None
+    started_at: Annotated[UnixMs | None, Meta(description="when that session started, Unix ms, for people")] = None
+    ended: Annotated[Ended | None, Meta(description="how `burst` ended; null while it is being spoken")] = None
+    last_seq: Annotated[Seq | None, Meta(description="number of a released burst's last voice frame, if any")] = None
+
+
+class FloorRequest(_Control, frozen=True, kw_only=True, tag="floor_request"):
+    """Floor Request: the button went down. Sent again (to `floor/<user>/again`) until answered."""
+
+    request_id: Annotated[RequestId, Meta(description="rises with every press; equal gets the same answer again")]
+    priority: Priority = Priority.NORMAL
+
+
+class FloorRenew(_Control, frozen=True, kw_only=True, tag="floor_renew"):
+    """Keeps the lease of a burst: at once after the grant, then every second while its voice gets through."""
+
+    burst: Burst
+    renew_no: Annotated[Count, Meta(description="1, 2, 3, ... within the burst")]
+
+
+class FloorRelease(_Control, frozen=True, kw_only=True, tag="floor_release"):
+    """Floor Release: the talk is over, or a request is given up. Sent again until acknowledged."""
+
+    request_id: RequestId
+    burst: Annotated[Burst | None, Meta(description="the burst granted to it; null if no grant had arrived")] = None
+    last_seq: Annotated[Seq | None, Meta(description="number of the last voice frame sent; null if none was")] = None
+
+
+class FloorGranted(_Control, frozen=True, kw_only=True, tag="floor_granted"):
+    """Floor Granted: speak. Renew at once and every second, or the floor is freed."""
+
+    rev: Rev
+    request_id: RequestId
+    burst: Burst
+    duration_s: Annotated[Seconds, Meta(description="talk-time limit of this burst")]
+    lease_s: Annotated[Seconds, Meta(description="unrenewed for this long, the floor is freed")]
+
+
+class FloorDeny(_Control, frozen=True, kw_only=True, tag="floor_deny"):
+    """Floor Deny: who speaks, why not you, and how long at most it can last."""
+
+    rev: Rev
+    request_id: RequestId
+    cause: DenyCause
+    speaker: Annotated[Id | None, Meta(description="who holds the floor")] = None
+    speaker_name: Name | None = None
+    remaining_s: Annotated[Seconds | None, Meta(description="time until the speaker's limit, if known")] = None
+
+
+class FloorQueued(_Control, frozen=True, kw_only=True, tag="floor_queued"):
+    """Floor Queue Position Info: wait, keep the button down, repeat the request every second."""
+
+    rev: Rev
+    request_id: RequestId
+    position: Annotated[int, Meta(ge=1, le=1000, description="1 is next")]
+
+
+class FloorRenewed(_Control, frozen=True, kw_only=True, tag="floor_renewed"):
+    """Answers a floor_renew: the burst is still yours."""
+
+    rev: Rev
+    burst: Burst
+    renew_no: Count
+
+
+class FloorRevoke(_Control, frozen=True, kw_only=True, tag="floor_revoke"):
+    """Floor Revoke: stop; nothing more of this burst is played anywhere. Answer with a floor_release."""
+
+    rev: Rev
+    burst: Burst
+    cause: RevokeCause
+
+
+class FloorAck(_Control, frozen=True, kw_only=True, tag="floor_ack"):
+    """Floor Ack: answers a floor_release; that request is over for good."""
+
+    rev: Rev
+    request_id: RequestId
+
+
+class Presence(_Control, frozen=True, kw_only=True, tag="presence"):
+    """What a member is. Retained; (connection_id, presence_no) gives the order, a will has the highest presence_no."""
+
+    state: PresenceState
+    connection_id: ConnectionId
+    presence_no: Annotated[Count, Meta(description="1, 2, 3, ... within the connection")]
+    in_channel: Annotated[EventId | None, Meta(description="event_id of the session whose channel it has joined")] = None
+    app_type: AppType = AppType.VEHICLE_GATEWAY
+    name: Name | None = None
+    device_info: Text | None = None
+    joined_at: Annotated[UnixMs | None, Meta(description="when this connection came online, Unix ms, for people")] = None
+    reason: Annotated[Text | None, Meta(description="why, where the server or a will speaks for the member")] = None
+
+
+class VoiceHealth(Struct, frozen=True, kw_only=True):
+    """State of a member's voice side, as its worker reports it."""
+
+    worker: Annotated[str, Meta(max_length=16, description="ok, starting or down")] = "ok"
+    capture: Annotated[bool, Meta(description="microphone open")] = True
+    playback: Annotated[bool, Meta(description="speaker open")] = True
+    link: Annotated[bool, Meta(description="voice connection up")] = True
+    frames_played: Count = 0
+    frames_concealed: Count = 0
+    frames_late: Count = 0
+    buffer_ms: Annotated[int, Meta(ge=0, le=10_000, description="present delay of the jitter buffer")] = 0
+
+
+class Heartbeat(_Control, frozen=True, kw_only=True, tag="heartbeat"):
+    """Sign of life every 60 s, QoS 1; a member silent for 170 s of connected time is gone."""
+
+    connection_id: ConnectionId
+    beat_no: Annotated[Count, Meta(description="1, 2, 3, ... within the connection")]
+    burst: Annotated[Burst, Meta(description="the burst it is listening to; 0 is none")] = 0
+    voice: VoiceHealth = VoiceHealth()
+
+
+class RosterMember(Struct, frozen=True, kw_only=True):
+    """One member in the roster."""
+
+    user: Id
+    state: PresenceState
+    name: Name | None = None
+    app_type: AppType = AppType.VEHICLE_GATEWAY
+    in_channel: Annotated[bool, Meta(description="joined to the running session's channel")] = False
+
+
+class Roster(_Control, frozen=True, kw_only=True, tag="roster"):
+    """Who is there, for monitors. Retained, published on change and at most once a second."""
+
+    participants: Annotated[Count, Meta(description="members joined to the running session's channel")]
+    members: tuple[RosterMember, ...]
+
+
+class Event(_Control, frozen=True, kw_only=True, tag="event"):
+    """One line of the office's durable log. Once in the log; at least once here, so take each `no` once."""
+
+    no: Annotated[Count, Meta(description="1, 2, 3, ... within the office")]
+    event: EventType
+    at: UnixMs
+    event_id: Annotated[EventId | None, Meta(description="the session it belongs to")] = None
+    user: Id | None = None
+    name: Name | None = None
+    metadata: Annotated[dict[str, Any], Meta(description="per type, see the table of events")] = {}
+
+
+class Severity(StrEnum):
+    """How much an alert matters."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Alert(_Control, frozen=True, kw_only=True, tag="alert"):
+    """Something is wrong with a device. Retained until cured, then cleared by an empty payload."""
+
+    alert: Id
+    severity: Severity
+    what: Annotated[Text, Meta(description="what is wrong")]
+    mend: Annotated[Text, Meta(description="how to mend it")]
+    since: UnixMs
+
+
+class DeviceInfo(_Control, frozen=True, kw_only=True, tag="device_info"):
+    """What a device is. Retained, published once per connection."""
+
+    version: Text
+    python: Text
+    board: Text
+    pins: Annotated[Text, Meta(description="pin factory in use")]
+    capture: Text
+    playback: Text
+
+
+class DeviceState(_Control, frozen=True, kw_only=True, tag="device_state"):
+    """What a device is doing. Retained, published on change and at most once a second."""
+
+    floor: Annotated[Text, Meta(description="state of its floor participant, e.g. `U: has permission`")]
+    keyed: Annotated[bool, Meta(description="the button is down")]
+    voice: VoiceHealth
+    last_press: Annotated[Text | None, Meta(description="how its last press was answered")] = None
+
+
+FromMember = FloorRequest | FloorRenew | FloorRelease
+"""What travels on `floor/<user>` and `floor/<user>/again`."""
+
+Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | FloorAck
+"""What travels on `floor/<user>/reply`."""
+
+Message = (
+    Session | FromMember | Reply | Presence | Heartbeat | Roster | Event | Alert | DeviceInfo | DeviceState
+)
+"""Every control message."""

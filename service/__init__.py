@@ -1,0 +1,1 @@
+"""What every process of ours needs from its machine: settings, logs, systemd, and its one MQTT link."""

@@ -207,7 +207,7 @@ def test_a_core_may_use_the_wires_words_its_ports_and_its_own_modules(tmp_path: 
     plant(
         tmp_path,
         "gateway/core/floor.py",
-        "import re\nfrom protocol.ids import User\nfrom . import table\nfrom gateway.core import x\nfrom .. import ports",
+        "from protocol.ids import User\nfrom . import table\nfrom gateway.core import x\nfrom .. import ports",
     )
 
     assert impurities(tmp_path) == []

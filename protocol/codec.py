@@ -11,7 +11,7 @@ ROSTER_BYTES_MAX = 256 * 1024
 """500 members of 200 bytes, twice over."""
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Message)
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 CARRIES: dict[Kind, frozenset[str]] = {
     Kind.SESSION: frozenset({"session"}),

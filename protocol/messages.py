@@ -200,11 +200,11 @@ class Presence(_Control, frozen=True, kw_only=True, tag="presence"):
     state: PresenceState
     connection_id: ConnectionId
     presence_no: Annotated[Count, Meta(description="1, 2, 3, ... within the connection")]
-    in_channel: Annotated[EventId | None, Meta(description="event_id of the session whose channel it has joined")] = None
+    in_channel: Annotated[EventId | None, Meta(description="event_id of the session whose channel it joined")] = None
     app_type: AppType = AppType.VEHICLE_GATEWAY
     name: Name | None = None
     device_info: Text | None = None
-    joined_at: Annotated[UnixMs | None, Meta(description="when this connection came online, Unix ms, for people")] = None
+    joined_at: Annotated[UnixMs | None, Meta(description="when this connection came online, for people")] = None
     reason: Annotated[Text | None, Meta(description="why, where the server or a will speaks for the member")] = None
 
 
@@ -302,7 +302,5 @@ FromMember = FloorRequest | FloorRenew | FloorRelease
 Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | FloorAck
 """What travels on `floor/<user>/reply`."""
 
-Message = (
-    Session | FromMember | Reply | Presence | Heartbeat | Roster | Event | Alert | DeviceInfo | DeviceState
-)
+Message = Session | FromMember | Reply | Presence | Heartbeat | Roster | Event | Alert | DeviceInfo | DeviceState
 """Every control message."""

@@ -48,7 +48,7 @@ class Arm(_Word, frozen=True, kw_only=True, tag="arm"):
 
 
 class Transmit(_Word, frozen=True, kw_only=True, tag="transmit"):
-    """Permission, itself a lease of TRANSMIT_LEASE_S: the first one sends the request's pre-roll as `burst`, then live."""
+    """Permission, a lease of TRANSMIT_LEASE_S: the first one sends the request's pre-roll as `burst`, then live."""
 
     request_id: RequestId
     burst: Burst
@@ -214,13 +214,11 @@ class Fault(_Word, frozen=True, kw_only=True, tag="fault"):
     what: Annotated[str, Meta(max_length=512)]
 
 
-WorkerEvent = (
-    Hello | SoundDevice | VoiceLink | Joined | Left | Through | Drained | Heard | PlayedOut | Pong | Fault
-)
+WorkerEvent = Hello | SoundDevice | VoiceLink | Joined | Left | Through | Drained | Heard | PlayedOut | Pong | Fault
 
 _encoder = msgspec.msgpack.Encoder()
-_commands = msgspec.msgpack.Decoder(Command)
-_events = msgspec.msgpack.Decoder(WorkerEvent)
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_events: msgspec.msgpack.Decoder[WorkerEvent] = msgspec.msgpack.Decoder(WorkerEvent)
 
 
 def encode(word: Command | WorkerEvent) -> bytes:

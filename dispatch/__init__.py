@@ -1,0 +1,1 @@
+"""The office: floor control server, its store, and the service around them."""

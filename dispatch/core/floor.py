@@ -1,0 +1,370 @@
+"""Floor control server machine of one office: the table, and a procedure for each of its cells.
+
+Every procedure runs inside a transaction on a `Turn`, so two requests of one moment, even at two replicas, are judged
+one after the other. Inputs of the judge carry what it had seen and change nothing if the row has moved on since.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from dispatch.core.inputs import (
+    WORDS,
+    Asked,
+    Forget,
+    GraceOver,
+    HangOver,
+    Input,
+    LeaseOver,
+    LimitOver,
+    Word,
+)
+from dispatch.core.state import Answer, FloorState, Member, Queued
+from dispatch.core.turn import Turn
+from protocol.ids import RequestId
+from protocol.messages import (
+    DenyCause,
+    Ended,
+    EventType,
+    FloorAck,
+    FloorDeny,
+    FloorGranted,
+    FloorQueued,
+    FloorRelease,
+    FloorRenew,
+    FloorRenewed,
+    FloorRequest,
+    FloorRevoke,
+    Priority,
+    RevokeCause,
+)
+from protocol.timers import LEASE_S
+
+AnyInput = TypeVar("AnyInput", bound=Input)
+
+
+def decide(turn: Turn, asked: Asked) -> bool:
+    """Run the cell for (state, input); False where the table has none: the message is discarded, the state kept."""
+    cell = TABLE.get((turn.floor.state, WORDS[type(asked.input)]))
+    if cell is None:
+        return False
+    cell(turn, asked)
+    return True
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def judge_request(turn: Turn, asked: Asked) -> None:
+    """Answer a request: a repeated one as before, an older one not at all, a new one by the floor's state."""
+    request = _input(asked, FloorRequest)
+    member = turn.member(asked.user)
+    if request.request_id < member.request_id:
+        return
+    if request.request_id == member.request_id:
+        _answer_again(turn, member, asked)
+        return
+    priority = _clamped(turn, asked.user, request.priority)
+    _drop_from_queue(turn, asked.user)
+    if asked.user in turn.rules.listen_only:
+        _deny(turn, member, request.request_id, DenyCause.RECEIVE_ONLY, asked)
+        return
+    floor = turn.floor
+    if floor.state is FloorState.IDLE:
+        _grant(turn, member, request.request_id, priority)
+    elif floor.holder == asked.user:
+        _end_burst(turn, Ended.SUPERSEDED, None)
+        _grant(turn, member, request.request_id, priority)
+    elif floor.state is FloorState.PENDING_REVOKE:
+        _end_burst(turn, Ended.LIMIT, None)
+        _grant(turn, member, request.request_id, priority)
+    elif priority.rank > floor.priority.rank:
+        _revoke_holder(turn, RevokeCause.PREEMPTED)
+        _end_burst(turn, Ended.PREEMPTED, None)
+        _grant(turn, member, request.request_id, priority)
+    elif not turn.rules.queue:
+        _deny(turn, member, request.request_id, DenyCause.ANOTHER_HAS_PERMISSION, asked)
+    elif len(floor.queue) >= turn.rules.queue_max:
+        _deny(turn, member, request.request_id, DenyCause.QUEUE_FULL, asked)
+    else:
+        _enqueue(turn, member, request.request_id, priority)
+
+
+def _answer_again(turn: Turn, member: Member, asked: Asked) -> None:
+    match member.answer:
+        case Answer.GRANTED:
+            if turn.floor.holder == member.user and turn.floor.request_id == member.request_id:
+                _say_granted(turn, member.user)
+        case Answer.QUEUED:
+            _say_position(turn, member.user)
+        case Answer.DENIED:
+            deaf = member.user in turn.rules.listen_only
+            cause = DenyCause.RECEIVE_ONLY if deaf else DenyCause.ANOTHER_HAS_PERMISSION
+            _deny(turn, member, member.request_id, cause, asked)
+        case Answer.CLOSED:
+            pass
+
+
+def _clamped(turn: Turn, user: str, wanted: Priority) -> Priority:
+    allowed = turn.rules.priorities.get(user, Priority.NORMAL)
+    return min(wanted, allowed, key=lambda p: p.rank)
+
+
+def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority) -> None:
+    floor = turn.floor
+    starting = not floor.active
+    turn.put_member(member, request_id=request_id, answer=Answer.GRANTED)
+    turn.change(
+        state=FloorState.TAKEN,
+        burst=floor.next_burst(),
+        holder=member.user,
+        holder_name=turn.name_of(member),
+        priority=priority,
+        request_id=request_id,
+        renew_no=0,
+        ended=None,
+        last_seq=None,
+        active=True,
+        event_id=turn.new_id() if starting else floor.event_id,
+        started_at=turn.wall_ms if starting else floor.started_at,
+    )
+    _say_granted(turn, member.user)
+    name = turn.floor.holder_name
+    if starting:
+        turn.event(EventType.SESSION_STARTED, member.user, name, channel_name=turn.floor.channel_name)
+    turn.event(EventType.SPEAKER_CHANGED, member.user, name, burst=turn.floor.burst, priority=priority.value)
+
+
+def _say_granted(turn: Turn, user: str) -> None:
+    floor = turn.floor
+    if floor.request_id is None:
+        return
+    turn.reply(
+        user,
+        FloorGranted(
+            rev=floor.rev,
+            request_id=floor.request_id,
+            burst=floor.burst,
+            duration_s=turn.rules.talk_limit_s,
+            lease_s=LEASE_S,
+        ),
+    )
+
+
+def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, asked: Asked) -> None:
+    turn.put_member(member, request_id=request_id, answer=Answer.DENIED)
+    floor = turn.floor
+    turn.reply(
+        member.user,
+        FloorDeny(
+            rev=floor.rev,
+            request_id=request_id,
+            cause=cause,
+            speaker=floor.holder,
+            speaker_name=floor.holder_name,
+            remaining_s=asked.remaining_s if floor.holder else None,
+        ),
+    )
+
+
+# --- queue ----------------------------------------------------------------------------------------------------------
+
+
+def _enqueue(turn: Turn, member: Member, request_id: RequestId, priority: Priority) -> None:
+    entry = Queued(user=member.user, request_id=request_id, priority=priority)
+    ahead = sum(1 for q in turn.floor.queue if q.priority.rank >= priority.rank)
+    queue = (*turn.floor.queue[:ahead], entry, *turn.floor.queue[ahead:])
+    turn.put_member(member, request_id=request_id, answer=Answer.QUEUED)
+    turn.note(queue=queue)
+    for waiting in queue[ahead:]:
+        _say_position(turn, waiting.user)
+
+
+def _say_position(turn: Turn, user: str) -> None:
+    for position, waiting in enumerate(turn.floor.queue, 1):
+        if waiting.user == user:
+            turn.reply(user, FloorQueued(rev=turn.floor.rev, request_id=waiting.request_id, position=position))
+
+
+def _drop_from_queue(turn: Turn, user: str) -> None:
+    left = tuple(q for q in turn.floor.queue if q.user != user)
+    if left != turn.floor.queue:
+        turn.note(queue=left)
+
+
+def forget_queued(turn: Turn, asked: Asked) -> None:
+    """Take a silent member out of the queue."""
+    gone = _input(asked, Forget)
+    member = turn.member(gone.user)
+    if member.request_id == gone.request_id and member.answer is Answer.QUEUED:
+        _drop_from_queue(turn, gone.user)
+        turn.put_member(member, answer=Answer.CLOSED)
+
+
+def _settle(turn: Turn) -> None:
+    """Give an idle floor to the first who waits; where nobody does and no hang time is set, end the session."""
+    if turn.floor.state is not FloorState.IDLE:
+        return
+    if turn.floor.queue:
+        first, turn_queue = turn.floor.queue[0], turn.floor.queue[1:]
+        turn.note(queue=turn_queue)
+        _grant(turn, turn.member(first.user), first.request_id, first.priority)
+        for waiting in turn_queue:
+            _say_position(turn, waiting.user)
+    elif turn.floor.active and turn.rules.hang_s == 0:
+        _end_session(turn, "last burst ended")
+
+
+# --- holder ---------------------------------------------------------------------------------------------------------
+
+
+def _holds(turn: Turn, user: str, burst: int) -> bool:
+    return turn.floor.holder == user and turn.floor.burst == burst
+
+
+def renew(turn: Turn, asked: Asked) -> None:
+    """Keep the holder's lease; whoever else renews is told to stop."""
+    message = _input(asked, FloorRenew)
+    if not _holds(turn, asked.user, message.burst):
+        refuse_renewal(turn, asked)
+        return
+    if message.renew_no > turn.floor.renew_no:
+        turn.note(renew_no=message.renew_no)
+    turn.reply(asked.user, FloorRenewed(rev=turn.floor.rev, burst=message.burst, renew_no=message.renew_no))
+
+
+def refuse_renewal(turn: Turn, asked: Asked) -> None:
+    """Tell a member that this burst is not its own (any more)."""
+    message = _input(asked, FloorRenew)
+    cause = RevokeCause.BURST_TOO_LONG if _holds(turn, asked.user, message.burst) else RevokeCause.NO_PERMISSION
+    turn.reply(asked.user, FloorRevoke(rev=turn.floor.rev, burst=message.burst, cause=cause))
+
+
+def release(turn: Turn, asked: Asked) -> None:
+    """End the burst or the wait of a request, close the request for good, acknowledge."""
+    message = _input(asked, FloorRelease)
+    member = turn.member(asked.user)
+    if message.request_id >= member.request_id:
+        turn.put_member(member, request_id=message.request_id, answer=Answer.CLOSED)
+    floor = turn.floor
+    if floor.holder == asked.user and floor.request_id is not None and floor.request_id <= message.request_id:
+        own = floor.request_id == message.request_id
+        revoked = floor.state is FloorState.PENDING_REVOKE
+        _end_burst(turn, Ended.LIMIT if revoked else Ended.RELEASED, message.last_seq if own and not revoked else None)
+    queued = next((q for q in turn.floor.queue if q.user == asked.user), None)
+    if queued and queued.request_id <= message.request_id:
+        _drop_from_queue(turn, asked.user)
+    _settle(turn)
+    turn.reply(asked.user, FloorAck(rev=turn.floor.rev, request_id=message.request_id))
+
+
+def _end_burst(turn: Turn, ended: Ended, last_seq: int | None) -> None:
+    floor = turn.floor
+    if floor.holder is not None:
+        holder = turn.member(floor.holder)
+        if holder.request_id == floor.request_id:
+            turn.put_member(holder, answer=Answer.CLOSED)
+    turn.event(
+        EventType.BURST_ENDED,
+        floor.holder,
+        floor.holder_name,
+        burst=floor.burst,
+        ended=ended.value,
+        last_seq=last_seq,
+    )
+    turn.change(
+        state=FloorState.IDLE,
+        holder=None,
+        holder_name=None,
+        holder_uid=0,
+        priority=Priority.NORMAL,
+        request_id=None,
+        renew_no=0,
+        ended=ended,
+        last_seq=last_seq,
+    )
+
+
+def _revoke_holder(turn: Turn, cause: RevokeCause) -> None:
+    if turn.floor.holder is not None:
+        turn.reply(turn.floor.holder, FloorRevoke(rev=turn.floor.rev, burst=turn.floor.burst, cause=cause))
+
+
+# --- the judge's verdicts -------------------------------------------------------------------------------------------
+
+
+def lease_over(turn: Turn, asked: Asked) -> None:
+    """Free a floor whose holder fell silent, if it still is the pair the judge had seen."""
+    seen = _input(asked, LeaseOver)
+    if (turn.floor.burst, turn.floor.renew_no) != (seen.burst, seen.renew_no):
+        return
+    if turn.floor.renew_no:
+        turn.event(EventType.HEARTBEAT_LOST, turn.floor.holder, turn.floor.holder_name, burst=seen.burst, of="floor")
+    _end_burst(turn, Ended.LOST, None)
+    _settle(turn)
+
+
+def limit_over(turn: Turn, asked: Asked) -> None:
+    """Revoke a burst that outlived its limit; the holder has T3 to release it."""
+    if turn.floor.burst == _input(asked, LimitOver).burst:
+        _revoke_holder(turn, RevokeCause.BURST_TOO_LONG)
+        turn.change(state=FloorState.PENDING_REVOKE)
+
+
+def grace_over(turn: Turn, asked: Asked) -> None:
+    """Take the floor from a revoked holder that did not release it."""
+    if turn.floor.burst == _input(asked, GraceOver).burst:
+        _end_burst(turn, Ended.LIMIT, None)
+        _settle(turn)
+
+
+def hang_over(turn: Turn, asked: Asked) -> None:
+    """End a session in which nobody answered."""
+    if turn.floor.active and turn.floor.rev == _input(asked, HangOver).rev:
+        _end_session(turn, "hang time over")
+
+
+def _end_session(turn: Turn, reason: str) -> None:
+    turn.event(EventType.SESSION_ENDED, reason=reason)
+    turn.change(active=False)
+
+
+def clean_floor(turn: Turn, burst: int) -> None:
+    """Free a floor the judge should have freed; the sweep's own hand."""
+    turn.event(EventType.CLEANED, turn.floor.holder, turn.floor.holder_name, reason="stale_floor", burst=burst)
+    _end_burst(turn, Ended.CLEANED, None)
+    _settle(turn)
+
+
+def clean_session(turn: Turn) -> None:
+    """End a session the judge should have ended."""
+    turn.event(EventType.CLEANED, reason="stale_session")
+    _end_session(turn, "cleaned")
+
+
+def _input(asked: Asked, kind: type[AnyInput]) -> AnyInput:
+    if not isinstance(asked.input, kind):
+        raise TypeError(f"the table gave a {type(asked.input).__name__} to a procedure for {kind.__name__}")
+    return asked.input
+
+
+_I, _T, _R = FloorState.IDLE, FloorState.TAKEN, FloorState.PENDING_REVOKE
+
+TABLE: dict[tuple[FloorState, Word], Callable[[Turn, Asked], None]] = {
+    (_I, Word.REQUEST): judge_request,
+    (_T, Word.REQUEST): judge_request,
+    (_R, Word.REQUEST): judge_request,
+    (_I, Word.RELEASE): release,
+    (_T, Word.RELEASE): release,
+    (_R, Word.RELEASE): release,
+    (_I, Word.RENEW): refuse_renewal,
+    (_T, Word.RENEW): renew,
+    (_R, Word.RENEW): refuse_renewal,
+    (_T, Word.LEASE_OVER): lease_over,
+    (_R, Word.LEASE_OVER): lease_over,
+    (_T, Word.LIMIT_OVER): limit_over,
+    (_R, Word.GRACE_OVER): grace_over,
+    (_I, Word.HANG_OVER): hang_over,
+    (_T, Word.FORGET): forget_queued,
+    (_R, Word.FORGET): forget_queued,
+}
+"""(state, input) -> procedure. An empty cell discards the message and keeps the state (TS 24.380 6.3.4.1)."""

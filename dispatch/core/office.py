@@ -1,0 +1,295 @@
+"""One office as a dispatch process serves it: opening, floor, members, roster, sweep; every change a transaction."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from dispatch.core.cleaner import Cleaner
+from dispatch.core.floor import decide
+from dispatch.core.inputs import Asked, Input
+from dispatch.core.judge import Clock, Expired, Judge
+from dispatch.core.opening import ForeignStore, open_office
+from dispatch.core.presence import Sign, expire, note_sign
+from dispatch.core.state import Floor, Member, OfficeRules
+from dispatch.core.turn import Publish, Turn, session_of
+from dispatch.ports import OfficeTx, Store
+from protocol.ids import OfficeId
+from protocol.messages import (
+    Alert,
+    FloorRenew,
+    FloorRequest,
+    FromMember,
+    Roster,
+    RosterMember,
+    Session,
+    Severity,
+)
+from protocol.timers import CLEANER_SWEEP_S
+from protocol.topics import Kind
+
+T = TypeVar("T")
+
+OPENING_WAIT_S = 0.3
+"""How long an opening waits for the broker's retained session, and batches nothing meanwhile."""
+BATCH_S = 0.02
+"""Presence and heartbeats are committed together this long after the first of them, behind floor messages."""
+SIGNS_MAX = 5000
+HELD_MAX = 1000
+ROSTER_EVERY_S = 1.0
+REFRESH_EVERY_S = 1.0
+FOREIGN = "foreign-store"
+SERVER = "dispatch"
+"""User id under which the server's own alerts stand."""
+
+
+class Office:
+    """Serves one office. What gives effects may raise StoreUnavailable, with nothing committed and nothing lost."""
+
+    def __init__(
+        self, office: OfficeId, rules: OfficeRules, store: Store, clock: Clock, new_id: Callable[[], str], adopt: bool
+    ) -> None:
+        """`clock` is the judge's, shared by the process's offices."""
+        self.id = office
+        self.rules = rules
+        self.opened = False
+        self.refused: str | None = None
+        self.discarded = 0
+        self.cleaned = 0
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._adopt = adopt
+        self._judge = Judge(rules, clock)
+        self._cleaner = Cleaner(max(rules.hang_s * 2, 30.0))
+        self._retained: Session | None = None
+        self._open_at: float | None = None
+        self._held: list[tuple[str, FromMember]] = []
+        self._signs: list[Sign] = []
+        self._flush_at: float | None = None
+        self._members: dict[str, Member] = {}
+        self._session_event: str | None = None
+        self._roster: Roster | None = None
+        self._roster_at = 0.0
+        self._refresh_at = 0.0
+        self._sweep_at: float | None = None
+
+    # --- connection -------------------------------------------------------------------------------------------------
+
+    def broker_up(self, now: float) -> None:
+        """Subscribed at the broker: its retained session may come now."""
+        self._open_at = now + OPENING_WAIT_S
+        self._retained = None
+        self._roster = None
+        self._judge.back()
+
+    def store_back(self) -> None:
+        """Give holders the time they need after the store was away."""
+        self._judge.back()
+
+    def broker_down(self) -> None:
+        """Nothing can be heard; held floor messages are too old by the time they could be answered."""
+        self._held.clear()
+        self._open_at = None
+
+    def see_session(self, session: Session, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        """Take notice of the session as the broker has it: another's, an older or (a restored store) a newer one."""
+        self._retained = session
+        if not self.opened:
+            return self._open(now, wall_ms)
+        floor = self._read()
+        if session.store != floor.store or session.rev > floor.rev:
+            self.opened = False
+            return self._open(now, wall_ms)
+        return (session_of(self.id, floor),) if session.rev < floor.rev else ()
+
+    def _open(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        self._open_at = None
+        retained = self._retained
+        was_refused = self.refused is not None
+        try:
+            _, out = self._transact(wall_ms, lambda turn: open_office(turn, retained, self._adopt))
+        except ForeignStore as error:
+            self.refused = str(error)
+            return (
+                self._alert(
+                    Alert(
+                        alert=FOREIGN,
+                        severity=Severity.CRITICAL,
+                        what="the office's session belongs to another store",
+                        mend=str(error)[:256],
+                        since=wall_ms,
+                    )
+                ),
+            )
+        self.opened, self.refused = True, None
+        self._judge.back()
+        members = self._store.transact(self.id, lambda tx: tx.members(), durable=False)
+        self._see_members(members)
+        self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
+        self._refresh_at = now + REFRESH_EVERY_S
+        held, self._held = self._held, []
+        for user, message in held:
+            out += self.floor_message(user, message, wall_ms, again=True)
+        return out + ((self._alert(None),) if was_refused else ())
+
+    def _alert(self, alert: Alert | None) -> Publish:
+        return Publish(office=self.id, kind=Kind.ALERT, ids=(SERVER, FOREIGN), message=alert, retain=True)
+
+    # --- floor ------------------------------------------------------------------------------------------------------
+
+    def floor_message(self, user: str, message: FromMember, wall_ms: int, *, again: bool) -> tuple[Publish, ...]:
+        """Judge one floor message of a member."""
+        if not self.opened:
+            if self.refused is None and len(self._held) < HELD_MAX:
+                self._held.append((user, message))
+            return ()
+        if again and isinstance(message, FloorRequest):
+            self._judge.see_waiting(user)
+        return self._decide(message, user, wall_ms)
+
+    def _decide(self, message: Input, user: str, wall_ms: int) -> tuple[Publish, ...]:
+        asked = Asked(input=message, user=user, remaining_s=self._judge.remaining_s())
+        durable = not isinstance(message, FloorRenew)
+        known, out = self._transact(wall_ms, lambda turn: decide(turn, asked), durable=durable)
+        self.discarded += not known
+        return out
+
+    # --- members ----------------------------------------------------------------------------------------------------
+
+    def sign(self, sign: Sign, now: float) -> None:
+        """Put a presence or heartbeat into the next batch; past SIGNS_MAX the oldest are dropped (they repeat)."""
+        if len(self._signs) >= SIGNS_MAX:
+            del self._signs[0]
+            self.discarded += 1
+        self._signs.append(sign)
+        if self._flush_at is None:
+            self._flush_at = now + BATCH_S
+
+    def _flush(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        self._flush_at = now + 1.0
+        signs = tuple(self._signs)
+        touched: dict[str, Member] = {}
+
+        def commit(turn: Turn) -> None:
+            touched.clear()
+            for sign in signs:
+                note_sign(turn, sign)
+                touched[sign.user] = turn.member(sign.user)
+
+        _, out = self._transact(wall_ms, commit)
+        del self._signs[: len(signs)]
+        self._flush_at = now + BATCH_S if self._signs else None
+        self._see_members(touched.values())
+        for member in touched.values():
+            if not member.present:
+                self._judge.see_will(member.user)
+        return out
+
+    def _see_members(self, members: Iterable[Member]) -> None:
+        listed = tuple(members)
+        self._judge.see_members(listed)
+        self._members.update({m.user: m for m in listed})
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        """Do what is due: opening, batch, verdicts, refresh, sweep, roster. Input has been handled before."""
+        out: tuple[Publish, ...] = ()
+        if not self.opened:
+            if self._open_at is not None and now >= self._open_at:
+                out = self._open(now, wall_ms)
+            return out
+        if self._flush_at is not None and now >= self._flush_at:
+            out += self._flush(now, wall_ms)
+        for verdict in self._judge.due():
+            if isinstance(verdict, Expired):
+                out += self._expire(verdict, wall_ms)
+            else:
+                out += self._decide(verdict, "", wall_ms)
+        if now >= self._refresh_at:
+            self._refresh_at = now + REFRESH_EVERY_S
+            out += self._refresh()
+        if self._sweep_at is not None and self._clock.time_s >= self._sweep_at:
+            out += self._sweep(wall_ms)
+        if now >= self._roster_at:
+            out += self._publish_roster(now)
+        return out
+
+    def next_deadline(self, now: float) -> float | None:
+        """Give when `tick` has something to do, on the process's clock."""
+        if not self.opened:
+            return self._open_at
+        times = [self._refresh_at]
+        if self._flush_at is not None:
+            times.append(self._flush_at)
+        judged = self._judge.next_s()
+        if self._clock.running and judged is not None:
+            times.append(now + max(0.0, judged - self._clock.time_s))
+        return min(times)
+
+    def _expire(self, verdict: Expired, wall_ms: int) -> tuple[Publish, ...]:
+        found: list[Member] = []
+
+        def commit(turn: Turn) -> None:
+            expire(turn, verdict.user, verdict.beats, "heartbeat_timeout")
+            found[:] = [turn.member(verdict.user)]
+
+        _, out = self._transact(wall_ms, commit)
+        self._see_members(found)
+        return out
+
+    def _refresh(self) -> tuple[Publish, ...]:
+        """Read the row again (another replica may have changed it) and mend the broker's copy where it differs."""
+        floor = self._read()
+        if self._retained is not None and self._retained.rev == floor.rev:
+            return ()
+        return (session_of(self.id, floor),)
+
+    def _sweep(self, wall_ms: int) -> tuple[Publish, ...]:
+        self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
+        cleaned, out = self._transact(wall_ms, lambda turn: self._cleaner.sweep(turn, self._clock.time_s))
+        self._cleaner.committed()
+        self.cleaned += cleaned
+        self._see_members(self._store.transact(self.id, lambda tx: tx.members(), durable=False))
+        return out
+
+    def _publish_roster(self, now: float) -> tuple[Publish, ...]:
+        listed = tuple(
+            RosterMember(
+                user=m.user,
+                state=m.state,
+                name=self.rules.names.get(m.user) or m.name,
+                app_type=m.app_type,
+                in_channel=m.in_channel is not None and m.in_channel == self._session_event,
+            )
+            for m in sorted(self._members.values(), key=lambda m: m.user)
+        )
+        roster = Roster(participants=sum(m.in_channel for m in listed), members=listed)
+        if roster == self._roster:
+            return ()
+        self._roster, self._roster_at = roster, now + ROSTER_EVERY_S
+        return (Publish(office=self.id, kind=Kind.ROSTER, message=roster, retain=True),)
+
+    # --- the store --------------------------------------------------------------------------------------------------
+
+    def _transact(
+        self, wall_ms: int, fn: Callable[[Turn], T], *, durable: bool = True
+    ) -> tuple[T, tuple[Publish, ...]]:
+        def run(tx: OfficeTx) -> tuple[T, Floor, tuple[Publish, ...]]:
+            turn = Turn(tx, self.id, self.rules, wall_ms, self._new_id)
+            result = fn(turn)
+            return result, turn.floor, turn.close()
+
+        result, floor, out = self._store.transact(self.id, run, durable=durable)
+        self._see_floor(floor)
+        return result, out
+
+    def _read(self) -> Floor:
+        floor = self._store.transact(self.id, lambda tx: tx.floor(), durable=False)
+        if floor is None:
+            raise LookupError(f"office {self.id} vanished from the store while it was being served")
+        self._see_floor(floor)
+        return floor
+
+    def _see_floor(self, floor: Floor) -> None:
+        self._session_event = floor.event_id if floor.active else None
+        self._judge.see_floor(floor)

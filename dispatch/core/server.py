@@ -1,0 +1,186 @@
+"""The floor control server: one `handle(event, now)` for all offices of a dispatch process."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from msgspec import Struct
+
+from dispatch.core.judge import Clock
+from dispatch.core.office import Office
+from dispatch.core.outbox import Outbox
+from dispatch.core.presence import Sign
+from dispatch.core.state import OfficeRules
+from dispatch.core.turn import Publish
+from dispatch.ports import Store, StoreUnavailable
+from protocol.ids import OfficeId
+from protocol.messages import (
+    DenyCause,
+    FloorDeny,
+    FloorRelease,
+    FloorRenew,
+    FloorRequest,
+    Heartbeat,
+    Message,
+    Presence,
+    Session,
+)
+from protocol.topics import Kind
+
+STORE_RETRY_S = 1.0
+
+
+class BrokerUp(Struct, frozen=True, kw_only=True):
+    """All subscriptions are acknowledged: retained messages are on their way."""
+
+
+class BrokerDown(Struct, frozen=True, kw_only=True):
+    """The connection is gone."""
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """A well-formed message of an office's topic."""
+
+    office: OfficeId
+    kind: Kind
+    user: str
+    message: Message
+
+
+class EventAcked(Struct, frozen=True, kw_only=True):
+    """The broker has this event."""
+
+    office: OfficeId
+    event_no: int
+
+
+ServerEvent = BrokerUp | BrokerDown | Received | EventAcked
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """Effect: something for the log and the technician."""
+
+    office: OfficeId
+    what: str
+
+
+Effect = Publish | Fault
+
+
+class FloorControlServer:
+    """Pure but for the store behind its port: time, wall time and ids are passed in."""
+
+    def __init__(
+        self,
+        offices: Mapping[OfficeId, OfficeRules],
+        store: Store,
+        new_id: Callable[[], str],
+        *,
+        adopt: bool = False,
+    ) -> None:
+        """`adopt`: take over offices whose retained session another store issued."""
+        self._clock = Clock()
+        self._connected = False
+        self._store_ok = True
+        self._retry_at = 0.0
+        self.offices = {
+            office: Office(office, rules, store, self._clock, new_id, adopt) for office, rules in offices.items()
+        }
+        self._outboxes = {office: Outbox(office, store) for office in offices}
+        self.unknown_offices = 0
+
+    @property
+    def store_ok(self) -> bool:
+        """Whether the last transaction could be carried out."""
+        return self._store_ok
+
+    def handle(self, event: ServerEvent, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        """Take one event; gives what to publish, in order."""
+        self._clock.advance(now)
+        match event:
+            case BrokerUp():
+                self._connected = True
+                self._run_clock(now)
+                for office in self.offices.values():
+                    office.broker_up(now)
+                return tuple(e for o in self.offices for e in self._guard(o, now, self._outboxes[o].resend))
+            case BrokerDown():
+                self._connected = False
+                self._run_clock(now)
+                for office in self.offices.values():
+                    office.broker_down()
+                return ()
+            case EventAcked(office=office_id, event_no=number):
+                self._outboxes[office_id].acked(number)
+                return ()
+            case Received():
+                return self._receive(event, now, wall_ms)
+
+    def _receive(self, got: Received, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        office = self.offices.get(got.office)
+        if office is None:
+            self.unknown_offices += 1
+            return ()
+        match got.message:
+            case FloorRequest() | FloorRenew() | FloorRelease() as message:
+                again = got.kind is Kind.FLOOR_AGAIN
+                out = self._guard(
+                    got.office, now, lambda: office.floor_message(got.user, message, wall_ms, again=again)
+                )
+                if not self._store_ok and isinstance(message, FloorRequest):
+                    return (*out, _internal_error(got, message))
+                return out
+            case Presence() | Heartbeat() as sign:
+                office.sign(Sign(user=got.user, message=sign), now)
+                return ()
+            case Session() as session:
+                return self._guard(got.office, now, lambda: office.see_session(session, now, wall_ms))
+            case _:
+                return ()
+
+    def tick(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        """Do what is due. To be called only when all input read so far was handled."""
+        self._clock.advance(now)
+        if not self._connected or now < self._retry_at:
+            return ()
+        out: tuple[Effect, ...] = ()
+        for office_id, office in self.offices.items():
+            out += self._guard(office_id, now, partial(office.tick, now, wall_ms))
+            out += self._guard(office_id, now, partial(self._outboxes[office_id].tick, now))
+        return out
+
+    def next_deadline(self, now: float) -> float | None:
+        """Give when `tick` has something to do, or None for as long as the broker is away."""
+        if not self._connected:
+            return None
+        times = [o.next_deadline(now) for o in self.offices.values()]
+        times += [b.next_deadline() for b in self._outboxes.values()]
+        soonest = min((t for t in times if t is not None), default=None)
+        return soonest if soonest is None else max(soonest, self._retry_at)
+
+    def _guard(self, office: OfficeId, now: float, fn: Callable[[], tuple[Publish, ...]]) -> tuple[Effect, ...]:
+        """Run one step; a store that is away stops the judge's clock until a step succeeds again."""
+        try:
+            out: tuple[Effect, ...] = fn()
+        except StoreUnavailable as error:
+            first = self._store_ok
+            self._store_ok = False
+            self._retry_at = now + STORE_RETRY_S
+            self._run_clock(now)
+            return (Fault(office=office, what=str(error)),) if first else ()
+        if not self._store_ok:
+            self._store_ok = True
+            self._run_clock(now)
+            for each in self.offices.values():
+                each.store_back()
+        for effect in out:
+            if isinstance(effect, Publish) and effect.event_no is not None:
+                self._outboxes[office].sent(effect.event_no)
+        return out
+
+    def _run_clock(self, now: float) -> None:
+        self._clock.run(now, self._connected and self._store_ok)
+
+
+def _internal_error(got: Received, request: FloorRequest) -> Publish:
+    deny = FloorDeny(rev=0, request_id=request.request_id, cause=DenyCause.INTERNAL_ERROR)
+    return Publish(office=got.office, kind=Kind.REPLY, ids=(got.user,), message=deny, expiry_s=2)

@@ -1,0 +1,135 @@
+"""What the store holds of one office: its floor and its members."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from protocol.ids import ConnectionId, Name, RequestId, ordered_number
+from protocol.messages import AppType, Ended, Presence, PresenceState, Priority, Session
+
+
+class FloorState(StrEnum):
+    """States of the floor control server's machine, with the names of TS 24.380 6.3.4."""
+
+    IDLE = "G: Floor Idle"
+    TAKEN = "G: Floor Taken"
+    PENDING_REVOKE = "G: pending Floor Revoke"
+
+
+class Queued(Struct, frozen=True, kw_only=True):
+    """One waiting request."""
+
+    user: str
+    request_id: RequestId
+    priority: Priority
+
+
+class Floor(Struct, frozen=True, kw_only=True):
+    """One office's floor. `rev` rises with every change that members must see; `event_no` with every event."""
+
+    store: str
+    channel_name: str
+    epoch: int = 0
+    rev: int = 0
+    state: FloorState = FloorState.IDLE
+    burst: int = 0
+    holder: str | None = None
+    holder_name: str | None = None
+    holder_uid: int = 0
+    priority: Priority = Priority.NORMAL
+    request_id: RequestId | None = None
+    renew_no: int = 0
+    ended: Ended | None = None
+    last_seq: int | None = None
+    active: bool = False
+    event_id: str | None = None
+    started_at: int | None = None
+    queue: tuple[Queued, ...] = ()
+    event_no: int = 0
+
+    def next_burst(self) -> int:
+        """Give the number of the next grant: above every earlier one and inside the present epoch."""
+        return max(self.burst, ordered_number(self.epoch, 0)) + 1
+
+    def session(self) -> Session:
+        """Give what is announced of this floor."""
+        return Session(
+            rev=self.rev,
+            store=self.store,
+            active=self.active,
+            channel_name=self.channel_name,
+            burst=self.burst,
+            current_speaker=self.holder,
+            speaker_name=self.holder_name,
+            speaker_uid=self.holder_uid,
+            priority=self.priority,
+            event_id=self.event_id,
+            started_at=self.started_at,
+            ended=self.ended,
+            last_seq=self.last_seq,
+        )
+
+
+class Answer(StrEnum):
+    """What became of a member's newest request; a `closed` one never lives again."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    QUEUED = "queued"
+    CLOSED = "closed"
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One member as the server knows it. `beats` rises with each sign of life: the expiry judge compares it."""
+
+    user: str
+    state: PresenceState = PresenceState.OFFLINE
+    connection_id: ConnectionId = (0, 0, 0)
+    presence_no: int = 0
+    beats: int = 0
+    in_channel: str | None = None
+    app_type: AppType = AppType.VEHICLE_GATEWAY
+    name: str | None = None
+    device_info: str | None = None
+    joined_at: int | None = None
+    reason: str | None = None
+    request_id: RequestId = (0, 0, 0, 0)
+    answer: Answer = Answer.CLOSED
+
+    @property
+    def present(self) -> bool:
+        """Whether it is alive by all that is known."""
+        return self.state in (PresenceState.ONLINE, PresenceState.SLEEPING)
+
+    def presence(self) -> Presence:
+        """Give the presence message that says the same."""
+        return Presence(
+            state=self.state,
+            connection_id=self.connection_id,
+            presence_no=self.presence_no,
+            in_channel=self.in_channel,
+            app_type=self.app_type,
+            name=self.name,
+            device_info=self.device_info,
+            joined_at=self.joined_at,
+            reason=self.reason,
+        )
+
+
+class OfficeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an office may set for its floor."""
+
+    talk_limit_s: Annotated[float, Meta(ge=5, le=600, description="talk-time limit of one burst, s")] = 30.0
+    hang_s: Annotated[
+        float, Meta(ge=0, le=600, description="time a session stays open after its last burst, s; 0 ends it at once")
+    ] = 5.0
+    queue: Annotated[bool, Meta(description="queue equal-priority requests instead of denying them")] = False
+    queue_max: Annotated[int, Meta(ge=1, le=100, description="most waiting requests")] = 10
+    names: Annotated[
+        dict[str, Name], Meta(description="user id = name as the driver hears it; wins over what a member calls itself")
+    ] = {}
+    priorities: Annotated[
+        dict[str, Priority], Meta(description="user id = highest priority it may ask for; default normal")
+    ] = {}
+    listen_only: Annotated[tuple[str, ...], Meta(description="user ids that may never speak")] = ()

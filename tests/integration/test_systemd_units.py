@@ -1,0 +1,209 @@
+"""The unit files as systemd itself reads them, and the broker's configuration as mosquitto does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = {"ptt-gateway.service": "run", "ptt-dispatch.service": "serve"}
+EXPOSURE_MAX = 25
+"""systemd-analyze's threshold is ten times the figure it prints: 2.5."""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def settings(unit: str) -> dict[str, list[str]]:
+    """Every setting of a unit file with its values in order."""
+    found: dict[str, list[str]] = {}
+    for line in (ROOT / "systemd" / unit).read_text("utf-8").splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.fixture
+def checkable(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The unit with a program that is really there, because verify asks whether ExecStart can be run."""
+    unit: str = request.param
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    text, replaced = re.subn(
+        r"^ExecStart=\S+", f"ExecStart={program}", (ROOT / "systemd" / unit).read_text("utf-8"), flags=re.M
+    )
+    assert replaced == 1
+    copy = tmp_path / unit
+    copy.write_text(text, "utf-8")
+    return copy
+
+
+@pytest.mark.parametrize("checkable", UNITS, indirect=True)
+def test_systemd_has_nothing_to_say_against_the_unit(checkable: Path) -> None:
+    done = run("systemd-analyze", "verify", "--man=no", str(checkable))
+
+    # It exits with 0 even for unknown settings: only silence is good.
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+
+
+@pytest.mark.parametrize("checkable", UNITS, indirect=True)
+def test_a_misspelt_setting_is_noticed(checkable: Path) -> None:
+    checkable.write_text(checkable.read_text("utf-8").replace("WatchdogSec=", "WatchdogSecs="), "utf-8")
+
+    done = run("systemd-analyze", "verify", "--man=no", str(checkable))
+
+    assert "WatchdogSecs" in done.stderr
+
+
+@pytest.mark.parametrize("checkable", UNITS, indirect=True)
+def test_the_unit_is_sandboxed(checkable: Path) -> None:
+    done = run(
+        "systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(checkable)
+    )
+
+    assert "Overall exposure level" in done.stdout
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("checkable", UNITS, indirect=True)
+def test_a_unit_without_its_sandbox_would_be_noticed(checkable: Path) -> None:
+    text = "".join(
+        line
+        for line in checkable.read_text("utf-8").splitlines(keepends=True)
+        if not line.startswith(("Protect", "Private", "Capability"))
+    )
+    checkable.write_text(text, "utf-8")
+
+    done = run(
+        "systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(checkable)
+    )
+
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize(("unit", "command"), UNITS.items())
+def test_the_unit_starts_a_program_that_the_package_installs(unit: str, command: str) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+
+    [line] = settings(unit)["ExecStart"]
+
+    name = unit.removesuffix(".service")
+    assert line == f"/opt/ptt/bin/{name} {command} --config /etc/ptt/{name.removeprefix('ptt-')}.toml"
+    assert name in scripts
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_daemon_that_hangs_or_fails_is_restarted_without_limit(unit: str) -> None:
+    found = settings(unit)
+
+    assert found["Type"] == ["notify"]
+    assert found["WatchdogSec"] == ["10"]
+    assert found["Restart"] == ["always"]
+    assert found["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_gateways_sandbox_leaves_what_its_libraries_need() -> None:
+    found = settings("ptt-gateway.service")
+
+    assert "ProcSubset" not in found  # gpiozero reads the board from /proc
+    assert "MemoryDenyWriteExecute" not in found  # callbacks of C libraries
+    assert "RestrictRealtime" not in found  # audio priority
+    assert not any("@resources" in value for value in found["SystemCallFilter"])
+    assert {"char-gpiochip rw", "char-alsa rw"} <= set(found["DeviceAllow"])
+    assert "LG_WD=/run/ptt-gateway" in found["Environment"]
+    assert found["RuntimeDirectory"] == ["ptt-gateway"]
+
+
+# --- the broker ------------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[int]:
+    """Mosquitto with our file included the way Debian's main file does; gives its port."""
+    port = free_port()
+    text = (ROOT / "systemd/mosquitto/ptt.conf").read_text("utf-8")
+    assert "listener 1883 127.0.0.1\n" in text
+    included = tmp_path / "conf.d"
+    included.mkdir()
+    (included / "ptt.conf").write_text(text.replace("listener 1883 ", f"listener {port} "), "utf-8")
+    (tmp_path / "main.conf").write_text(
+        f"pid_file {tmp_path}/pid\npersistence true\npersistence_location {tmp_path}/\n"
+        f"log_dest file {tmp_path}/log\nuser root\ninclude_dir {included}\n"
+    )
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    assert program, "mosquitto is not installed"
+    process = subprocess.Popen([program, "-c", str(tmp_path / "main.conf")])
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+def connect(port: int) -> tuple[mqtt.Client, list[Properties]]:
+    """A connected client and what the broker announced."""
+    announced: list[Properties] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "unit-test", protocol=mqtt.MQTTv5)
+    client.on_connect = lambda _client, _data, _flags, _reason, properties: announced.append(properties)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not announced:
+        try:
+            client.connect("127.0.0.1", port)
+        except ConnectionRefusedError:
+            continue
+        while time.monotonic() < deadline and not announced:
+            client.loop(0.05)
+    return client, announced
+
+
+def test_the_broker_accepts_its_configuration_and_announces_its_bound(broker: int) -> None:
+    client, announced = connect(broker)
+
+    [properties] = announced
+    assert properties.json()["MaximumPacketSize"] == 270336
+    client.disconnect()
+
+
+def test_the_roster_fits_and_more_than_the_bound_is_cut_off(broker: int) -> None:
+    client, _ = connect(broker)
+    acknowledged: list[int] = []
+    ended: list[object] = []
+    client.on_publish = lambda _client, _data, mid, _reason, _properties: acknowledged.append(mid)
+    client.on_disconnect = lambda _client, _data, _flags, reason, _properties: ended.append(reason)
+
+    fits = client.publish("ptt/v1/kr/office/roster", b"x" * 262144, qos=1)
+    poll(client, lambda: acknowledged)
+    client.publish("ptt/v1/kr/office/roster", b"x" * 300000, qos=0, properties=properties)
+    poll(client, lambda: ended)
+
+    assert acknowledged[:1] == [fits.mid]
+    assert len(ended) == 1
+    again, announced = connect(broker)
+    assert len(announced) == 1
+    again.disconnect()
+
+
+def poll(client: mqtt.Client, until: Callable[[], object]) -> None:
+    """Turn the client's loop until `until()` holds, at most 10 s."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not until():
+        client.loop(0.05)

@@ -71,7 +71,11 @@ def problems_of(text: str) -> list[tuple[str, int | None, str]]:
 
 
 def test_a_right_file_becomes_the_struct_with_its_defaults() -> None:
-    text = 'broker = "office"\npassword = "pw"\n[sound]\nkind = "wav"\nfolder = "/tmp/x"\n[[cars]]\nname = "car-1"\nseats = [1, 2]\n'
+    text = (
+        'broker = "office"\npassword = "pw"\n'
+        '[sound]\nkind = "wav"\nfolder = "/tmp/x"\n'
+        '[[cars]]\nname = "car-1"\nseats = [1, 2]\n'
+    )
 
     whole = parse(text, Whole, "car.toml")
 

@@ -1,0 +1,1 @@
+"""Devices on pins: what the driver presses, sees, hears and feels, and how it is wired."""

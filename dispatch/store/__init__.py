@@ -1,0 +1,1 @@
+"""The office's memory: floors, members and the event log in a SQL database."""

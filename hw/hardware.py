@@ -56,12 +56,13 @@ class HardwareSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class Hardware:
     """An open panel, and with virtual pins the server that moves them."""
 
-    def __init__(self, panel: Panel, stack: ExitStack) -> None:
+    def __init__(self, panel: Panel, pin_server: PinServer | None, stack: ExitStack) -> None:
         self.panel = panel
+        self.pin_server = pin_server
         self._stack = stack
 
     def close(self) -> None:
-        """Outputs off, pins released, then server and factory closed; idempotent."""
+        """The server ends, outputs go off, pins are released, the factory closes; idempotent."""
         self._stack.close()
 
 
@@ -76,8 +77,9 @@ def open_hardware(settings: HardwareSettings, on_edge: OnEdge) -> Hardware:
         opened.callback(factory.close)
         panel = Panel.open(board, factory, on_edge)
         opened.callback(panel.close)
+        server = None
         if settings.pins_socket is not None:
             server = PinServer.open(settings.pins_socket, board, factory)
             opened.callback(server.close)
-        return Hardware(panel, opened.pop_all())
+        return Hardware(panel, server, opened.pop_all())
     raise AssertionError("an ExitStack swallows nothing")

@@ -8,6 +8,7 @@ runs: the kernel releases the pins, which then float, and the pull-downs of docs
 from __future__ import annotations
 
 import atexit
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -136,6 +137,8 @@ def _open(board: Board, signal: str, make: Callable[[], T]) -> T:
     except GPIOPinInUse as error:
         raise HardwareError(f"{where} is already open in this process", "open one panel at a time") from error
     except Exception as error:  # each pin library has error types of its own
+        # gpiozero keeps a pin reserved while its half-made device lives, and the error's frames keep that alive
+        traceback.clear_frames(error.__traceback__)
         if "busy" in str(error).lower():
             mend = f"another program or a device-tree overlay holds it: see gpioinfo, or move pins.{signal}"
             raise HardwareError(f"{where} is busy ({error})", mend) from error

@@ -14,6 +14,8 @@ way; every request is answered by one line in its order, with `"ok": true`, or `
 
 Levels of signals are 1 for active (pressed, driven) and 0, whatever the polarity; `set` alone is electrical.
 `at_s` is time.monotonic() of this machine. One thread serves all; it touches nothing but the virtual pins.
+Bounds: 32 connections, lines of 64 KiB, 1 MiB unsent to one connection (then it is dropped), and 10,000 changes of
+outputs not yet passed on (then the oldest are lost).
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from hw.virtual import VirtualFactory, electrical
 CLIENTS_MAX: Final = 32
 LINE_BYTES_MAX: Final = 64 << 10
 UNSENT_BYTES_MAX: Final = 1 << 20
+CHANGES_MAX: Final = 10_000
 TRAIN_MAX: Final = 1000
 DELAY_MS_MAX: Final = 10_000
 
@@ -69,7 +72,7 @@ class PinServer:
         self._signals = {board.pin(signal): signal for signal in board.fitted()}
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = socket.socketpair()
-        self._changes: deque[tuple[int, float, float]] = deque(maxlen=10_000)
+        self._changes: deque[tuple[int, float, float]] = deque(maxlen=CHANGES_MAX)
         self._clients: set[_Client] = set()
         self._due: list[tuple[float, int, _Client, str, list[tuple[float, bool]], list[float]]] = []
         self._order = count()
@@ -87,6 +90,11 @@ class PinServer:
         factory.on_output = server._output_changed
         server._thread.start()
         return server
+
+    @property
+    def clients(self) -> int:
+        """Connections at this moment."""
+        return len(self._clients)
 
     def close(self) -> None:
         """Stop serving, end every connection and remove the socket; idempotent."""

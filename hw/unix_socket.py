@@ -30,7 +30,7 @@ def listen(path: Path) -> socket.socket:
     try:
         server.bind(str(path))
         path.chmod(0o600)  # before listen: nobody can connect yet
-        server.listen(16)
+        server.listen(128)
         server.setblocking(False)
     except OSError as error:
         server.close()

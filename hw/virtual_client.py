@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -67,16 +67,17 @@ class VirtualPins:
         levels: dict[str, float] = self._ask({"op": "levels"})["levels"]
         return levels
 
-    def watch(self, for_s: float) -> Iterator[OutputChange]:
+    def watch(self, for_s: float, began: Callable[[], object] = lambda: None) -> Iterator[OutputChange]:
         """Yield each change of an output during the next `for_s` seconds, over a connection of its own.
 
-        The watch has begun when the first value is asked for and the server has answered.
+        `began` is called once the server watches; nothing after it is missed. Iterate to begin.
         """
         with VirtualPins(self._path, timeout_s=self._timeout_s) as own:
             own._ask({"op": "watch"})
+            began()
             deadline = time.monotonic() + for_s
             while (line := own._line(deadline)) is not None:
-                yield msgspec.convert(json.loads(line), OutputChange, strict=False)
+                yield msgspec.json.decode(line, type=OutputChange, strict=False)
 
     def close(self) -> None:
         """End the connection; idempotent. What is pressed stays pressed."""

@@ -78,7 +78,8 @@ def test_a_loop_that_was_late_still_tells_a_short_release_between_two_presses() 
 
     changes = [*debounce.edge(True, 1.0), *debounce.edge(False, 1.005), *debounce.edge(True, 1.05)]
 
-    assert changes == [Change(True, 1.0), Change(False, pytest.approx(1.015)), Change(True, 1.05)]
+    assert [change.pressed for change in changes] == [True, False, True]
+    assert [change.at_s for change in changes] == pytest.approx([1.0, 1.015, 1.05])
 
 
 def test_a_button_held_at_start_gives_no_press_until_it_was_released_for_a_lock_out() -> None:
@@ -109,7 +110,7 @@ trains = st.lists(st.floats(0.0001, 0.2), max_size=40)
 
 def contact(train: list[float], at_s: float) -> bool:
     """The contact of a train of toggles, open at first, at a time."""
-    toggles = [at for at in itertools.accumulate(train, initial=1.0)][1:]
+    toggles = list(itertools.accumulate(train, initial=1.0))[1:]
     return sum(at <= at_s for at in toggles) % 2 == 1
 
 
@@ -159,4 +160,5 @@ def test_a_release_is_found_even_when_edges_are_lost(train: list[float], lost: s
 def test_the_first_edge_is_reported_immediately(train: list[float]) -> None:
     changes = run(opened(), [0.001, *train], 0.0, lost=set())
 
-    assert changes[0] == Change(pressed=True, at_s=pytest.approx(1.001))
+    assert changes[0].pressed
+    assert changes[0].at_s == pytest.approx(1.001)

@@ -150,15 +150,22 @@ def refusal_reason(settings: BrokerSettings, code: ReasonCode) -> str:
     return f"refused by {settings.address} ({code}){hint}"
 
 
+def no_greeting(settings: BrokerSettings) -> str:
+    """Say that the connection ended before the broker's CONNACK."""
+    return f"{settings.address} ended the greeting: is it an MQTT 5 broker, and its TLS port?"
+
+
+def garbage_reason(settings: BrokerSettings) -> str:
+    """Say that the broker's bytes make no sense."""
+    return f"{settings.address} sent what is no MQTT 5"
+
+
 def loss_reason(settings: BrokerSettings, code: ReasonCode | None, from_broker: bool) -> str:
     """Say in words why an established connection ended (DISCONNECT reason code, or paho's own finding)."""
     at = settings.address
+    value = None if code is None else code.value
     if from_broker:
-        taken_over = code is not None and code.value == 0x8E
-        return f"closed by {at} ({code})" + (": another client uses this client id" if taken_over else "")
-    match code.value if code is not None else 0x80:
-        case 0x8D:
-            return f"nothing heard from {at} for {settings.keepalive_s} s"
-        case 0x82:
-            return f"{at} sent what is no MQTT 5"
-    return f"connection to {at} lost"
+        return f"closed by {at} ({code})" + (": another client uses this client id" if value == 0x8E else "")
+    if value == 0x8D:
+        return f"nothing heard from {at} for {settings.keepalive_s} s"
+    return garbage_reason(settings) if value == 0x82 else f"connection to {at} lost"

@@ -1,0 +1,208 @@
+"""The adaptive jitter buffer of one burst: packets in as they arrive, one decision per packet out as they are played.
+
+Pure: packets are opaque, times are CLOCK_MONOTONIC seconds passed in. The player calls `pull` whenever it has less
+decoded sound than its device wants next.
+
+How the delay is judged. A packet's transit is its arrival less its capture time; the least transit of the last
+`BASE_WINDOW_S` to `2 × BASE_WINDOW_S` is the base, "as fast as the link can be". A packet's excess is its transit above
+the base *known when it arrived*. So speech kept before the grant, which arrives in one go with transits that only
+fall, has no excess and is never taken for jitter, while a stall shows at once. The greatest excess is remembered for
+`HOLD_S` and then fades with `DECAY_S`: the delay wanted is `min_s + SAFETY_S + remembered excess`, at most `max_s`.
+
+How the delay moves. Playing begins with the first packet, at once. It grows only by need: where nothing is there to
+play, the player conceals, and what comes late is still played, later. It shrinks by the player's hurrying: while the
+packet about to be played waited longer than wanted by `HURRY_S`, `pull` says `hurry`, and the player leaves out pauses
+and single periods of the voice (about a quarter of the time), never whole words. After one stall of the link the delay
+is back at its floor within: HOLD_S + 4 × DECAY_S for the memory to fade, and four times the delay grown for hurrying.
+"""
+
+import math
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+P = TypeVar("P")
+
+BASE_WINDOW_S = 5.0
+HOLD_S = 1.0
+DECAY_S = 1.0
+SAFETY_S = 0.003
+"""Wanted beyond the least transit: covers the scheduling of threads, not the link."""
+HURRY_S = 0.010
+"""Waiting this much longer than wanted is worth shortening; less, a device frame of 10 ms, cannot be helped."""
+CONCEAL_MAX_S = 0.1
+"""The longest stretch invented for missing speech; behind it there is silence until speech comes."""
+BACKLOG_MAX_S = 2.5
+"""More waiting speech than this (pre-roll is at most 2 s) is no speech of ours: the oldest is dropped."""
+PACKETS_MAX = 512
+
+
+class Packet(Struct, Generic[P], frozen=True):
+    """Decode and play this, leaving something out where `hurry`. `first`: nothing of this burst was played before."""
+
+    packet: P
+    seq: int
+    duration_s: float
+    hurry: bool
+    first: bool
+
+
+class Conceal(Struct, frozen=True):
+    """Invent this much in place of what was lost or is not there yet."""
+
+    duration_s: float
+
+
+class Nothing(Struct, frozen=True):
+    """Play silence: nothing is there, and it is too long ago to be concealed. `over`: the last frame was played."""
+
+    over: bool
+
+
+class _Waiting(Struct, Generic[P]):
+    seq: int
+    captured_s: float
+    duration_s: float
+    packet: P | None
+    last: bool
+
+
+class JitterBuffer(Generic[P]):
+    """Orders, delays and releases the packets of one burst. `conceal_step_s` is the device's frame."""
+
+    def __init__(self, *, min_s: float, max_s: float, conceal_step_s: float = 0.01) -> None:
+        self._min_s = min_s
+        self._max_s = max_s
+        self._step_s = conceal_step_s
+        self._waiting: dict[int, _Waiting[P]] = {}
+        self._next: int | None = None
+        self._next_captured_s = 0.0
+        self._concealed_s = 0.0
+        self._first_at: float | None = None
+        self._started = False
+        self._over = False
+        self._base = (float("inf"), float("inf"))
+        self._base_since = 0.0
+        self._peak_s = 0.0
+        self._peak_at = 0.0
+        self._delay_s = 0.0
+        self.played = 0
+        """Packets given out to be played."""
+        self.concealed = 0
+        """Stretches invented, each a packet lost or a device frame's time of waiting."""
+        self.late = 0
+        """Packets that came after their place was given up, or twice."""
+        self.dropped = 0
+        """Packets dropped because too much was waiting."""
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def put(self, seq: int, capture_ms: int, duration_s: float, packet: P | None, *, last: bool, now: float) -> bool:
+        """Take a packet as it arrives; None is a bare last frame. False: late, doubled, or behind the end."""
+        if self._over or seq in self._waiting or (self._next is not None and seq < self._next):
+            self.late += 1
+            return False
+        captured_s = capture_ms / 1000
+        self._judge(now - captured_s - duration_s, now)
+        if self._first_at is None:
+            self._first_at = now
+        self._waiting[seq] = _Waiting(seq, captured_s, duration_s, packet, last)
+        while len(self._waiting) > PACKETS_MAX or (len(self._waiting) > 1 and self.backlog_s > BACKLOG_MAX_S):
+            del self._waiting[min(self._waiting)]
+            self.dropped += 1
+        return True
+
+    def pull(self, now: float, ahead_s: float = 0.0, *, hurry: bool = False) -> Packet[P] | Conceal | Nothing:
+        """Say what to play next; `ahead_s` is what the player still has decoded, `hurry` asks for shortening anyway."""
+        if self._over:
+            return Nothing(True)
+        if not self._waiting or not self._may_start(now):
+            return self._starved()
+        seq = min(self._waiting)
+        found = self._waiting[seq]
+        delay_s = now + ahead_s - (found.captured_s + found.duration_s) - min(self._base)
+        hurry = hurry or delay_s > self.wanted_s(now) + HURRY_S
+        if self._is_lost_before(found) and not hurry:
+            return self._conceal()
+        del self._waiting[seq]
+        self._next = seq + 1
+        self._next_captured_s = found.captured_s + found.duration_s
+        self._concealed_s = 0.0
+        self._over = found.last
+        if found.packet is None:
+            return Nothing(True)
+        first, self._started = not self._started, True
+        self.played += 1
+        self._delay_s = delay_s
+        return Packet(found.packet, seq, found.duration_s, hurry, first)
+
+    # --- what others may ask --------------------------------------------------------------------------------------
+
+    def wanted_s(self, now: float) -> float:
+        """The delay wanted over the link's least, as of now."""
+        return min(self._max_s, self._min_s + SAFETY_S + self._remembered_s(now))
+
+    def reached(self, seq: int) -> bool:
+        """Everything up to `seq` was played or given up, or the last frame was."""
+        return self._over or (self._next is not None and self._next > seq)
+
+    @property
+    def over(self) -> bool:
+        """The last frame was played."""
+        return self._over
+
+    @property
+    def empty(self) -> bool:
+        """Nothing waits."""
+        return not self._waiting
+
+    @property
+    def backlog_s(self) -> float:
+        """Time from the first waiting sample to the last."""
+        if not self._waiting:
+            return 0.0
+        newest = self._waiting[max(self._waiting)]
+        return newest.captured_s + newest.duration_s - self._waiting[min(self._waiting)].captured_s
+
+    @property
+    def delay_s(self) -> float:
+        """How long the packet played last waited longer than the link's least transit."""
+        return max(0.0, self._delay_s)
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _may_start(self, now: float) -> bool:
+        if self._started or self._first_at is None:
+            return True
+        return now - self._first_at >= self._min_s or self.backlog_s > self._min_s
+
+    def _starved(self) -> Conceal | Nothing:
+        if not self._started or self._concealed_s + self._step_s > CONCEAL_MAX_S + 1e-9:
+            return Nothing(False)
+        return self._conceal()
+
+    def _conceal(self) -> Conceal:
+        self._concealed_s += self._step_s
+        self.concealed += 1
+        return Conceal(self._step_s)
+
+    def _is_lost_before(self, found: _Waiting[P]) -> bool:
+        """Something is missing before `found` that is short enough to be invented and was not yet."""
+        if self._next is None or found.seq == self._next:
+            return False
+        gap_s = found.captured_s - self._next_captured_s
+        return self._concealed_s + self._step_s / 2 < gap_s <= CONCEAL_MAX_S
+
+    def _judge(self, transit_s: float, now: float) -> None:
+        if now - self._base_since > BASE_WINDOW_S:
+            self._base = (self._base[1], float("inf"))
+            self._base_since = now
+        base_s = min(self._base)
+        excess_s = min(transit_s - base_s, self._max_s)
+        if excess_s > 0 and excess_s >= self._remembered_s(now):
+            self._peak_s, self._peak_at = excess_s, now
+        self._base = (self._base[0], min(self._base[1], transit_s))
+
+    def _remembered_s(self, now: float) -> float:
+        fading_s = now - self._peak_at - HOLD_S
+        return self._peak_s if fading_s <= 0 else self._peak_s * math.exp(-fading_s / DECAY_S)

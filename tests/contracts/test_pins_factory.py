@@ -14,7 +14,7 @@ import pytest
 from hw.board import Board
 from hw.errors import HardwareError
 from hw.factory import FactoryName, diagnose_chip, open_factory
-from hw.hardware import HardwareSettings, open_hardware
+from hw.hardware import HardwareSettings, open_hardware, outputs_off, outputs_persist
 from tests.contracts.pin_benches import fake_libraries, forget_libraries
 
 
@@ -167,3 +167,28 @@ def test_hardware_that_fails_half_way_leaves_nothing_open(tmp_path: Path) -> Non
     again.close()
 
     assert not (tmp_path / "pins").exists()
+
+
+@pytest.mark.usefixtures("fakes")
+def test_outputs_left_driven_by_a_killed_process_can_be_put_off(tmp_path: Path) -> None:
+    gpio: Any = importlib.import_module("lgpio")
+    gpio.line(23).output, gpio.line(23).level = True, 1
+    settings = HardwareSettings(factory="lgpio", work_dir=tmp_path)
+    written: list[tuple[int, int]] = []
+    gpio.gpio_write = lambda handle, pin, level: written.append((pin, int(level)))
+
+    outputs_off(settings)
+
+    assert (23, 0) in written
+    assert {level for _, level in written} == {0}
+
+
+@pytest.mark.parametrize(("said", "persists"), [(["Y"], True), (["N"], False), (["N", "Y"], True), ([], None)])
+def test_a_kernel_that_leaves_outputs_driven_is_recognised(
+    tmp_path: Path, said: list[str], persists: bool | None
+) -> None:
+    for n, word in enumerate(said):
+        (tmp_path / f"pinctrl_{n}" / "parameters").mkdir(parents=True)
+        (tmp_path / f"pinctrl_{n}" / "parameters" / "persist_gpio_outputs").write_text(f"{word}\n")
+
+    assert outputs_persist(tmp_path) is persists

@@ -92,6 +92,16 @@ def event(no: int, **metadata: object) -> Event:
     return Event(no=no, event=EventType.SPEAKER_CHANGED, at=1_700_000_000_000 + no, user="car-1", metadata=metadata)
 
 
+def append(*events: Event) -> Callable[[OfficeTx], None]:
+    """Give a transaction that logs these."""
+
+    def run(tx: OfficeTx) -> None:
+        for each in events:
+            tx.append_event(each)
+
+    return run
+
+
 def take_or_give(tx: OfficeTx, me: str) -> int | None:
     """Take the floor where it is idle, give it back where it is mine; the burst taken, else None."""
     floor = floor_of(tx)
@@ -239,7 +249,7 @@ def test_offices_do_not_see_each_other(store: SqlStore) -> None:
 
 def test_events_are_unpublished_oldest_first_until_they_are_marked(store: SqlStore) -> None:
     log = [event(no, burst=no, name="가") for no in range(1, 6)]
-    store.transact(HQ, lambda tx: [tx.append_event(e) for e in log], durable=True)
+    store.transact(HQ, append(*log), durable=True)
 
     assert store.unpublished(HQ, 3) == tuple(log[:3])
     store.mark_published(HQ, (2, 1, 4))
@@ -287,7 +297,7 @@ def test_threads_that_hammer_one_office_never_hold_its_floor_together(opener: Op
         thread.join(30)
 
     bursts = assert_one_holder_at_a_time(stores[0].unpublished(HQ, 10_000))
-    assert bursts == sorted(set(bursts)) == sorted(sum(taken, []))
+    assert bursts == sorted(set(bursts)) == sorted(burst for mine in taken for burst in mine)
 
 
 HAMMER = """
@@ -497,13 +507,20 @@ def spoil(name: str) -> Callable[[Path], None]:
         SqlStore(f"sqlite:///{path}").close()
         path.write_bytes(path.read_bytes()[:100] + os.urandom(8000))
 
+    def text(path: Path) -> None:
+        path.write_text("this is no database, " * 100)
+
+    def below_a_file(path: Path) -> None:
+        path.parent.rmdir()
+        path.parent.write_text("")
+
     return {
-        "text": lambda path: path.write_text("this is no database, " * 100) and None,
+        "text": text,
         "torn": torn,
         "newer": newer,
         "other": sql("CREATE TABLE meta (key TEXT, value TEXT)", "INSERT INTO meta VALUES ('what', 'ever')"),
         "folder": lambda path: path.mkdir(),
-        "below a file": lambda path: (path.parent.rmdir(), path.parent.write_text("")) and None,
+        "below a file": below_a_file,
     }[name]
 
 
@@ -605,7 +622,7 @@ def test_an_unreadable_row_is_told_and_ends_nothing(tmp_path: Path, file_url: st
 
 def test_tidying_writes_the_log_back_and_changes_nothing(tmp_path: Path, file_url: str) -> None:
     store = SqlStore(file_url)
-    store.transact(HQ, lambda tx: [tx.append_event(event(n)) for n in range(1, 300)], durable=True)
+    store.transact(HQ, append(*map(event, range(1, 300))), durable=True)
     before = (tmp_path / "office.db").stat().st_size
 
     store.tidy()
@@ -620,9 +637,8 @@ def test_tidying_writes_the_log_back_and_changes_nothing(tmp_path: Path, file_ur
 
 def test_a_reader_sees_what_is_committed_while_a_transaction_is_under_way(file_url: str) -> None:
     store = SqlStore(file_url)
-    store.transact(
-        HQ, lambda tx: (tx.put_floor(replace(floor_of(tx), burst=1)), tx.append_event(event(1))), durable=True
-    )
+    store.transact(HQ, lambda tx: tx.put_floor(replace(floor_of(tx), burst=1)), durable=True)
+    store.transact(HQ, append(event(1)), durable=True)
     reader = StoreReader(file_url)
 
     def change(tx: OfficeTx) -> int:
@@ -643,7 +659,7 @@ def test_a_reader_sees_what_is_committed_while_a_transaction_is_under_way(file_u
 def test_a_reader_gives_events_by_number_type_and_age(file_url: str) -> None:
     store = SqlStore(file_url)
     log = [replace(event(n), event=EventType.USER_JOINED if n % 3 == 0 else EventType.USER_LEFT) for n in range(1, 10)]
-    store.transact(HQ, lambda tx: [tx.append_event(e) for e in log], durable=True)
+    store.transact(HQ, append(*log), durable=True)
     reader = StoreReader(file_url)
 
     def numbers(events: tuple[Event, ...]) -> list[int]:
@@ -659,7 +675,7 @@ def test_a_reader_gives_events_by_number_type_and_age(file_url: str) -> None:
 
 
 def test_a_reader_creates_nothing_where_there_is_no_store(tmp_path: Path, file_url: str) -> None:
-    with pytest.raises(StoreError, match="there is no store at .* -> has ptt-dispatch serve run"):
+    with pytest.raises(StoreError, match=r"there is no store at .* -> has ptt-dispatch serve run"):
         StoreReader(file_url)
 
     assert list(tmp_path.iterdir()) == []

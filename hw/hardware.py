@@ -83,3 +83,22 @@ def open_hardware(settings: HardwareSettings, on_edge: OnEdge) -> Hardware:
             opened.callback(server.close)
         return Hardware(panel, server, opened.pop_all())
     raise AssertionError("an ExitStack swallows nothing")
+
+
+def outputs_off(settings: HardwareSettings) -> None:
+    """Drive every output off once and let go of the pins: for after a process that was killed.
+
+    Nothing to do for virtual pins, which end with their process. Raises HardwareError or SettingsError.
+    """
+    if settings.factory != "virtual":
+        open_hardware(settings, lambda signal, active, at_s: None).close()
+
+
+def outputs_persist(modules: Path = Path("/sys/module")) -> bool | None:
+    """Whether this kernel leaves outputs driven when the process that drove them is killed; None where it does not say.
+
+    Raspberry Pi's kernels do unless config.txt has `dtparam=strict_gpiod` (raspberrypi/linux pull requests 6117
+    and 6150: module parameter persist_gpio_outputs of the pin control drivers).
+    """
+    said = [path.read_text().strip() for path in modules.glob("pinctrl_*/parameters/persist_gpio_outputs")]
+    return any(word in ("Y", "1") for word in said) if said else None

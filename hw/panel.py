@@ -2,7 +2,9 @@
 
 Outputs open first and are off from that moment; inputs after them. `safe` and `close` run at an ordinary
 exit too (atexit). On SIGTERM the process's own handler must come to `close`. After SIGKILL nothing of ours
-runs: the kernel releases the pins, which then float, and the pull-downs of docs/wiring.md hold every gate off.
+runs: the kernel takes the pins back. With `dtparam=strict_gpiod` it makes them inputs, and the pull-downs of
+docs/wiring.md hold every gate off; without it Raspberry Pi's kernel leaves them as they were driven
+(`hw.hardware.outputs_persist` tells), until the next start or `hw.hardware.outputs_off`.
 """
 
 from __future__ import annotations

@@ -110,8 +110,8 @@ class Proxy:
         self._cut()
 
     def _cut(self) -> None:
-        for source in list(self._flows):
-            self._reset(source)
+        while self._flows:
+            self._reset(next(iter(self._flows)))
 
     def _set_stalled(self, stalled: bool) -> None:
         self._stalled = stalled

@@ -102,7 +102,12 @@ class Loop:
         self._selector.modify(fileobj, events, self._selector.get_key(fileobj).data)
 
     def remove(self, fileobj: FileObj) -> None:
-        """Forget `fileobj`: its callback is not called any more, not even later in this turn. Raises KeyError."""
+        """Forget `fileobj`: its callback is not called any more, not even later in this turn.
+
+        Raises KeyError if it is not registered; does nothing once the loop is closed.
+        """
+        if self._closed:
+            return
         self._selector.unregister(fileobj).data.live = False
 
     def call_at(self, when_s: float, fn: Callable[[], None]) -> Timer:

@@ -120,9 +120,10 @@ def dial_reason(settings: BrokerSettings, error: Exception) -> str:
         case socket.gaierror():
             return f"host name {settings.host} not found ({error.strerror}): is the network up, the name right?"
         case ssl.SSLCertVerificationError():
-            return f"certificate of {at} not accepted ({error.verify_message}): check tls_ca, host and this clock"
+            found = getattr(error, "verify_message", error)
+            return f"certificate of {at} not accepted ({found}): check tls_ca, host and this clock"
         case ssl.SSLError():
-            return f"no TLS with {at} ({error.reason or error}): is it the broker's TLS port?"
+            return f"no TLS with {at} ({getattr(error, 'reason', error)}): is it the broker's TLS port?"
         case TimeoutError():
             return no_answer(settings)
         case ConnectionError():

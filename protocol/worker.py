@@ -5,6 +5,7 @@ machine, which both processes share. A closed pipe means the other side is dead:
 """
 
 from enum import StrEnum
+from math import inf
 from typing import Annotated
 
 import msgspec
@@ -52,6 +53,8 @@ class Transmit(_Word, frozen=True, kw_only=True, tag="transmit"):
 
     request_id: RequestId
     burst: Burst
+    until: float = inf
+    """The floor's own lease: permission never outlives it, whatever becomes of the loop."""
 
 
 class KeyUp(_Word, frozen=True, kw_only=True, tag="key_up"):

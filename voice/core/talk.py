@@ -46,7 +46,7 @@ class TalkGate(Generic[F, P]):
 
     - A request keeps speech from its edge on: at most PRE_ROLL_S of it (the oldest goes first) until its first
       Transmit.
-    - Each Transmit permits sending for TRANSMIT_LEASE_S. Behind it the request is held, as by Hold: what waits is
+    - Each Transmit permits sending for TRANSMIT_LEASE_S, and never beyond its `until`. Behind it the request is held, as by Hold: what waits is
       dropped, what is captured is dropped, sequence numbers go on. Transmit of the same burst resumes with speech
       captured from then on; of another burst it is ignored and counted.
     - Speech older than SEND_AGE_S is dropped instead of sent late. The age of pre-roll counts from the first
@@ -78,8 +78,8 @@ class TalkGate(Generic[F, P]):
         match command:
             case Arm(request_id=request_id, edge_at=edge_at):
                 self._arm(request_id, edge_at)
-            case Transmit(request_id=request_id, burst=burst):
-                self._transmit(request_id, burst, now)
+            case Transmit(request_id=request_id, burst=burst, until=until):
+                self._transmit(request_id, burst, until, now)
             case KeyUp(request_id=request_id, at=at):
                 self._key_up(request_id, at)
             case Hold(burst=burst):
@@ -201,7 +201,7 @@ class TalkGate(Generic[F, P]):
         for frame, start_s, end_s in tuple(self._recent):
             self._cut(request, frame, start_s, end_s)
 
-    def _transmit(self, request_id: RequestId, burst: int, now: float) -> None:
+    def _transmit(self, request_id: RequestId, burst: int, until: float, now: float) -> None:
         request = self._find(request_id)
         if request is None:
             return self._count("transmit_unknown")
@@ -218,7 +218,7 @@ class TalkGate(Generic[F, P]):
         if request.held:
             request.held = False
             request.keep_from = now
-        request.until = now + TRANSMIT_LEASE_S
+        request.until = min(now + TRANSMIT_LEASE_S, until)
 
     def _key_up(self, request_id: RequestId, at: float) -> None:
         request = self._find(request_id)

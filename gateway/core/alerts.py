@@ -1,0 +1,66 @@
+"""Alerts of this vehicle: retained while they hold, cleared when cured, told anew on every connection."""
+
+from gateway.core.context import Context
+from protocol.messages import Alert, Severity
+from protocol.topics import Kind
+
+KNOWN: dict[str, tuple[Severity, str, str]] = {
+    "voice-worker": (
+        Severity.CRITICAL,
+        "the voice worker does not run",
+        "see the journal of ptt-gateway for why; it is restarted with back-off",
+    ),
+    "microphone": (
+        Severity.CRITICAL,
+        "the microphone is missing",
+        "plug it in, or name another in [audio] capture_device; `ptt-gateway devices` lists what is there",
+    ),
+    "speaker": (
+        Severity.CRITICAL,
+        "the speaker is missing",
+        "plug it in, or name another in [audio] playback_device; `ptt-gateway devices` lists what is there",
+    ),
+    "voice-link": (
+        Severity.WARNING,
+        "the voice connection is down while control is up",
+        "check that the broker accepts a second connection of this vehicle (limits, ACL)",
+    ),
+    "stuck-button": (
+        Severity.CRITICAL,
+        "the PTT button stays down",
+        "check the button and its wiring (docs/wiring.md); it transmits again after it was seen released",
+    ),
+}
+"""Alert id -> severity, what is wrong, how to mend it. The complete list: all are cleared on connecting if not true."""
+
+
+class Alerts:
+    """The alerts that hold now."""
+
+    def __init__(self, ctx: Context) -> None:
+        """None holds."""
+        self._ctx = ctx
+        self._since: dict[str, int] = {}
+
+    def set(self, alert: str, holds: bool, wall_ms: int) -> None:
+        """Raise or clear one of KNOWN; nothing happens where it is so already."""
+        if holds == (alert in self._since):
+            return
+        if holds:
+            self._since[alert] = wall_ms
+            self._ctx.note("alert raised", warning=True, alert=alert)
+        else:
+            del self._since[alert]
+            self._ctx.note("alert cleared", alert=alert)
+        self._publish(alert)
+
+    def connected(self) -> None:
+        """Tell all: what holds, and that the others do not (an earlier run may have left them)."""
+        for alert in KNOWN:
+            self._publish(alert)
+
+    def _publish(self, alert: str) -> None:
+        since = self._since.get(alert)
+        severity, what, mend = KNOWN[alert]
+        message = None if since is None else Alert(alert=alert, severity=severity, what=what, mend=mend, since=since)
+        self._ctx.publish(Kind.ALERT, message, alert)

@@ -1,0 +1,96 @@
+"""What the parts of the vehicle's core share: who it is, what it knows of link, voice and session, and its effects."""
+
+from collections.abc import Callable
+
+from gateway.core.words import Effect, Note, Publish, Tell, Told, ToWorker
+from protocol.ids import ConnectionId
+from protocol.messages import FromMember, Message, Session
+from protocol.timers import FLOOR_MESSAGE_EXPIRY_S
+from protocol.topics import Kind
+from protocol.worker import Command
+
+
+class Context:
+    """Written by the part that owns the field (named beside it), read by all."""
+
+    def __init__(self, user: str, chance: Callable[[], float]) -> None:
+        """`chance()` gives a number in [0, 1)."""
+        self.user = user
+        self.chance = chance
+        self.link_up = False  # link
+        self.connection_id: ConnectionId = (0, 0, 0)  # link
+        self.voice_problem: Told | None = Told.NO_VOICE  # worker care
+        self.session: Session | None = None  # listener
+        self.keyed = False  # gateway: the button is physically down
+        self.out: list[Effect] = []
+
+    def emit(self, effect: Effect) -> None:
+        """Add an effect; they are carried out in order once the event is handled."""
+        self.out.append(effect)
+
+    def take(self) -> tuple[Effect, ...]:
+        """Give and forget the effects so far."""
+        out, self.out = tuple(self.out), []
+        return out
+
+    def voice(self, command: Command) -> None:
+        """Command the voice worker."""
+        self.emit(ToWorker(command=command))
+
+    def tell(self, what: Told, press_no: int = 0, name: str = "", remaining_s: float | None = None) -> None:
+        """Tell the driver."""
+        self.emit(Tell(what=what, press_no=press_no, name=name, remaining_s=remaining_s))
+
+    def note(self, text: str, *, warning: bool = False, **fields: object) -> None:
+        """Write a line of the log."""
+        self.emit(Note(text=text, fields=fields, warning=warning))
+
+    def floor(self, message: FromMember, *, again: bool = False) -> None:
+        """Send a floor message, only if the link is up: it is worth nothing later."""
+        if self.link_up:
+            kind = Kind.FLOOR_AGAIN if again else Kind.FLOOR
+            self.emit(Publish(kind=kind, ids=(self.user,), message=message, expiry_s=FLOOR_MESSAGE_EXPIRY_S))
+
+    def publish(self, kind: Kind, message: Message | None, *items: str, token: int | None = None) -> None:
+        """Publish on one of the vehicle's own topics; heartbeats are not retained, all else is."""
+        if self.link_up:
+            retain = kind is not Kind.HEARTBEAT
+            self.emit(Publish(kind=kind, ids=(self.user, *items), message=message, retain=retain, token=token))
+
+
+class Timers:
+    """Named deadlines of one machine, in seconds of the loop's monotonic clock."""
+
+    def __init__(self) -> None:
+        """None is set."""
+        self._at: dict[str, float] = {}
+
+    def set(self, name: str, at: float) -> None:
+        """Set or move a deadline."""
+        self._at[name] = at
+
+    def stop(self, *names: str) -> None:
+        """Forget deadlines; all where none is named."""
+        for name in names or tuple(self._at):
+            self._at.pop(name, None)
+
+    def running(self, name: str) -> bool:
+        """Whether this one is set."""
+        return name in self._at
+
+    def at(self, name: str, otherwise: float) -> float:
+        """Give a deadline, or `otherwise` where it is not set."""
+        return self._at.get(name, otherwise)
+
+    def next(self) -> float | None:
+        """Give the earliest."""
+        return min(self._at.values(), default=None)
+
+    def expire(self, now: float) -> str | None:
+        """Take out and give the earliest deadline that has passed; call until None."""
+        due = [(at, name) for name, at in self._at.items() if at <= now]
+        if not due:
+            return None
+        _, name = min(due)
+        del self._at[name]
+        return name

@@ -1,0 +1,91 @@
+"""Link state of the vehicle: dials for ever, with back-off and jitter, each connection under a newer id."""
+
+from gateway.core.context import Context
+from gateway.core.presence import PresenceKeeper
+from gateway.core.words import Dial, Told
+
+FIRST_WAIT_S = 0.25
+WAIT_S_MAX = 15.0
+STEADY_S = 30.0
+"""A connection that lived this long starts the back-off anew."""
+TOLD_AFTER_S = 2.0
+"""A link that is back sooner is not worth a word to the driver."""
+
+
+class Link:
+    """One connection at a time. connection_id = (enrolment generation, boot counter, n)."""
+
+    def __init__(self, ctx: Context, presence: PresenceKeeper, generation: int, boot: int) -> None:
+        """`boot` was raised on disk before this process connected for the first time."""
+        self._ctx = ctx
+        self._presence = presence
+        self._generation = generation
+        self._boot = boot
+        self._n = 0
+        self._failures = 0
+        self._dial_at: float | None = None
+        self._dialling = False
+        self._up_since = 0.0
+        self._down_since: float | None = None
+        self._told_lost = False
+        self.reason = "not connected yet"
+
+    def start(self, now: float) -> None:
+        """Dial at once."""
+        self._dial_at = now
+        self._down_since = now
+
+    def up(self, now: float) -> None:
+        """The connection is ready for use."""
+        ctx = self._ctx
+        self._dialling = False
+        ctx.link_up = True
+        self._up_since = now
+        self._down_since = None
+        ctx.note("link up", connection_id=ctx.connection_id)
+        if self._told_lost:
+            self._told_lost = False
+            ctx.tell(Told.LINK_BACK)
+
+    def down(self, now: float, reason: str) -> None:
+        """The connection or the attempt failed: wait and dial again."""
+        ctx = self._ctx
+        was_up, ctx.link_up = ctx.link_up, False
+        self._dialling = False
+        if was_up:
+            self._down_since = now
+            if now - self._up_since >= STEADY_S:
+                self._failures = 0
+        if was_up or reason != self.reason:
+            ctx.note("link down", warning=True, reason=reason)
+        self.reason = reason
+        ceiling = min(WAIT_S_MAX, FIRST_WAIT_S * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self._dial_at = now + ceiling * (0.5 + ctx.chance() / 2)
+
+    def stop(self) -> None:
+        """Dial no more."""
+        self._dial_at = None
+
+    def tick(self, now: float) -> None:
+        """Dial when due; tell the driver once of a link that stays away."""
+        if self._dial_at is not None and now >= self._dial_at and not self._dialling:
+            self._dial_at = None
+            self._dialling = True
+            self._n += 1
+            self._ctx.connection_id = (self._generation, self._boot, self._n)
+            will = self._presence.will(self._ctx.connection_id)
+            self._ctx.emit(Dial(connection_id=self._ctx.connection_id, will=will))
+        if self._lost_told_at is not None and now >= self._lost_told_at:
+            self._told_lost = True
+            self._ctx.tell(Told.LINK_LOST)
+
+    def next_deadline(self) -> float | None:
+        """Give when `tick` has something to do."""
+        return min((t for t in (self._dial_at, self._lost_told_at) if t is not None), default=None)
+
+    @property
+    def _lost_told_at(self) -> float | None:
+        if self._down_since is None or self._told_lost:
+            return None
+        return self._down_since + TOLD_AFTER_S

@@ -1,0 +1,122 @@
+"""The vehicle's presence and heartbeats: ordered, spread out, and put right where the retained one is wrong."""
+
+from msgspec.structs import replace
+
+from gateway.core.context import Context, Timers
+from protocol.ids import JSON_INT_MAX, ConnectionId
+from protocol.messages import Heartbeat, Presence, PresenceState, VoiceHealth
+from protocol.timers import HEARTBEAT_ACK_S, HEARTBEAT_RETRY_S, HEARTBEAT_S, JOIN_SPREAD_S
+from protocol.topics import Kind
+
+CORRECT_EVERY_S = 1.0
+
+
+class PresenceKeeper:
+    """Publishes presence on change and heartbeats by the clock."""
+
+    def __init__(self, ctx: Context, who: Presence) -> None:
+        """`who` has the name, app_type and device_info; the rest is filled in here."""
+        self._ctx = ctx
+        self._mine = who
+        self._timers = Timers()
+        self._beat_no = 0
+        self._token = 0
+        self._in_channel: str | None = None
+        self._corrected_at = float("-inf")
+        self.newer_elsewhere = 0
+        self.burst = 0
+        self.voice = VoiceHealth()
+
+    def will(self, connection_id: ConnectionId) -> Presence:
+        """Give the last will of a connection: later than anything it says itself."""
+        return replace(
+            self._mine,
+            state=PresenceState.LOST,
+            connection_id=connection_id,
+            presence_no=JSON_INT_MAX,
+            in_channel=None,
+            reason="connection lost",
+        )
+
+    def connected(self, now: float, wall_ms: int) -> None:
+        """Say hello on a new connection, and beat from now on."""
+        self._mine = replace(self._mine, connection_id=self._ctx.connection_id, presence_no=0, joined_at=wall_ms)
+        self._beat_no = 0
+        self._timers.stop()
+        self._say(PresenceState.ONLINE)
+        self._timers.set("beat", now + HEARTBEAT_S * (0.5 + self._ctx.chance() / 2))
+
+    def disconnected(self) -> None:
+        """Nothing can be said."""
+        self._timers.stop()
+
+    def channel(self, event_id: str | None, now: float) -> None:
+        """The voice channel was joined or left; told within JOIN_SPREAD_S, at random."""
+        self._in_channel = event_id
+        if self._ctx.link_up and not self._timers.running("channel"):
+            self._timers.set("channel", now + JOIN_SPREAD_S * self._ctx.chance())
+
+    def retained(self, seen: Presence, now: float) -> None:
+        """Look at the broker's copy: an older or dead one is replaced, a newer connection of ours is left alone."""
+        mine = self._mine
+        if seen.connection_id > mine.connection_id:
+            self.newer_elsewhere += 1
+            self._ctx.note("another unit is online under this user", warning=True, connection_id=seen.connection_id)
+            return
+        order_seen, order_mine = (seen.connection_id, seen.presence_no), (mine.connection_id, mine.presence_no)
+        if order_seen == order_mine and seen.state is PresenceState.ONLINE:
+            return
+        if order_seen <= order_mine and seen.state is PresenceState.ONLINE and order_seen[0] == order_mine[0]:
+            return  # an earlier one of this connection, on its way while the newest was sent
+        if self._timers.running("correct"):
+            return
+        if seen.connection_id == mine.connection_id and seen.presence_no < JSON_INT_MAX:
+            self._mine = replace(mine, presence_no=max(mine.presence_no, seen.presence_no))
+        self._timers.set("correct", max(now, self._corrected_at + CORRECT_EVERY_S))
+
+    def goodbye(self) -> None:
+        """Say offline before a clean disconnection."""
+        self._in_channel = None
+        self._say(PresenceState.OFFLINE)
+        self._timers.stop()
+
+    def acked(self, token: int) -> None:
+        """The broker has the heartbeat."""
+        if token == self._token:
+            self._timers.stop("unacked")
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        while (name := self._timers.expire(now)) is not None:
+            match name:
+                case "channel":
+                    if self._in_channel != self._mine.in_channel:
+                        self._say(PresenceState.ONLINE)
+                case "correct":
+                    self._corrected_at = now
+                    self._say(PresenceState.ONLINE)
+                case "unacked":
+                    self._ctx.note("heartbeat unacknowledged", warning=True)
+                    self._timers.set("beat", now + HEARTBEAT_RETRY_S)
+                case "beat":
+                    self._beat(now)
+
+    def next_deadline(self) -> float | None:
+        """Give when `tick` has something to do."""
+        return self._timers.next()
+
+    def _say(self, state: PresenceState) -> None:
+        self._mine = replace(
+            self._mine, state=state, presence_no=self._mine.presence_no + 1, in_channel=self._in_channel, reason=None
+        )
+        self._ctx.publish(Kind.PRESENCE, self._mine)
+
+    def _beat(self, now: float) -> None:
+        self._beat_no += 1
+        self._token += 1
+        beat = Heartbeat(
+            connection_id=self._ctx.connection_id, beat_no=self._beat_no, burst=self.burst, voice=self.voice
+        )
+        self._ctx.publish(Kind.HEARTBEAT, beat, token=self._token)
+        self._timers.set("beat", now + HEARTBEAT_S)
+        self._timers.set("unacked", now + HEARTBEAT_ACK_S)

@@ -1,0 +1,386 @@
+"""The vehicle's core: one `handle(event, now)` that hands each event to the part it concerns, in a fixed order."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gateway.core.alerts import Alerts
+from gateway.core.context import Context, Timers
+from gateway.core.floor_machine import FloorMachine
+from gateway.core.indicators import TABLE as ANSWERS
+from gateway.core.indicators import sentence
+from gateway.core.link import Link
+from gateway.core.listener import Listener
+from gateway.core.participant import Participant
+from gateway.core.participant_words import State, Word
+from gateway.core.presence import PresenceKeeper
+from gateway.core.releases import Releases
+from gateway.core.words import (
+    Acked,
+    CoreEvent,
+    Effect,
+    FromWorker,
+    HeldAtStart,
+    LinkDown,
+    LinkUp,
+    Look,
+    Pressed,
+    Received,
+    Released,
+    Show,
+    Shutdown,
+    Tell,
+    Told,
+    ToWorker,
+    WorkerGone,
+)
+from gateway.core.worker_care import WorkerCare
+from protocol.messages import (
+    DeviceInfo,
+    DeviceState,
+    FloorAck,
+    FloorDeny,
+    FloorGranted,
+    FloorQueued,
+    FloorRenewed,
+    FloorRevoke,
+    Message,
+    Presence,
+    Session,
+)
+from protocol.topics import Kind
+from protocol.worker import (
+    Cue,
+    Device,
+    Drained,
+    Fault,
+    Heard,
+    Hello,
+    Joined,
+    Left,
+    PlayedOut,
+    Pong,
+    Quit,
+    Say,
+    SoundDevice,
+    Through,
+    VoiceLink,
+    WorkerEvent,
+)
+
+STUCK_AFTER_S = 10.0
+"""A button still down this long after its burst ended by the limit (or its press was refused) is stuck."""
+STATE_EVERY_S = 1.0
+
+
+class Who(Struct, frozen=True, kw_only=True):
+    """What the core must know of its vehicle."""
+
+    user: str
+    generation: int
+    boot: int
+    presence: Presence
+    info: DeviceInfo
+    lang: str = "ko"
+
+
+class Vehicle:
+    """Pure: `handle` and `tick` give effects, `next_deadline` says when to tick. Times are monotonic seconds."""
+
+    def __init__(self, who: Who, chance: Callable[[], float]) -> None:
+        """`chance()` gives a number in [0, 1)."""
+        self._who = who
+        self._ctx = ctx = Context(who.user, chance)
+        self._releases = Releases(ctx)
+        self.participant = Participant(ctx, self._releases)
+        self._floor = FloorMachine(self.participant, self._releases)
+        self._presence = PresenceKeeper(ctx, who.presence)
+        self.link = Link(ctx, self._presence, who.generation, who.boot)
+        self._listener = Listener(ctx, self._presence)
+        self.worker = WorkerCare(ctx)
+        self._alerts = Alerts(ctx)
+        self._timers = Timers()
+        self._shown: Show | None = None
+        self._said: DeviceState | None = None
+        self._last_press: str | None = None
+        self._stopping = False
+
+    # --- what shells and monitors may ask ---------------------------------------------------------------------------
+
+    @property
+    def link_up(self) -> bool:
+        """Whether the broker can be reached."""
+        return self._ctx.link_up
+
+    @property
+    def session(self) -> Session | None:
+        """The newest session known."""
+        return self._ctx.session
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the button is physically down."""
+        return self._ctx.keyed
+
+    def status(self) -> DeviceState:
+        """Give the device's state as monitors see it."""
+        return DeviceState(
+            floor=self.participant.state.value,
+            keyed=self._ctx.keyed,
+            voice=self.worker.health,
+            last_press=self._last_press,
+        )
+
+    # --- driving ----------------------------------------------------------------------------------------------------
+
+    def start(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        """Begin: start the worker, dial the broker."""
+        self.worker.start(now)
+        self.link.start(now)
+        return self._finish(now, wall_ms)
+
+    def handle(self, event: CoreEvent, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        """Take one event; gives the effects in the order they are to be carried out."""
+        match event:
+            case Pressed(at=at):
+                self._pressed(at, now)
+            case Released(at=at):
+                self._released(at, now, wall_ms)
+            case HeldAtStart():
+                self._ctx.keyed = True
+                self._ctx.tell(Told.BUTTON_STUCK)
+                self._alerts.set("stuck-button", True, wall_ms)
+            case LinkUp():
+                self._link_up(now, wall_ms)
+            case LinkDown(reason=reason):
+                self._link_down(reason, now)
+            case Received(kind=kind, message=message):
+                self._received(kind, message, now)
+            case Acked(token=token):
+                self._presence.acked(token)
+            case FromWorker(event=said):
+                self._worker_said(said, now)
+            case WorkerGone(reason=reason):
+                self._worker_gone(reason, now)
+            case Shutdown():
+                self._shutdown(now)
+        return self._finish(now, wall_ms)
+
+    def tick(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        """Do what is due."""
+        self._floor.tick(now)
+        self._settle_release()
+        if not self._stopping:
+            self.link.tick(now)
+            self._presence.tick(now)
+            self.worker.tick(now)
+        while (name := self._timers.expire(now)) is not None:
+            if name == "stuck":
+                self._alerts.set("stuck-button", True, wall_ms)
+                self._ctx.tell(Told.BUTTON_STUCK)
+        return self._finish(now, wall_ms)
+
+    def next_deadline(self) -> float | None:
+        """Give when `tick` has something to do."""
+        times = (
+            self._floor.next_deadline(),
+            self.link.next_deadline(),
+            self._presence.next_deadline(),
+            self.worker.next_deadline(),
+            self._timers.next(),
+        )
+        return min((t for t in times if t is not None), default=None)
+
+    # --- button -----------------------------------------------------------------------------------------------------
+
+    def _pressed(self, at: float, now: float) -> None:
+        if self._stopping:
+            return
+        self._ctx.keyed = True
+        self._floor.take(Word.PRESS, now, at)
+
+    def _released(self, at: float, now: float, wall_ms: int) -> None:
+        self._ctx.keyed = False
+        self._timers.stop("stuck")
+        self._alerts.set("stuck-button", False, wall_ms)
+        self._floor.take(Word.KEY_UP, now, at)
+
+    def _watch_button(self, now: float) -> None:
+        idle = self.participant.state is State.NO_PERMISSION
+        if self._ctx.keyed and idle and not self._timers.running("stuck"):
+            self._timers.set("stuck", now + STUCK_AFTER_S)
+
+    # --- link -------------------------------------------------------------------------------------------------------
+
+    def _link_up(self, now: float, wall_ms: int) -> None:
+        self.link.up(now)
+        self._presence.connected(now, wall_ms)
+        self._floor.take(Word.LINK_UP, now)
+        self._alerts.connected()
+        self._ctx.publish(Kind.DEVICE_INFO, self._who.info)
+        self._said = None
+
+    def _link_down(self, reason: str, now: float) -> None:
+        was_up = self._ctx.link_up
+        self.link.down(now, reason)
+        self._presence.disconnected()
+        if was_up:
+            self._floor.take(Word.LINK_DOWN, now)
+
+    def _received(self, kind: Kind, message: Message, now: float) -> None:
+        if isinstance(message, Session):
+            self._session(message, now)  # a retained one may come before the subscriptions are all acknowledged
+            return
+        if not self._ctx.link_up:
+            return
+        match message:
+            case Presence() if kind is Kind.PRESENCE:
+                self._presence.retained(message, now)
+            case FloorGranted():
+                self._floor.take(Word.GRANTED, now, message)
+            case FloorDeny():
+                self._floor.take(Word.DENY, now, message)
+            case FloorQueued():
+                self._floor.take(Word.POSITION, now, message)
+            case FloorRenewed():
+                self._floor.take(Word.RENEWED, now, message)
+            case FloorRevoke():
+                self._floor.take(Word.REVOKE, now, message)
+            case FloorAck(request_id=request_id):
+                if self._releases.acked(request_id):
+                    self.participant.release_answered()
+            case _:
+                self.participant.discarded += 1
+
+    def _session(self, session: Session, now: float) -> None:
+        if not self._listener.session(session):
+            return
+        self._presence.burst = self._listener.playing
+        self._floor.take(Word.SESSION, now, session)
+        over = session.burst if session.current_speaker != self._ctx.user else session.burst - 1
+        self._releases.burst_over(over)
+        self._settle_release()
+
+    def _settle_release(self) -> None:
+        """`U: pending Release` ends with the last release answered, announced over, or given up."""
+        if self._releases.next_deadline() is None:
+            self.participant.release_answered()
+
+    # --- worker -----------------------------------------------------------------------------------------------------
+
+    def _worker_said(self, said: WorkerEvent, now: float) -> None:
+        match said:
+            case Hello():
+                self.worker.hello(said, now)
+                self._listener.worker_ready()
+            case SoundDevice():
+                self.worker.device(said)
+                if said.device is Device.CAPTURE and not said.ok:
+                    self._floor.take(Word.VOICE_LOST, now, Told.NO_MICROPHONE)
+            case VoiceLink():
+                self.worker.voice_link(said)
+            case Joined(event_id=event_id):
+                self._listener.joined_channel(event_id, now)
+            case Left():
+                self._listener.left_channel(now)
+            case Through():
+                self._floor.take(Word.THROUGH, now, said)
+            case Drained():
+                self._floor.take(Word.DRAINED, now, said)
+            case Heard(burst=burst, user=user, at=at):
+                self._ctx.note("burst heard", burst=burst, speaker=user, at_s=round(at, 4))
+            case PlayedOut():
+                self._ctx.note(
+                    "burst played",
+                    burst=said.burst,
+                    speaker=said.user,
+                    frames=said.frames,
+                    concealed=said.concealed,
+                    late=said.late,
+                    delay_ms=said.delay_ms,
+                )
+            case Pong():
+                self.worker.pong(said, now)
+            case Fault(what=what):
+                self._ctx.note("voice worker fault", warning=True, what=what)
+
+    def _worker_gone(self, reason: str, now: float) -> None:
+        self.worker.gone(reason, now)
+        self._floor.take(Word.VOICE_LOST, now, Told.NO_VOICE)
+        self._listener.worker_gone(now)
+
+    def _shutdown(self, now: float) -> None:
+        self._stopping = True
+        self.participant.stop(now)
+        if self._ctx.link_up:
+            self._presence.goodbye()
+        self._ctx.voice(Quit())
+        self.worker.stop()
+        self.link.stop()
+
+    # --- after every event ------------------------------------------------------------------------------------------
+
+    def _finish(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        self._presence.voice = self.worker.health
+        self._watch_button(now)
+        self._raise_alerts(wall_ms)
+        self._sound_answers()
+        self._show()
+        self._say_state(now)
+        return self._ctx.take()
+
+    def _raise_alerts(self, wall_ms: int) -> None:
+        running = self.worker.state == "ok"
+        for device, alert in ((Device.CAPTURE, "microphone"), (Device.PLAYBACK, "speaker")):
+            known = self.worker.devices.get(device)
+            if running and known is not None:
+                self._alerts.set(alert, not known.ok, wall_ms)
+        self._alerts.set("voice-worker", self.worker.state == "down", wall_ms)
+
+    def _sound_answers(self) -> None:
+        """Add what the worker is to sound for each thing told."""
+        for effect in tuple(self._ctx.out):
+            if not isinstance(effect, Tell):
+                continue
+            if effect.press_no:
+                self._last_press = effect.what.value
+            row = ANSWERS[effect.what]
+            if self.worker.state != "ok":
+                continue
+            if row.sound is not None:
+                self._ctx.emit(ToWorker(command=Cue(sound=row.sound)))
+            text = sentence(effect.what, self._who.lang, effect.name, effect.remaining_s)
+            if text:
+                self._ctx.emit(ToWorker(command=Say(text=text[:300], lang=self._who.lang, urgent=row.urgent)))
+
+    def _look(self) -> Look:
+        match self.participant.state:
+            case State.PENDING_REQUEST:
+                return Look.ASKING
+            case State.QUEUED:
+                return Look.WAITING
+            case State.HAS_PERMISSION:
+                return Look.TALKING if self.participant.transmitting else Look.MUTED
+            case State.PENDING_RELEASE if self.participant.talk is not None:
+                return Look.TALKING
+        if not self._ctx.link_up:
+            return Look.NO_LINK
+        if self._ctx.voice_problem is not None:
+            return Look.NO_VOICE
+        return Look.LISTENING if self._listener.playing else Look.READY
+
+    def _show(self) -> None:
+        open_microphone = self.participant.talk is not None
+        show = Show(look=self._look(), mute_radio=open_microphone or self._listener.playing != 0)
+        if show != self._shown:
+            self._shown = show
+            self._ctx.emit(show)
+
+    def _say_state(self, now: float) -> None:
+        """Publish the device's state on change, at most once a second."""
+        state = self.status()
+        if state == self._said or not self._ctx.link_up or self._timers.running("state"):
+            return
+        self._said = state
+        self._timers.set("state", now + STATE_EVERY_S)
+        self._ctx.publish(Kind.DEVICE_STATE, state)

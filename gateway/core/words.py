@@ -1,0 +1,179 @@
+"""Events that reach the vehicle's core, and the effects it asks of the shells."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from protocol.ids import ConnectionId
+from protocol.messages import Message, Presence
+from protocol.topics import Kind
+from protocol.worker import Command, WorkerEvent
+
+
+class _Word(Struct, frozen=True, kw_only=True):
+    """Base of events and effects."""
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class Pressed(_Word, frozen=True, kw_only=True):
+    """The button went down; `at` is the edge's time."""
+
+    at: float
+
+
+class Released(_Word, frozen=True, kw_only=True):
+    """The button went up."""
+
+    at: float
+
+
+class HeldAtStart(_Word, frozen=True, kw_only=True):
+    """The button was down when the daemon started: it does not transmit until it was seen up."""
+
+
+class LinkUp(_Word, frozen=True, kw_only=True):
+    """The broker accepted the connection and acknowledged every subscription."""
+
+
+class LinkDown(_Word, frozen=True, kw_only=True):
+    """The connection is gone, or an attempt failed."""
+
+    reason: str
+
+
+class Received(_Word, frozen=True, kw_only=True):
+    """A well-formed message of one of this vehicle's topics."""
+
+    kind: Kind
+    message: Message
+
+
+class Acked(_Word, frozen=True, kw_only=True):
+    """The broker acknowledged the publication with this token."""
+
+    token: int
+
+
+class FromWorker(_Word, frozen=True, kw_only=True):
+    """The voice worker says."""
+
+    event: WorkerEvent
+
+
+class WorkerGone(_Word, frozen=True, kw_only=True):
+    """The voice worker died or could not be started."""
+
+    reason: str
+
+
+class Shutdown(_Word, frozen=True, kw_only=True):
+    """The service is being stopped: release, say goodbye."""
+
+
+CoreEvent = Pressed | Released | HeldAtStart | LinkUp | LinkDown | Received | Acked | FromWorker | WorkerGone | Shutdown
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+class Dial(_Word, frozen=True, kw_only=True):
+    """Connect to the broker under this connection id, leaving `will` with it."""
+
+    connection_id: ConnectionId
+    will: Presence
+
+
+class Publish(_Word, frozen=True, kw_only=True):
+    """Publish now or never (QoS 1); `message` None clears a retained topic; `token` asks for Acked."""
+
+    kind: Kind
+    ids: tuple[str, ...]
+    message: Message | None
+    retain: bool = False
+    expiry_s: int | None = None
+    token: int | None = None
+
+
+class ToWorker(_Word, frozen=True, kw_only=True):
+    """Send a command to the voice worker."""
+
+    command: Command
+
+
+class StartWorker(_Word, frozen=True, kw_only=True):
+    """Start the voice worker's process."""
+
+
+class KillWorker(_Word, frozen=True, kw_only=True):
+    """End a voice worker that does not answer."""
+
+    reason: str
+
+
+class Told(StrEnum):
+    """What the driver is told. Each has its row in `indicators.TABLE`."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    QUEUED = "queued"
+    NO_CONNECTION = "no connection"
+    NO_ANSWER = "no answer"
+    NO_MICROPHONE = "no microphone"
+    NO_VOICE = "no voice"
+    CANCELLED = "cancelled"
+    TALK_ENDED = "talk ended"
+    LIMIT_NEAR = "limit near"
+    LIMIT_REACHED = "limit reached"
+    PREEMPTED = "preempted"
+    REVOKED = "revoked"
+    FLOOR_LOST = "floor lost"
+    NOT_HEARD = "not heard"
+    HEARD_AGAIN = "heard again"
+    SESSION_JOINED = "session joined"
+    SESSION_LEFT = "session left"
+    SOMEONE_SPEAKS = "someone speaks"
+    LINK_LOST = "link lost"
+    LINK_BACK = "link back"
+    BUTTON_STUCK = "button stuck"
+
+
+class Tell(_Word, frozen=True, kw_only=True):
+    """Tell the driver: by light, vibration, buzzer, and what the indicator table adds for the worker to sound."""
+
+    what: Told
+    press_no: int = 0
+    name: str = ""
+    remaining_s: float | None = None
+
+
+class Look(StrEnum):
+    """What the status light shows while nothing happens."""
+
+    STARTING = "starting"
+    NO_LINK = "no link"
+    NO_VOICE = "no voice"
+    READY = "ready"
+    LISTENING = "listening"
+    ASKING = "asking"
+    WAITING = "waiting"
+    TALKING = "talking"
+    MUTED = "muted"
+
+
+class Show(_Word, frozen=True, kw_only=True):
+    """Set the status light; `muted_radio` drives the mute line to the car's head unit."""
+
+    look: Look
+    mute_radio: bool
+
+
+class Note(_Word, frozen=True, kw_only=True):
+    """A line for the log: a static text and its fields."""
+
+    text: str
+    fields: dict[str, object] = {}
+    warning: bool = False
+
+
+Effect = Dial | Publish | ToWorker | StartWorker | KillWorker | Tell | Show | Note

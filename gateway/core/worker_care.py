@@ -1,0 +1,136 @@
+"""Keeps a voice worker running: starts it, asks whether it is alive, restarts it with back-off, knows its devices."""
+
+from gateway.core.context import Context, Timers
+from gateway.core.words import KillWorker, StartWorker, Told
+from protocol.messages import VoiceHealth
+from protocol.worker import Device, Hello, Ping, Pong, SoundDevice, VoiceLink
+
+PING_S = 1.0
+SILENT_S = 4.0
+"""A worker that answers no ping for this long is killed."""
+STARTING_S = 10.0
+"""A worker that says nothing for this long after its start is killed (a Pi's first start reads cold files)."""
+WAIT_S = 0.2
+WAIT_S_MAX = 5.0
+STEADY_S = 30.0
+
+
+class WorkerCare:
+    """State of the worker as the daemon knows it; `ctx.voice_problem` says what keeps a press from being sent."""
+
+    def __init__(self, ctx: Context) -> None:
+        """Nothing runs yet."""
+        self._ctx = ctx
+        self._timers = Timers()
+        self._failures = 0
+        self._ping_no = 0
+        self._up_since = 0.0
+        self.state = "down"
+        self.devices: dict[Device, SoundDevice] = {}
+        self.link = False
+        self.health = VoiceHealth(worker="down", capture=False, playback=False, link=False)
+
+    def start(self, now: float) -> None:
+        """Start the worker."""
+        self.state = "starting"
+        self._ctx.emit(StartWorker())
+        self._timers.set("silent", now + STARTING_S)
+        self._judge()
+
+    def hello(self, hello: Hello, now: float) -> None:
+        """It runs."""
+        self.state = "ok"
+        self._up_since = now
+        self._ctx.note("voice worker up", pid=hello.pid, transport=hello.transport)
+        self._timers.set("ping", now)
+        self._timers.set("silent", now + SILENT_S)
+        self._judge()
+
+    def gone(self, reason: str, now: float) -> None:
+        """It died: restart it, later the oftener it happens."""
+        if now - self._up_since >= STEADY_S:
+            self._failures = 0
+        self.state = "down"
+        self.devices.clear()
+        self.link = False
+        wait_s = min(WAIT_S_MAX, WAIT_S * 2 ** min(self._failures, 8))
+        self._failures += 1
+        self._ctx.note("voice worker gone", warning=True, reason=reason, restart_in_s=wait_s)
+        self._timers.stop()
+        self._timers.set("restart", now + wait_s)
+        self._judge()
+
+    def device(self, device: SoundDevice) -> None:
+        """A sound device came or went."""
+        known = self.devices.get(device.device)
+        self.devices[device.device] = device
+        if known is None or known.ok != device.ok:
+            self._ctx.note(
+                "sound device open" if device.ok else "sound device missing",
+                warning=not device.ok,
+                device=device.device.value,
+                detail=device.detail,
+            )
+        self._judge()
+
+    def voice_link(self, link: VoiceLink) -> None:
+        """The voice transport's own connection came or went."""
+        if link.up != self.link:
+            self._ctx.note("voice link up" if link.up else "voice link down", warning=not link.up, detail=link.detail)
+        self.link = link.up
+        self._judge()
+
+    def pong(self, pong: Pong, now: float) -> None:
+        """It is alive."""
+        self._timers.set("silent", now + SILENT_S)
+        self.health = VoiceHealth(
+            worker=self.state,
+            capture=pong.capture,
+            playback=pong.playback,
+            link=pong.link,
+            frames_played=pong.frames_played,
+            frames_concealed=pong.frames_concealed,
+            frames_late=pong.frames_late,
+            buffer_ms=min(pong.buffer_ms, 10_000),
+        )
+
+    def stop(self) -> None:
+        """Care no more."""
+        self._timers.stop()
+
+    def tick(self, now: float) -> None:
+        """Ping, kill, restart."""
+        while (name := self._timers.expire(now)) is not None:
+            match name:
+                case "ping":
+                    self._ping_no += 1
+                    self._ctx.voice(Ping(no=self._ping_no))
+                    self._timers.set("ping", now + PING_S)
+                case "silent":
+                    self._ctx.emit(KillWorker(reason="it answers no ping"))
+                    self._timers.set("silent", now + SILENT_S)
+                case "restart":
+                    self.start(now)
+
+    def next_deadline(self) -> float | None:
+        """Give when `tick` has something to do."""
+        return self._timers.next()
+
+    @property
+    def alive(self) -> bool:
+        """Whether a worker runs, or is being started in time."""
+        return self.state != "down"
+
+    def _judge(self) -> None:
+        capture = self.devices.get(Device.CAPTURE)
+        if self.state != "ok":
+            problem: Told | None = Told.NO_VOICE
+        elif capture is None or not capture.ok:
+            problem = Told.NO_MICROPHONE
+        elif not self.link:
+            problem = Told.NO_CONNECTION
+        else:
+            problem = None
+        self._ctx.voice_problem = problem
+        if self.state != "ok":
+            self.health = VoiceHealth(worker=self.state, capture=False, playback=False, link=False)

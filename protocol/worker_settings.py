@@ -106,17 +106,20 @@ class AudioSettings(_Settings, frozen=True, kw_only=True):
 class VoiceMqttSettings(_Settings, frozen=True, kw_only=True):
     """How the worker's own MQTT connection reaches the broker; the gateway fills it from its own broker settings."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=253, description="broker's name or address")] = "127.0.0.1"
+    host: Annotated[str, Meta(min_length=1, max_length=255, description="broker's name or address")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="broker's TCP port")] = 1883
     client_id: Annotated[
         str, Meta(min_length=1, max_length=64, description="MQTT client id of the worker's connection")
     ]
     keepalive_s: Annotated[int, Meta(ge=2, le=600)] = 10
-    connect_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
-    username: Annotated[str, Meta(max_length=128)] | None = None
-    password: Annotated[str, Meta(max_length=1024)] | None = None
+    connect_timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0
+    username: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    password: Annotated[str, Meta(min_length=1, max_length=1024)] | None = None
     """Travels on the private pipe only; `repr` hides it."""
+    tls: bool = False
     tls_ca: FilePath | None = None
+    tls_cert: FilePath | None = None
+    tls_key: FilePath | None = None
 
     def __repr__(self) -> str:
         """Show everything but the password."""

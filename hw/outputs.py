@@ -18,7 +18,9 @@ class SwitchedPin:
         )
 
     def set(self, value: float) -> None:
-        """Switch it; 0 is off."""
+        """Switch it; 0 is off, and already true of a closed pin."""
+        if value == 0 and self._device.closed:
+            return
         self._device.value = value >= 0.5
 
     def value(self) -> float:
@@ -42,7 +44,9 @@ class PwmPin:
         self._hz = hz
 
     def set(self, value: float, hz: int | None = None) -> None:
-        """Set the duty (clamped to 0-1), and with `hz` the frequency before it."""
+        """Set the duty (clamped to 0-1; 0 is already true of a closed pin), and with `hz` the frequency before it."""
+        if value == 0 and self._device.closed:
+            return
         if hz is not None and hz != self._hz:
             self._device.frequency = hz
             self._hz = hz

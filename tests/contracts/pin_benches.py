@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ import pytest
 
 from hw.board import Board
 from hw.factory import FactoryName, open_factory
+from hw.virtual import VirtualPin
 
 FAKES = Path(__file__).parent / "fake_gpio"
 LIBRARIES = ("lgpio", "RPi", "RPi.GPIO", "gpiozero.pins.lgpio", "gpiozero.pins.rpigpio")
@@ -41,6 +42,26 @@ class Bench:
             case "rpigpio":
                 return float(self.library.channel(pin).electrical())
         return float(self.factory.pin(pin).state)
+
+    def on_release(self, tell: Callable[[int, float], None], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have `tell(pin, level)` called whenever a driven pin is let go of: its drive stopped, or made an input."""
+        if self.library is not None:
+            self.library.on_release = tell
+            return
+        set_frequency, set_function = VirtualPin._set_frequency, VirtualPin._set_function
+
+        def told_frequency(pin: Any, value: Any) -> None:
+            if value is None and pin.frequency is not None:
+                tell(pin._number, float(pin.state))
+            set_frequency(pin, value)
+
+        def told_function(pin: Any, value: Any) -> None:
+            if value == "input" and pin.function == "output":
+                tell(pin._number, float(pin.state))
+            set_function(pin, value)
+
+        monkeypatch.setattr(VirtualPin, "_set_frequency", told_frequency)
+        monkeypatch.setattr(VirtualPin, "_set_function", told_function)
 
     def make_busy(self, pin: int) -> None:
         """Let another program hold a pin."""

@@ -85,15 +85,33 @@ def test_safe_puts_everything_off_as_often_as_it_is_asked(bench: Bench, panel: P
     assert measured(bench) == SAFE
 
 
-def test_closing_drives_everything_off_first_and_closes_only_once(bench: Bench, panel: Panel) -> None:
+def test_closing_drives_everything_off_before_it_lets_go_of_the_first_pin(
+    bench: Bench, panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_release: list[dict[str, float]] = []
+    bench.on_release(lambda pin, level: at_release.append(measured(bench)), monkeypatch)
     drive_everything(panel)
 
     panel.close()
     panel.close()
     panel.safe()
 
-    off = {signal: level for signal, level in measured(bench).items() if signal != "led_red"}
-    assert set(off.values()) == {0.0}  # the active-low light's line floats by now
+    assert at_release[0] == SAFE
+
+
+def test_each_output_closed_by_itself_is_off_when_it_is_let_go_of(
+    bench: Bench, panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[tuple[int, float]] = []
+    bench.on_release(lambda pin, level: released.append((pin, level)), monkeypatch)
+    drive_everything(panel)
+    assert panel.motor is not None
+    assert panel.mute is not None
+
+    panel.motor.close()
+    panel.mute.close()
+
+    assert set(released) == {(12, 0.0), (23, 0.0)}
 
 
 def test_a_closed_panel_can_be_opened_again(bench: Bench, panel: Panel) -> None:

@@ -323,10 +323,11 @@ def test_an_input_held_from_the_start_is_held_and_gives_no_edge_until_it_moves(p
 @pytest.mark.parametrize("ending", ["sys.exit(3)", "raise RuntimeError", "sys.exit()"])
 def test_a_process_that_ends_without_closing_leaves_its_outputs_off(ending: str) -> None:
     code = f"""
-import sys
+import atexit, sys
 from hw.board import Board
 from hw.panel import Panel
 from hw.virtual import VirtualFactory
+atexit.register(print, "after the panel", "", flush=True)
 factory = VirtualFactory(Board())
 panel = Panel.open(Board(), factory, lambda signal, active, at_s: None)
 factory.on_output = lambda pin, level, at_s: print(pin, level, flush=True)
@@ -338,6 +339,6 @@ panel.mute.set(True)
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, timeout=30, check=False
     )
 
-    last = dict(line.split() for line in ended.stdout.decode().splitlines())
+    told = ended.stdout.decode().split("after the panel")[0].splitlines()
 
-    assert last == {"12": "0.0", "23": "0.0"}
+    assert dict(line.split() for line in told) == {"12": "0.0", "23": "0.0"}

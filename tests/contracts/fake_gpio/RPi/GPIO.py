@@ -11,6 +11,7 @@ RISING, FALLING, BOTH = 31, 32, 33
 edges_fail = False
 setup_fails = ""
 channels: dict[int, "Channel"] = {}
+on_release = lambda number, level: None  # noqa: E731  for the test: an output is let go of, at this level
 
 
 class Channel:
@@ -62,7 +63,9 @@ def setup(number, function, pull_up_down=PUD_OFF, initial=-1):
 
 
 def cleanup(number=None):
-    for one in list(channels.values()) if number is None else [channel(number)]:
+    for each, one in [(each, channel(each)) for each in (list(channels) if number is None else [number])]:
+        if one.function == OUT:
+            on_release(each, one.electrical())
         one.function, one.pull, one.callback, one.watched = IN, PUD_OFF, None, False
 
 
@@ -107,5 +110,6 @@ class PWM:
         pass
 
     def stop(self):
+        on_release(self.number, self.duty / 100)
         channel(self.number).pwm = None
         channel(self.number).level = 0

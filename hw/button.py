@@ -47,6 +47,7 @@ class Debounce:
         self._locked_until: float | None = None
         self._seen_in_lockout: bool | None = None
         self._poll_at: float | None = None
+        self._begun_at = float("-inf")
 
     @property
     def pressed(self) -> bool:
@@ -59,7 +60,11 @@ class Debounce:
         return self._held_at_start
 
     def begin(self, active: bool, now: float) -> bool:
-        """Take the level at start; returns whether the button is held and so must not be trusted."""
+        """Take the level at start, read at or after `now`; returns whether the button is held and not to be trusted.
+
+        Edges from before `now` that are still in a queue are passed over.
+        """
+        self._begun_at = now
         self._pressed = False
         self._held_at_start = active
         self._locked_until = None
@@ -69,6 +74,8 @@ class Debounce:
 
     def edge(self, active: bool, at_s: float) -> tuple[Change, ...]:
         """Take one edge, in the order they came; returns what changed by it (usually one, at most two)."""
+        if at_s < self._begun_at:
+            return ()
         changes: tuple[Change, ...] = ()
         if self._locked_until is not None:
             if at_s < self._locked_until:

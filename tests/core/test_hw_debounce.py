@@ -96,6 +96,14 @@ def test_a_button_held_at_start_gives_no_press_until_it_was_released_for_a_lock_
     assert pressed == (Change(True, 3.0),)
 
 
+def test_edges_from_before_the_start_are_passed_over() -> None:
+    debounce = Debounce()
+    debounce.begin(False, 5.0)
+
+    assert [debounce.edge(True, 4.9), debounce.edge(False, 4.95)] == [(), ()]
+    assert debounce.edge(True, 5.1) == (Change(True, 5.1),)
+
+
 def test_a_held_button_whose_release_edge_was_lost_becomes_usable_by_reading_it_again() -> None:
     debounce = opened(active=True)
 

@@ -230,6 +230,11 @@ class MqttLink:
         """Whether something waits for the socket to take it."""
         return self._talk is not None and self._client is not None and self._client.want_write()
 
+    @property
+    def pending_read(self) -> bool:
+        """Whether something of the broker's waits to be read or told: what it says is older than this moment."""
+        return bool(self._events) or (self._sock is not None and readable(self._sock))
+
     def outq_bytes(self) -> int:
         """Bytes that the broker's machine has not acknowledged yet, here and in the kernel; 0 without a connection."""
         if self._talk is None or self._sock is None:

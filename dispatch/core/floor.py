@@ -74,7 +74,7 @@ def judge_request(turn: Turn, asked: Asked) -> None:
     elif floor.holder == asked.user:
         _end_burst(turn, Ended.SUPERSEDED, None)
         _grant(turn, member, request.request_id, priority)
-    elif floor.state is FloorState.PENDING_REVOKE:
+    elif floor.state is FloorState.PENDING_REVOKE and not floor.queue:
         _end_burst(turn, Ended.LIMIT, None)
         _grant(turn, member, request.request_id, priority)
     elif priority.rank > floor.priority.rank:

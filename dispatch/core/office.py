@@ -1,17 +1,18 @@
 """One office as a dispatch process serves it: opening, floor, members, roster, sweep; every change a transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from dispatch.core.cleaner import Cleaner
 from dispatch.core.floor import decide
 from dispatch.core.inputs import Asked, Input
 from dispatch.core.judge import Clock, Expired, Judge
-from dispatch.core.opening import ForeignStore, open_office
+from dispatch.core.opening import Refused, open_office
 from dispatch.core.presence import Sign, expire, note_sign
 from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.core.turn import Publish, Turn, session_of
-from dispatch.ports import OfficeTx, Store
+from dispatch.ports import OfficeTx, Store, StoreUnavailable
 from protocol.ids import OfficeId
 from protocol.messages import (
     Alert,
@@ -27,6 +28,7 @@ from protocol.timers import CLEANER_SWEEP_S
 from protocol.topics import Kind
 
 T = TypeVar("T")
+Step = Callable[[], tuple[Publish, ...]]
 
 OPENING_WAIT_S = 0.3
 """How long an opening waits for the broker's retained session, and batches nothing meanwhile."""
@@ -37,6 +39,7 @@ HELD_MAX = 1000
 ROSTER_EVERY_S = 1.0
 REFRESH_EVERY_S = 1.0
 FOREIGN = "foreign-store"
+STORE = "store-unavailable"
 SERVER = "dispatch"
 """User id under which the server's own alerts stand."""
 
@@ -102,37 +105,47 @@ class Office:
         return (session_of(self.id, floor),) if session.rev < floor.rev else ()
 
     def _open(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
-        self._open_at = None
-        retained = self._retained
-        was_refused = self.refused is not None
+        retained, was_refused = self._retained, self.refused is not None
+
+        def opening(turn: Turn) -> tuple[Member, ...]:
+            open_office(turn, retained, self._adopt)
+            return turn.tx.members()
+
+        self._open_at = now  # tried again should the store be away
+        held, self._held = self._held, []  # too old by then: members send them again
         try:
-            _, out = self._transact(wall_ms, lambda turn: open_office(turn, retained, self._adopt))
-        except ForeignStore as error:
-            self.refused = str(error)
-            return (
-                self._alert(
-                    Alert(
-                        alert=FOREIGN,
-                        severity=Severity.CRITICAL,
-                        what="the office's session belongs to another store",
-                        mend=str(error)[:256],
-                        since=wall_ms,
-                    )
-                ),
-            )
+            members, out = self._transact(wall_ms, opening)
+        except Refused as error:
+            self._open_at = None
+            told, self.refused = self.refused, str(error)
+            return () if told == self.refused else (self._alert(FOREIGN, _refusal(error, wall_ms)),)
+        self._open_at = None
+        self._adopt = False  # once: two servers that adopt would take the office from each other for ever
         self.opened, self.refused = True, None
         self._judge.back()
-        members = self._store.transact(self.id, lambda tx: tx.members(), durable=False)
         self._see_members(members)
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
-        held, self._held = self._held, []
-        for user, message in held:
-            out += self.floor_message(user, message, wall_ms, again=True)
-        return out + ((self._alert(None),) if was_refused else ())
+        if was_refused:
+            out += (self._alert(FOREIGN, None),)
+        out += (self.store_alert(None, wall_ms),)  # one may stand there from before a crash
+        return out + _as_far_as_possible(
+            partial(self.floor_message, user, message, wall_ms, again=True) for user, message in held
+        )
 
-    def _alert(self, alert: Alert | None) -> Publish:
-        return Publish(office=self.id, kind=Kind.ALERT, ids=(SERVER, FOREIGN), message=alert, retain=True)
+    def store_alert(self, error: str | None, wall_ms: int) -> Publish:
+        """Tell monitors that the store is away and why, or (None) that it is back."""
+        alert = Alert(
+            alert=STORE,
+            severity=Severity.CRITICAL,
+            what="the store is unavailable, nobody is given the floor",
+            mend=(error or "")[:256],
+            since=wall_ms,
+        )
+        return self._alert(STORE, alert if error is not None else None)
+
+    def _alert(self, alert_id: str, alert: Alert | None) -> Publish:
+        return Publish(office=self.id, kind=Kind.ALERT, ids=(SERVER, alert_id), message=alert, retain=True)
 
     # --- floor ------------------------------------------------------------------------------------------------------
 
@@ -193,26 +206,26 @@ class Office:
 
     def tick(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
         """Do what is due: opening, batch, verdicts, refresh, sweep, roster. Input has been handled before."""
-        out: tuple[Publish, ...] = ()
         if not self.opened:
-            if self._open_at is not None and now >= self._open_at:
-                out = self._open(now, wall_ms)
-            return out
+            due = self._open_at is not None and now >= self._open_at
+            return self._open(now, wall_ms) if due else ()
+        return _as_far_as_possible(self._due(now, wall_ms))
+
+    def _due(self, now: float, wall_ms: int) -> Iterator[Step]:
         if self._flush_at is not None and now >= self._flush_at:
-            out += self._flush(now, wall_ms)
+            yield partial(self._flush, now, wall_ms)
         for verdict in self._judge.due():
             if isinstance(verdict, Expired):
-                out += self._expire(verdict, wall_ms)
+                yield partial(self._expire, verdict, wall_ms)
             else:
-                out += self._decide(verdict, "", wall_ms)
+                yield partial(self._decide, verdict, "", wall_ms)
         if now >= self._refresh_at:
             self._refresh_at = now + REFRESH_EVERY_S
-            out += self._refresh()
+            yield self._refresh
         if self._sweep_at is not None and self._clock.time_s >= self._sweep_at:
-            out += self._sweep(wall_ms)
+            yield partial(self._sweep, wall_ms)
         if now >= self._roster_at:
-            out += self._publish_roster(now)
-        return out
+            yield partial(self._publish_roster, now)
 
     def next_deadline(self, now: float) -> float | None:
         """Give when `tick` has something to do, on the process's clock."""
@@ -245,11 +258,14 @@ class Office:
         return (session_of(self.id, floor),)
 
     def _sweep(self, wall_ms: int) -> tuple[Publish, ...]:
+        def sweeping(turn: Turn) -> tuple[int, tuple[Member, ...]]:
+            return self._cleaner.sweep(turn, self._clock.time_s), turn.tx.members()
+
+        (cleaned, members), out = self._transact(wall_ms, sweeping)
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
-        cleaned, out = self._transact(wall_ms, lambda turn: self._cleaner.sweep(turn, self._clock.time_s))
         self._cleaner.committed()
         self.cleaned += cleaned
-        self._see_members(self._store.transact(self.id, lambda tx: tx.members(), durable=False))
+        self._see_members(members)
         return out
 
     def _publish_roster(self, now: float) -> tuple[Publish, ...]:
@@ -293,3 +309,29 @@ class Office:
     def _see_floor(self, floor: Floor) -> None:
         self._session_event = floor.event_id if floor.active else None
         self._judge.see_floor(floor)
+
+
+def _as_far_as_possible(steps: Iterable[Step]) -> tuple[Publish, ...]:
+    """Run one step after the other; what earlier ones committed is given although the store then goes away.
+
+    Raises StoreUnavailable where already the first step with an effect meets it: nothing is lost by that.
+    """
+    out: tuple[Publish, ...] = ()
+    for step in steps:
+        try:
+            out += step()
+        except StoreUnavailable:
+            if not out:
+                raise
+            break
+    return out
+
+
+def _refusal(error: Refused, wall_ms: int) -> Alert:
+    return Alert(
+        alert=FOREIGN,
+        severity=Severity.CRITICAL,
+        what="this store must not serve the office",
+        mend=str(error)[:256],
+        since=wall_ms,
+    )

@@ -1,11 +1,15 @@
 """Opening an office: whose store it is, and an epoch above all that was ever announced."""
 
 from dispatch.core.turn import Turn
-from protocol.ids import epoch_of, ordered_number
+from protocol.ids import EPOCH_MAX, epoch_of, ordered_number
 from protocol.messages import Session
 
 
-class ForeignStore(Exception):
+class Refused(Exception):
+    """This store must not serve the office; says why and how to mend it."""
+
+
+class ForeignStore(Refused):
     """The office's retained session was issued by another store than the one at hand."""
 
     def __init__(self, own: str, retained: str) -> None:
@@ -16,10 +20,20 @@ class ForeignStore(Exception):
         )
 
 
+class EpochsSpent(Refused):
+    """The retained session's numbers leave no room above them: nothing but a forged message gets there."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the broker's retained session has a rev or burst at the end of its range: find out who may publish it, "
+            "clear it (an empty retained message on that topic), then restart this service and the office's members"
+        )
+
+
 def open_office(turn: Turn, retained: Session | None, adopt: bool) -> None:
     """Raise epoch above the store's own and the retained session's, so that bursts and revs only rise.
 
-    Raises ForeignStore unless the retained session is this store's, there is none, or `adopt`.
+    Raises ForeignStore unless the retained session is this store's, there is none, or `adopt`; EpochsSpent.
     """
     if retained is not None and retained.store != turn.floor.store and not adopt:
         raise ForeignStore(turn.floor.store, retained.store)
@@ -27,4 +41,6 @@ def open_office(turn: Turn, retained: Session | None, adopt: bool) -> None:
     if retained is not None:
         epochs += [epoch_of(retained.rev), epoch_of(retained.burst)]
     epoch = max(epochs) + 1
+    if epoch > EPOCH_MAX:
+        raise EpochsSpent
     turn.note(epoch=epoch, rev=ordered_number(epoch, 0))

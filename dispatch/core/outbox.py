@@ -20,6 +20,7 @@ class Outbox:
         self._acked: list[int] = []
         self._flying: set[int] = set()
         self._more = False
+        self._again = False
         self._mark_at = 0.0
 
     def sent(self, number: int) -> None:
@@ -30,6 +31,10 @@ class Outbox:
         """The broker has it."""
         self._flying.discard(number)
         self._acked.append(number)
+
+    def again(self) -> None:
+        """Have `tick` give all that no broker acknowledged: the connection is new, or effects may have been lost."""
+        self._again = True
 
     def resend(self) -> tuple[Publish, ...]:
         """Give again what no broker acknowledged, oldest first, RESEND_MAX at a time."""
@@ -42,7 +47,11 @@ class Outbox:
         return out
 
     def tick(self, now: float) -> tuple[Publish, ...]:
-        """Mark what was acknowledged, at most once a second; go on with a long backlog."""
+        """Resend when asked to; mark what was acknowledged, at most once a second; go on with a long backlog."""
+        if self._again:
+            out = self.resend()
+            self._again = False
+            return out
         if now < self._mark_at or not self._acked:
             return ()
         self._mark_at = now + MARK_EVERY_S
@@ -52,6 +61,8 @@ class Outbox:
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""
+        if self._again:
+            return 0.0
         return self._mark_at if self._acked else None
 
 

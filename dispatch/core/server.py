@@ -80,7 +80,8 @@ class FloorControlServer:
         """`adopt`: take over offices whose retained session another store issued."""
         self._clock = Clock()
         self._connected = False
-        self._store_ok = True
+        self._store_error: str | None = None
+        self._wall_ms = 0
         self._retry_at = 0.0
         self.offices = {
             office: Office(office, rules, store, self._clock, new_id, adopt) for office, rules in offices.items()
@@ -91,18 +92,25 @@ class FloorControlServer:
     @property
     def store_ok(self) -> bool:
         """Whether the last transaction could be carried out."""
-        return self._store_ok
+        return self._store_error is None
+
+    @property
+    def store_error(self) -> str | None:
+        """Why the last transaction could not be carried out, and how to mend it."""
+        return self._store_error
 
     def handle(self, event: ServerEvent, now: float, wall_ms: int) -> tuple[Effect, ...]:
         """Take one event; gives what to publish, in order."""
+        self._wall_ms = wall_ms
         self._clock.advance(now)
         match event:
             case BrokerUp():
                 self._connected = True
                 self._run_clock(now)
-                for office in self.offices.values():
+                for office_id, office in self.offices.items():
                     office.broker_up(now)
-                return tuple(e for o in self.offices for e in self._guard(o, now, self._outboxes[o].resend))
+                    self._outboxes[office_id].again()
+                return () if self._store_error is None else self._alerts(self._store_error)
             case BrokerDown():
                 self._connected = False
                 self._run_clock(now)
@@ -126,7 +134,7 @@ class FloorControlServer:
                 out = self._guard(
                     got.office, now, lambda: office.floor_message(got.user, message, wall_ms, again=again)
                 )
-                if not self._store_ok and isinstance(message, FloorRequest):
+                if not self.store_ok and isinstance(message, FloorRequest):
                     return (*out, _internal_error(got, message))
                 return out
             case Presence() | Heartbeat() as sign:
@@ -139,13 +147,15 @@ class FloorControlServer:
 
     def tick(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         """Do what is due. To be called only when all input read so far was handled."""
+        self._wall_ms = wall_ms
         self._clock.advance(now)
         if not self._connected or now < self._retry_at:
             return ()
         out: tuple[Effect, ...] = ()
         for office_id, office in self.offices.items():
             out += self._guard(office_id, now, partial(office.tick, now, wall_ms))
-            out += self._guard(office_id, now, partial(self._outboxes[office_id].tick, now))
+            if office.opened:  # the events of a refused store are not this office's
+                out += self._guard(office_id, now, partial(self._outboxes[office_id].tick, now))
         return out
 
     def next_deadline(self, now: float) -> float | None:
@@ -153,7 +163,7 @@ class FloorControlServer:
         if not self._connected:
             return None
         times = [o.next_deadline(now) for o in self.offices.values()]
-        times += [b.next_deadline() for b in self._outboxes.values()]
+        times += [b.next_deadline() for o, b in self._outboxes.items() if self.offices[o].opened]
         soonest = min((t for t in times if t is not None), default=None)
         return soonest if soonest is None else max(soonest, self._retry_at)
 
@@ -162,23 +172,27 @@ class FloorControlServer:
         try:
             out: tuple[Effect, ...] = fn()
         except StoreUnavailable as error:
-            first = self._store_ok
-            self._store_ok = False
+            first, self._store_error = self._store_error is None, str(error)
             self._retry_at = now + STORE_RETRY_S
             self._run_clock(now)
-            return (Fault(office=office, what=str(error)),) if first else ()
-        if not self._store_ok:
-            self._store_ok = True
+            return (Fault(office=office, what=str(error)), *self._alerts(str(error))) if first else ()
+        if self._store_error is not None:
+            self._store_error = None
             self._run_clock(now)
             for each in self.offices.values():
                 each.store_back()
+            out += self._alerts(None)
         for effect in out:
             if isinstance(effect, Publish) and effect.event_no is not None:
                 self._outboxes[office].sent(effect.event_no)
         return out
 
+    def _alerts(self, error: str | None) -> tuple[Effect, ...]:
+        served = [office for office in self.offices.values() if office.refused is None]
+        return tuple(office.store_alert(error, self._wall_ms) for office in served)
+
     def _run_clock(self, now: float) -> None:
-        self._clock.run(now, self._connected and self._store_ok)
+        self._clock.run(now, self._connected and self.store_ok)
 
 
 def _internal_error(got: Received, request: FloorRequest) -> Publish:

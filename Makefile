@@ -3,6 +3,8 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
+# The rig finds what setup/bootstrap put there (a private PulseAudio, where the machine's own sound server is PipeWire).
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Every top-level package is checked; a new one is covered the day it appears.
 PACKAGES := $(sort $(patsubst %/__init__.py,%,$(filter-out tests/%,$(wildcard */__init__.py))))
 
@@ -19,10 +21,12 @@ test: setup ## every test but the rig's; ARGS="-k floor -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import directions
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES)
-	@$(BIN)/python -m pytest tests/test_import_direction.py
+	@failed=; \
+	$(BIN)/ruff check . || failed=1; \
+	$(BIN)/ruff format --check . || failed=1; \
+	$(BIN)/mypy $(PACKAGES) || failed=1; \
+	$(BIN)/python -m pytest tests/test_import_direction.py || failed=1; \
+	[ -z "$$failed" ]
 
 format: setup ## let ruff format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,0 +1,129 @@
+"""`ptt-dispatch serve`: everything wired together, from settings to the end of the process."""
+
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import Mapping
+from types import FrameType
+
+from dispatch.core.server import FloorControlServer
+from dispatch.live import Live, LiveOffice, LiveSocket
+from dispatch.ports import StoreUnavailable
+from dispatch.settings import DispatchSettings
+from dispatch.shell import DispatchShell
+from dispatch.store.sql import SqlStore
+from service.logs import Log
+from service.loop import Loop
+from service.systemd import Notifier
+
+STATUS_EVERY_S = 1.0
+TIDY_EVERY_S = 30.0
+QUIET_S = 0.5
+"""The store is tidied only where nothing was due for this long."""
+
+_log = Log(__name__)
+
+
+class App:
+    """A dispatch process. Raises StoreError, SettingsError, AlreadyRunning, OSError at construction."""
+
+    def __init__(self, settings: DispatchSettings, *, adopt: bool, environ: Mapping[str, str] = os.environ) -> None:
+        self._settings = settings
+        self._started_at = time.monotonic()
+        self._store = SqlStore(settings.store.sqlalchemy_url)
+        self._loop = Loop()
+        self._notifier = Notifier(environ)
+        self._server = FloorControlServer(settings.offices, self._store, lambda: uuid.uuid4().hex, adopt=adopt)
+        self._shell = DispatchShell(
+            self._loop,
+            settings.broker,
+            f"ptt-dispatch-{settings.replica}",
+            self._server,
+            wall_ms=lambda: time.time_ns() // 1_000_000,
+            clock=time.monotonic,
+            rng=random.Random(),
+        )
+        stem = settings.status_socket_stem
+        self._live = LiveSocket(self._loop, stem.with_name(f"{stem.name}.{settings.replica}.sock"), self.describe)
+        self._ready = False
+        self._status_at = 0.0
+        self._tidy_at = self._started_at + TIDY_EVERY_S
+        self._watchdog_at = 0.0
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. READY is told once the store is open and the first dial has ended, well or
+        not: from then on it serves or tries again, and the status text says which."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        _log.info("store open", where=self._store.where, store=self._store.store_id)
+        try:
+            self._shell.start()
+            self._loop.run(self._step)
+        finally:
+            self._notifier.stopping()
+            self._shell.close()
+            self._live.close()
+            self._store.close()
+            self._loop.close()
+        _log.info("stopped")
+
+    def describe(self) -> Live:
+        """Give the state of this moment."""
+        return Live(
+            replica=self._settings.replica,
+            pid=os.getpid(),
+            up_s=time.monotonic() - self._started_at,
+            broker=self._settings.broker.address,
+            broker_connected=self._shell.connected,
+            broker_reason=self._shell.reason,
+            store_error=self._server.store_error,
+            offices=tuple(
+                LiveOffice(
+                    office=str(office_id),
+                    opened=office.opened,
+                    refused=office.refused,
+                    discarded=office.discarded,
+                    cleaned=office.cleaned,
+                )
+                for office_id, office in self._server.offices.items()
+            ),
+            dropped={**self._shell.dropped, "unknown office": self._server.unknown_offices},
+        )
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self._loop.stop()
+
+    def _step(self, now: float) -> float | None:
+        due = self._shell.step(now)
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY_S
+            self._notifier.status(self._status_text())
+        if not self._ready and self._shell.dialled:
+            self._ready = True
+            self._notifier.ready()
+        every_s = self._notifier.watchdog_interval_s
+        if every_s is not None and now >= self._watchdog_at:
+            self._watchdog_at = now + every_s
+            self._notifier.watchdog()
+        if now >= self._tidy_at and (due is None or due - now > QUIET_S):
+            self._tidy_at = now + TIDY_EVERY_S
+            self._tidy()
+        times = [self._status_at, *([] if due is None else [due]), *([] if every_s is None else [self._watchdog_at])]
+        return min(times)
+
+    def _tidy(self) -> None:
+        try:
+            self._store.tidy()
+        except StoreUnavailable as error:
+            _log.warning("store cannot be tidied", why=error)
+
+    def _status_text(self) -> str:
+        if not self._shell.connected:
+            return f"no broker: {self._shell.reason}"
+        if self._server.store_error is not None:
+            return f"nobody is given the floor: {self._server.store_error}"
+        refused = [str(o) for o, office in self._server.offices.items() if office.refused is not None]
+        serving = f"serving {len(self._server.offices) - len(refused)} office(s) at {self._settings.broker.address}"
+        return f"refused: {', '.join(refused)}; {serving}" if refused else serving

@@ -1,0 +1,252 @@
+"""`ptt-dispatch serve | status | events | check-config | show-config`.
+
+Exit status: 0 good, 1 an operating error (or, of `status`, a service that cannot serve), 2 usage or configuration.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dispatch.app import App
+from dispatch.live import AlreadyRunning, Live, NotRunning, Stuck, ask, live_paths
+from dispatch.ports import StoreUnavailable
+from dispatch.settings import DEFAULT_PATH, DispatchSettings, with_credentials
+from dispatch.show import CSV_HEAD, Status, csv_line, event_csv, event_json, event_line, status_json, status_lines
+from dispatch.store.reader import Snapshot, StoreReader
+from dispatch.words import LANGUAGES, language_of, say
+from protocol.ids import OfficeId
+from protocol.messages import Event, EventType
+from protocol.topics import BadTopic, check_id
+from service.logs import configure
+from service.settings import SettingsError, dump, load
+
+FOLLOW_EVERY_S = 0.5
+EVENTS_SHOWN = 50
+EVENTS_AT_ONCE = 1000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SettingsError as error:
+        return _fail(str(error), 2)
+    except AlreadyRunning as error:
+        return _fail(
+            f"another service with this replica name is running ({error}) -> give this one its own `replica`", 1
+        )
+    except StoreUnavailable as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is quiet
+        return 0
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"ptt-dispatch: {text}", file=sys.stderr)
+    return code
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
+    configure("ptt-dispatch", settings.log_level)
+    App(settings, adopt=options.adopt).run()
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    settings = load(options.config, DispatchSettings)
+    live, stuck = _services(settings.status_socket_stem)
+    where, store_id, error, snapshots = _stored(settings.store.sqlalchemy_url)
+    status = Status(
+        configured=tuple(settings.offices),
+        live=live,
+        stuck=stuck,
+        where=where,
+        store_id=store_id,
+        store_error=error,
+        snapshots=snapshots,
+    )
+    print(status_json(status) if options.json else "\n".join(status_lines(status, options.lang)))
+    return 0 if status.well else 1
+
+
+def _services(stem: Path) -> tuple[tuple[Live, ...], tuple[str, ...]]:
+    live: list[Live] = []
+    stuck: list[str] = []
+    for path in live_paths(stem):
+        try:
+            live.append(ask(path))
+        except NotRunning:
+            continue  # left behind by a process that was killed
+        except Stuck as error:
+            stuck.append(str(error))
+    return tuple(live), tuple(stuck)
+
+
+def _stored(url: str) -> tuple[str, str | None, str | None, tuple[Snapshot, ...]]:
+    """Give where the store is, its id, what is wrong with it, and its offices."""
+    try:
+        reader = StoreReader(url)
+    except StoreUnavailable as error:
+        return "", None, str(error), ()
+    try:
+        snapshots = tuple(s for s in map(reader.snapshot, reader.offices()) if s is not None)
+    except StoreUnavailable as error:
+        return reader.where, reader.store_id, str(error), ()
+    finally:
+        reader.close()
+    return reader.where, reader.store_id, None, snapshots
+
+
+def _events(options: argparse.Namespace) -> int:
+    settings = load(options.config, DispatchSettings)
+    reader = StoreReader(settings.store.sqlalchemy_url)
+    try:
+        offices = (options.office,) if options.office else reader.offices()
+        if options.since is not None and len(offices) > 1:
+            return _fail("--since counts in one office -> add --office REGION/OFFICE", 2)
+        write = _writer(options, with_office=len(offices) > 1)
+        return _print_events(options, reader, offices, write)
+    finally:
+        reader.close()
+
+
+def _print_events(
+    options: argparse.Namespace,
+    reader: StoreReader,
+    offices: tuple[OfficeId, ...],
+    write: Callable[[OfficeId, Event], None],
+) -> int:
+    since = options.since or 0
+    newest = options.since is None and options.limit > 0
+    found = [
+        (office, event)
+        for office in offices
+        for event in reader.events(
+            office, first_no=since + 1, limit=options.limit or None, types=options.type, newest=newest
+        )
+    ]
+    found.sort(key=lambda pair: (pair[1].at, pair[1].no))
+    if newest:
+        found = found[-options.limit :]
+    seen = dict.fromkeys(offices, since)
+    for office, event in found:
+        write(office, event)
+        seen[office] = max(seen[office], event.no)
+    sys.stdout.flush()
+    if not options.follow:
+        if not found and not (options.json or options.csv):
+            print(say("no_events", options.lang), file=sys.stderr)
+        return 0
+    while True:
+        time.sleep(FOLLOW_EVERY_S)
+        for office in offices if options.office else reader.offices():
+            for event in reader.events(
+                office, first_no=seen.get(office, 0) + 1, limit=EVENTS_AT_ONCE, types=options.type
+            ):
+                write(office, event)
+                seen[office] = event.no
+        sys.stdout.flush()
+
+
+def _writer(options: argparse.Namespace, *, with_office: bool) -> Callable[[OfficeId, Event], None]:
+    if options.json:
+        return lambda office, event: print(event_json(office, event))
+    if options.csv:
+        print(csv_line(CSV_HEAD))
+        return lambda office, event: print(event_csv(office, event))
+    return lambda office, event: print(event_line(office, event, with_office=with_office))
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
+    print(say("config_ok", options.lang, path=options.config, offices=len(settings.office)))
+    return 0
+
+
+def _show_config(options: argparse.Namespace) -> int:
+    print(dump(load(options.config, DispatchSettings), redact=options.redact), end="")
+    return 0
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", type=Path, default=DEFAULT_PATH, metavar="PATH", help=f"TOML file (default: {DEFAULT_PATH})"
+    )
+    common.add_argument(
+        "--lang", choices=LANGUAGES, default=language_of(os.environ), help="language of sentences (default: LANG)"
+    )
+    parser = argparse.ArgumentParser(
+        prog="ptt-dispatch",
+        description="The office's floor control server: one speaker at a time, by the store's word.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[common], help=text, description=text, allow_abbrev=False)
+        made.set_defaults(run=run)
+        return made
+
+    serve = command("serve", _serve, "serve the configured offices until SIGTERM")
+    serve.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over offices whose session another store issued (after a move or a restore); for one start only",
+    )
+    status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
+    status.add_argument("--json", action="store_true", help="one JSON object")
+    events = command("events", _events, "show the log of events")
+    events.add_argument("--office", type=_office, metavar="REGION/OFFICE", help="of this office only")
+    events.add_argument("--since", type=_count, metavar="N", help="those numbered above N, oldest first")
+    events.add_argument("--type", type=_event_type, action="append", default=[], help="of this type (may be repeated)")
+    events.add_argument(
+        "--limit", type=_count, default=EVENTS_SHOWN, metavar="N", help="at most N, 0: all (default: %(default)s)"
+    )
+    events.add_argument("--follow", action="store_true", help="then go on with new ones until interrupted")
+    form = events.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument("--csv", action="store_true", help="CSV with a head line")
+    command("check-config", _check_config, "check the configuration, telling every mistake at once")
+    show = command("show-config", _show_config, "show the whole configuration, defaults included")
+    show.add_argument(
+        "--redact", action=argparse.BooleanOptionalAction, default=True, help="hide secrets (default: they are hidden)"
+    )
+    return parser
+
+
+def _office(text: str) -> OfficeId:
+    region, _, office = text.partition("/")
+    try:
+        return OfficeId(check_id(region, "region"), check_id(office, "office"))
+    except BadTopic as error:
+        raise argparse.ArgumentTypeError(f"{error}; write REGION/OFFICE, such as seoul/hq") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def _event_type(text: str) -> EventType:
+    try:
+        return EventType(text.upper())
+    except ValueError:
+        known = ", ".join(EventType)
+        raise argparse.ArgumentTypeError(f"{text!r} is no event type; known: {known}") from None

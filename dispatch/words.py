@@ -1,0 +1,68 @@
+"""Sentences of the command line for people, in English and Korean."""
+
+from collections.abc import Mapping
+
+LANGUAGES = ("en", "ko")
+
+_TEXT: dict[str, tuple[str, str]] = {
+    "config_ok": ("{path}: good, {offices} office(s)", "{path}: 정상, 사무소 {offices}곳"),
+    "running": (
+        "service {replica}: running for {up} (pid {pid})",
+        "서비스 {replica}: 실행 중, {up}째 (pid {pid})",
+    ),
+    "not_running": (
+        "service: NOT RUNNING -> systemctl status ptt-dispatch; what follows is the last state in the store",
+        "서비스: 실행되고 있지 않음 -> systemctl status ptt-dispatch; 아래는 저장소에 남은 마지막 상태",
+    ),
+    "stuck": (
+        "service: DOES NOT ANSWER ({why}) -> try as root; if that does not help, systemctl restart ptt-dispatch",
+        "서비스: 응답 없음 ({why}) -> root로 다시 확인하고, 그래도 안 되면 systemctl restart ptt-dispatch",
+    ),
+    "broker_up": ("broker: connected to {broker}", "브로커: {broker}에 연결됨"),
+    "broker_down": (
+        "broker: NOT CONNECTED to {broker}: {why} (trying again)",
+        "브로커: {broker}에 연결되지 않음: {why} (재시도 중)",
+    ),
+    "dropped": ("messages dropped: {counts}", "버린 메시지: {counts}"),
+    "store_ok": ("store: {where}, id {store}", "저장소: {where}, id {store}"),
+    "store_error": ("store: UNAVAILABLE: {why}", "저장소: 사용할 수 없음: {why}"),
+    "refused": ("  REFUSED: {why}", "  거부됨: {why}"),
+    "never": ("  never served so far", "  아직 서비스된 적 없음"),
+    "not_configured": (
+        "  in the store, but not in the configuration",
+        "  저장소에는 있으나 설정에는 없음",
+    ),
+    "session_active": ("  session: active since {since}", "  세션: {since}부터 진행 중"),
+    "session_idle": ("  session: none", "  세션: 없음"),
+    "holder": (
+        "  floor: {name} ({user}), burst {burst}, {priority}",
+        "  발언: {name} ({user}), 발언 번호 {burst}, {priority}",
+    ),
+    "idle": ("  floor: idle, last burst {burst} {ended}", "  발언: 없음, 마지막 발언 {burst} {ended}"),
+    "queue": ("  waiting: {users}", "  대기: {users}"),
+    "members": ("  members: {present} present of {known}", "  구성원: {known}명 중 {present}명 접속"),
+    "in_channel": ("in channel", "채널 참여"),
+    "events": (
+        "  events: {last}, {unpublished} not yet published",
+        "  이벤트: {last}건, 미발행 {unpublished}건",
+    ),
+    "no_events": ("no such events", "해당하는 이벤트 없음"),
+}
+
+
+def say(key: str, lang: str, **fields: object) -> str:
+    """Give the sentence in `lang` (another language means English), filled in."""
+    return _TEXT[key][lang == "ko"].format(**fields)
+
+
+def language_of(environ: Mapping[str, str]) -> str:
+    """Give the language that the environment asks for, as locale(7) orders the variables: en or ko."""
+    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    return "ko" if locale.lower().startswith("ko") else "en"
+
+
+def duration(seconds: float) -> str:
+    """Give `3 d 04:05:06`, without days where there are none."""
+    days, rest = divmod(int(seconds), 86_400)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days} d {clock}" if days else clock

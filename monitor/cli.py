@@ -1,0 +1,105 @@
+"""The command `ptt` of a remote monitor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor import watch
+from monitor.words import LANGS, Words, lang_of
+from protocol.ids import OfficeId
+from protocol.topics import BadTopic, check_id
+from service.mqtt import BrokerSettings
+from service.settings import Invalid, Secret, SettingsError, read_secret
+
+WRONG_USE = 2
+"""Exit status for arguments that make no sense, as argparse has it."""
+
+_EPILOG = """examples:
+  ptt watch --broker broker.example:1883 --office seoul/north
+  ptt watch --all --once
+  ptt watch --all --json | jq 'select(.kind == "alert")'
+
+exit status: 0 ended by the user or snapshot printed, 1 broker not reached (--once), 2 wrong use"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `ptt` with these arguments (the process's own by default) and give its exit status."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        settings = _settings(args)
+    except (SettingsError, Invalid) as error:
+        parser.exit(WRONG_USE, f"ptt watch: {error}\n")
+    words = Words(args.lang or lang_of(os.environ))
+    try:
+        if args.once:
+            return watch.once(settings, args.office, words)
+        if args.json:
+            return watch.json_lines(settings, args.office)
+        if not sys.stdout.isatty():
+            parser.exit(WRONG_USE, "ptt watch: the output is no terminal: use --once or --json\n")
+        return watch.live(settings, args.office, words)
+    except SettingsError as error:
+        parser.exit(WRONG_USE, f"ptt watch: {error}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ptt", description="Tools of a remote monitor.")
+    commands = parser.add_subparsers(title="commands", required=True)
+    live = commands.add_parser(
+        "watch",
+        help="see who speaks, who is there and what is wrong, live",
+        description="Show sessions, members, the last bursts and alerts of offices, from the MQTT broker alone.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    live.add_argument("--broker", type=_broker, default=("localhost", None), metavar="HOST[:PORT]")
+    which = live.add_mutually_exclusive_group(required=True)
+    which.add_argument("--office", type=_office, action="append", default=[], metavar="REGION/OFFICE")
+    which.add_argument("--all", action="store_true", help="every office of the broker")
+    how = live.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="print one snapshot and exit")
+    how.add_argument("--json", action="store_true", help="write every change as a line of JSON")
+    live.add_argument("--lang", choices=LANGS, help="language of the view (else by LANG)")
+    live.add_argument("--username", metavar="NAME")
+    live.add_argument("--password-file", type=Path, metavar="FILE", help="a file that others cannot read")
+    live.add_argument("--tls", action="store_true", help="encrypt; the port is then 8883 unless given")
+    live.add_argument("--tls-ca", metavar="FILE", help="certificate authority of the broker, PEM (implies --tls)")
+    return parser
+
+
+def _settings(args: argparse.Namespace) -> BrokerSettings:
+    host, port = args.broker
+    tls = args.tls or args.tls_ca is not None
+    password: Secret | None = None if args.password_file is None else read_secret(args.password_file)
+    return BrokerSettings(
+        host=host,
+        port=port or (8883 if tls else 1883),
+        username=args.username,
+        password=password,
+        tls=tls,
+        tls_ca=args.tls_ca,
+    )
+
+
+def _broker(text: str) -> tuple[str, int | None]:
+    found = re.fullmatch(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s:/\[\]]{1,255}))(?::(?P<port>\d{1,5}))?", text)
+    port = int(found["port"]) if found and found["port"] else None
+    if found is None or (port is not None and not 1 <= port <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no broker: give HOST, HOST:PORT or [IPV6]:PORT, port 1 to 65535")
+    return found["v6"] or found["host"], port
+
+
+def _office(text: str) -> OfficeId:
+    region, slash, office = text.partition("/")
+    try:
+        if not slash:
+            raise BadTopic("a region and an office are needed")
+        return OfficeId(check_id(region, "region"), check_id(office, "office"))
+    except BadTopic as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no office: {error}; give REGION/OFFICE") from None

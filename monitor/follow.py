@@ -1,0 +1,131 @@
+"""Follows the fleet on the broker: subscribes, feeds the model, comes back after every loss."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from monitor.model import Change, Model
+from protocol.ids import OfficeId
+from protocol.topics import ROOT, Kind, everyone
+from service.loop import Loop, Timer
+from service.mqtt import (
+    Acked,
+    Backoff,
+    BrokerSettings,
+    Connected,
+    DialFailed,
+    Disconnected,
+    LinkEvent,
+    MqttLink,
+    Received,
+    Subscribed,
+)
+
+WATCHED = (Kind.SESSION, Kind.PRESENCE, Kind.ROSTER, Kind.EVENTS, Kind.ALERT)
+QUIET_S = 0.25
+"""After the last retained message nothing came for so long: they are taken for complete."""
+COMPLETE_S_MAX = 3.0
+"""So long after subscribing they are taken for complete anyway."""
+RETRY_S_MIN = 0.5
+RETRY_S_MAX = 15.0
+
+
+def filters(offices: Sequence[OfficeId]) -> list[tuple[str, int]]:
+    """Give the subscriptions for these offices, or for all that there are where none is named."""
+    if offices:
+        return [(everyone(office, kind), 1) for office in offices for kind in WATCHED]
+    return [(f"{ROOT}/+/+/{kind.value.replace('{}', '+')}", 1) for kind in WATCHED]
+
+
+class Follower:
+    """A model kept true. `on_change` hears every change; `on_link` that the link or the completeness changed.
+
+    `complete` is true once the broker's retained messages are all in. Dials again for ever, with back-off.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        settings: BrokerSettings,
+        offices: Sequence[OfficeId],
+        on_change: Callable[[Change], None],
+        on_link: Callable[[], None],
+    ) -> None:
+        self.model = Model(time.monotonic())
+        self.complete = False
+        self.failures = 0
+        """Dials that came to nothing, and connections lost, in a row."""
+        self._loop = loop
+        self._filters = filters(offices)
+        self._on_change = on_change
+        self._on_link = on_link
+        self._link = MqttLink(loop, settings, self._on_event)
+        self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX, random.Random())
+        self._client_id = f"watch-{os.getpid()}-{secrets.token_hex(4)}"
+        self._quiet: Timer | None = None
+        self._complete_by_s = 0.0
+
+    def start(self) -> None:
+        """Dial for the first time."""
+        self._link.dial(self._client_id, None)
+
+    def close(self) -> None:
+        """Say goodbye to the broker."""
+        self._link.close(0.5)
+
+    def _on_event(self, event: LinkEvent) -> None:
+        now = time.monotonic()
+        match event:
+            case Connected():
+                self.model.linked(now)
+                self._link.subscribe(self._filters)
+                self._on_link()
+            case Subscribed(ok=False):
+                self._link.drop(f"the broker refuses to tell: {event.detail}")
+            case Subscribed():
+                self._complete_by_s = now + COMPLETE_S_MAX
+                self._await_quiet(now)
+            case Received():
+                if event.retain and not self.complete:
+                    self._await_quiet(now)
+                self._apply(event)
+            case Disconnected() | DialFailed():
+                self._lost(event.reason, now)
+            case Acked():
+                pass
+            case _:
+                assert_never(event)
+
+    def _apply(self, event: Received) -> None:
+        wall_ms = time.time_ns() // 1_000_000
+        for change in self.model.apply(event.topic, event.payload, event.retain, event.at_s, wall_ms):
+            self._on_change(change)
+
+    def _await_quiet(self, now: float) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        if self._complete_by_s:  # before SUBACK nothing is awaited
+            self._quiet = self._loop.call_at(min(now + QUIET_S, self._complete_by_s), self._now_complete)
+
+    def _now_complete(self) -> None:
+        self.complete = True
+        self.failures = 0
+        self._backoff.reset()
+        for change in self.model.settled():
+            self._on_change(change)
+        self._on_link()
+
+    def _lost(self, reason: str, now: float) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self.complete = False
+        self.failures += 1
+        self._complete_by_s = 0.0
+        self.model.unlinked(reason, now)
+        self._loop.call_at(now + self._backoff.next_delay(), self.start)
+        self._on_link()

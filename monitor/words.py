@@ -1,0 +1,79 @@
+"""The words of the live view, in English and Korean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGS = ("en", "ko")
+"""Languages that `--lang` takes."""
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "connected": ("connected", "연결됨"),
+    "connecting": ("connecting", "연결하는 중"),
+    "not_connected": ("NOT CONNECTED for {0}", "연결 안 됨, {0}째"),
+    "stale": ("what is shown is stale", "아래 내용은 끊기기 전의 것입니다"),
+    "summary": ("offices {0}  online {1}/{2}  alerts {3}", "사무소 {0}  접속 {1}/{2}  경보 {3}"),
+    "bad": ("bad {0}", "잘못된 메시지 {0}"),
+    "nothing": ("nothing is known of any office yet", "아직 알려진 사무소가 없습니다"),
+    "no_session": ("no session known", "세션 정보 없음"),
+    "speaking": ("SPEAKING", "발언 중"),
+    "open": ("OPEN, nobody speaks", "열림, 발언자 없음"),
+    "idle": ("idle", "대기"),
+    "burst": ("burst {0}", "발언 {0}"),
+    "last": ("last {0}", "마지막 {0}"),
+    "session": ("session {0}", "세션 {0}"),
+    "for": ("for {0}", "{0}째"),
+    "participants": ("in channel {0}", "채널 참여 {0}"),
+    "members": ("members", "구성원"),
+    "state": ("state", "상태"),
+    "channel": ("channel", "채널"),
+    "since": ("since", "경과"),
+    "name": ("name", "이름"),
+    "device": ("device", "장치"),
+    "bursts": ("bursts", "발언"),
+    "start": ("start", "시작"),
+    "length": ("length", "길이"),
+    "who": ("who", "발언자"),
+    "how": ("how it ended", "끝난 까닭"),
+    "going_on": ("going on", "진행 중"),
+    "in": ("in", "참여"),
+    "mend": ("mend: {0}", "조치: {0}"),
+    "more": ("... {0} more lines: j and k scroll", "... {0}줄 더 있음: j와 k로 이동"),
+    "keys": ("q quits", "q 끝내기"),
+    "online": ("online", "접속"),
+    "sleeping": ("sleeping", "대기 모드"),
+    "offline": ("offline", "꺼짐"),
+    "lost": ("lost", "끊김"),
+    "released": ("released", "끝맺음"),
+    "limit": ("time limit", "시간 제한"),
+    "preempted": ("pre-empted", "우선 발언에 밀림"),
+    "cleaned": ("cleaned up", "정리됨"),
+    "superseded": ("superseded", "대체됨"),
+    "normal": ("normal", "보통"),
+    "high": ("high", "높음"),
+    "emergency": ("EMERGENCY", "긴급"),
+    "warning": ("WARNING", "주의"),
+    "critical": ("CRITICAL", "심각"),
+}
+
+
+class Words:
+    """One language's words: `words("for", "12s")`; a word that is not known is given back as it is."""
+
+    def __init__(self, lang: str) -> None:
+        if lang not in LANGS:
+            raise ValueError(f"language {lang!r}: one of {', '.join(LANGS)}")
+        self._index = LANGS.index(lang)
+
+    def __call__(self, key: str, *values: object) -> str:
+        """Give the word, its {0}, {1} ... filled in."""
+        known = _WORDS.get(key)
+        return key if known is None else known[self._index].format(*values)
+
+
+def lang_of(environ: Mapping[str, str]) -> str:
+    """Choose by LC_ALL, LC_MESSAGES or LANG, the first that is set, as POSIX has it: Korean or else English."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environ.get(name):
+            return "ko" if environ[name].lower().startswith("ko") else "en"
+    return "en"

@@ -92,7 +92,7 @@ def _office_lines(snapshot: Snapshot, lang: str) -> Iterable[str]:
             say("in_channel", lang) if joined else "",
             _printable(member.reason or ""),
         ]
-        yield f"    {member.user:<32} {member.state.value:<9}" + "  ".join(note for note in notes if note)
+        yield f"    {member.user:<32} {member.state.value:<9}{'  '.join(note for note in notes if note)}".rstrip()
     yield say("events", lang, last=floor.event_no, unpublished=snapshot.unpublished)
 
 

@@ -25,6 +25,8 @@ from protocol.timers import (
 )
 
 STEP_S_MAX = 0.5
+ROUNDING_S = 1e-6
+"""Sums of floats: what is due within this is due, or a deadline could lie a rounding error ahead for ever."""
 RETRY_S = 0.5
 """A verdict that could not be carried out (store away) comes again after this time."""
 
@@ -146,7 +148,7 @@ class Judge:
     def due(self) -> tuple[Verdict, ...]:
         """Give the verdicts due now. Each comes again after RETRY_S until what it saw has changed."""
         t = self._clock.time_s
-        verdicts = tuple(v for at, v in self._pending() if at <= t)
+        verdicts = tuple(v for at, v in self._pending() if at <= t + ROUNDING_S)
         for verdict in verdicts:
             self._put_off(verdict, t)
         return verdicts

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from protocol.ids import ConnectionId, Name, RequestId, ordered_number
+from protocol.ids import ConnectionId, Id, Name, RequestId, ordered_number
 from protocol.messages import AppType, Ended, Presence, PresenceState, Priority, Session
 
 
@@ -127,9 +127,9 @@ class OfficeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     queue: Annotated[bool, Meta(description="queue equal-priority requests instead of denying them")] = False
     queue_max: Annotated[int, Meta(ge=1, le=100, description="most waiting requests")] = 10
     names: Annotated[
-        dict[str, Name], Meta(description="user id = name as the driver hears it; wins over what a member calls itself")
+        dict[Id, Name], Meta(description="user id = name as the driver hears it; wins over what a member calls itself")
     ] = {}
     priorities: Annotated[
-        dict[str, Priority], Meta(description="user id = highest priority it may ask for; default normal")
+        dict[Id, Priority], Meta(description="user id = highest priority it may ask for; default normal")
     ] = {}
-    listen_only: Annotated[tuple[str, ...], Meta(description="user ids that may never speak")] = ()
+    listen_only: Annotated[tuple[Id, ...], Meta(description="user ids that may never speak")] = ()

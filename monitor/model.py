@@ -83,6 +83,11 @@ class Office(Struct):
         """Count the members that are online."""
         return sum(m.presence.state is PresenceState.ONLINE for m in self.members.values())
 
+    def known(self) -> bool:
+        """Whether there is anything to show of it."""
+        retained = self.floor is not None or self.roster is not None or self.members or self.alerts
+        return bool(retained or self.bursts.newest(1))
+
     def burst(self) -> Burst | None:
         """Give what is known of the burst that the session names."""
         return None if self.floor is None else self.bursts.get(self.floor.session.burst)
@@ -123,7 +128,7 @@ class Model:
     def settled(self) -> tuple[Change, ...]:
         """All retained messages of this connection have come: forget what the broker does not retain any more."""
         gone: list[Change] = []
-        for office in self.offices.values():
+        for office in list(self.offices.values()):
             for user in [u for u, m in office.members.items() if m.link_no != self._link_no]:
                 del office.members[user]
                 gone.append(Change(kind="presence", office=office.id, user=user))
@@ -136,6 +141,8 @@ class Model:
             if office.roster is not None and office.roster_link_no != self._link_no:
                 office.roster = None
                 gone.append(Change(kind="roster", office=office.id))
+            if not office.known():
+                del self.offices[office.id]
         return tuple(gone)
 
     def apply(self, topic: str, payload: bytes, retained: bool, now: float, wall_ms: int) -> tuple[Change, ...]:

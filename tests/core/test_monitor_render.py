@@ -1,0 +1,235 @@
+"""The live view, to the letter: exact snapshots, widths in cells, and nothing from outside that steers a terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.model import Model
+from monitor.render import View, render
+from monitor.text import cells, clean, clock, duration, fit
+from monitor.words import _WORDS, Words, lang_of
+from protocol import codec
+from protocol.ids import OfficeId, ordered_number
+from protocol.messages import (
+    Alert,
+    Ended,
+    Event,
+    EventType,
+    Presence,
+    PresenceState,
+    Priority,
+    Roster,
+    RosterMember,
+    Session,
+    Severity,
+)
+from protocol.topics import Kind, topic
+
+OFFICE = OfficeId("seoul", "north")
+NOON_MS = 1_700_000_000_000  # 22:13:20 UTC
+
+
+def office_at_work() -> Model:
+    """One office: 김민수 speaks in an emergency, after a burst that was released; one member is lost, one alert."""
+    model = Model(100.0)
+    model.linked(100.0)
+
+    def say(message, kind: Kind, *ids: str, at_s: float) -> None:
+        wall_ms = NOON_MS + int((at_s - 100) * 1000)
+        model.apply(topic(OFFICE, kind, *ids), codec.encode(message), False, at_s, wall_ms)
+
+    def event(no: int, kind: EventType, at_ms: int, user: str, name: str, **metadata) -> Event:
+        return Event(no=no, event=kind, at=NOON_MS + at_ms, user=user, name=name, metadata=metadata)
+
+    first, second = ordered_number(1, 41), ordered_number(1, 42)
+    fields = {"store": "s", "active": True, "channel_name": "c", "event_id": "e-1", "started_at": NOON_MS}
+    for user, name, state, in_channel in [
+        ("car-1", "김민수", PresenceState.ONLINE, "e-1"),
+        ("car-2", "Lee", PresenceState.ONLINE, "e-0"),
+        ("car-3", None, PresenceState.LOST, None),
+    ]:
+        said = Presence(
+            state=state, connection_id=(1, 1, 1), presence_no=1, in_channel=in_channel, name=name, device_info="Pi 4"
+        )
+        say(said, Kind.PRESENCE, user, at_s=101.0)
+    say(Session(rev=1, burst=first, current_speaker="car-2", speaker_name="Lee", **fields), Kind.SESSION, at_s=102.0)
+    say(event(1, EventType.SPEAKER_CHANGED, 2000, "car-2", "Lee", burst=first), Kind.EVENTS, at_s=102.0)
+    say(Session(rev=2, burst=first, ended=Ended.RELEASED, last_seq=9, **fields), Kind.SESSION, at_s=106.2)
+    say(event(2, EventType.BURST_ENDED, 6200, "car-2", "Lee", burst=first, ended="released"), Kind.EVENTS, at_s=106.2)
+    now_speaking = Session(
+        rev=3, burst=second, current_speaker="car-1", speaker_name="김민수", priority=Priority.EMERGENCY, **fields
+    )
+    say(now_speaking, Kind.SESSION, at_s=107.5)
+    alert = Alert(alert="mic-lost", severity=Severity.CRITICAL, what="no microphone", mend="plug it in", since=NOON_MS)
+    say(alert, Kind.ALERT, "car-3", "mic-lost", at_s=108.0)
+    members = tuple(RosterMember(user=f"car-{n}", state=PresenceState.ONLINE) for n in (1, 2, 3))
+    say(Roster(participants=1, members=members), Kind.ROSTER, at_s=108.0)
+    return model
+
+
+def lines(model: Model, width: int = 104, height: int = 0, lang: str = "en", now: float = 110.0, **more) -> list[str]:
+    view = View(width=width, height=height, words=Words(lang), zone=UTC, **more)
+    return render(model, view, "broker:1883", now, NOON_MS + int((now - 100) * 1000))
+
+
+def text(model: Model, **more) -> str:
+    return "\n".join(line.rstrip() for line in lines(model, **more))
+
+
+def test_an_office_at_work_is_shown_to_the_letter_in_english():
+    assert text(office_at_work()) == (
+        "ptt watch  broker:1883  connected                                                               22:13:30\n"
+        "offices 1  online 2/3  alerts 1\n"
+        + "-" * 104
+        + "\n"
+        + "seoul/north  SPEAKING  김민수 (car-1)  for 2.5s  EMERGENCY  burst 1.42  session 22:13:20  in channel 1/3\n"
+        "  ! 22:13:20 CRITICAL  car-3 mic-lost: no microphone\n"
+        "      mend: plug it in\n"
+        "  members           name              state     channel     since  device\n"
+        "> car-1             김민수            online    in           9.0s  Pi 4\n"
+        "  car-2             Lee               online    -            9.0s  Pi 4\n"
+        "  car-3                               lost      -            9.0s  Pi 4\n"
+        "  bursts     start       length  who                          how it ended\n"
+        "  1.42       22:13:27.5          김민수 (car-1)               going on  EMERGENCY\n"
+        "  1.41       22:13:22.0    4.2s  Lee (car-2)                  released"
+    )
+
+
+def test_an_office_at_work_is_shown_to_the_letter_in_korean():
+    assert text(office_at_work(), lang="ko") == (
+        "ptt watch  broker:1883  연결됨                                                                  22:13:30\n"
+        "사무소 1  접속 2/3  경보 1\n"
+        + "-" * 104
+        + "\n"
+        + "seoul/north  발언 중  김민수 (car-1)  2.5s째  긴급  발언 1.42  세션 22:13:20  채널 참여 1/3\n"
+        "  ! 22:13:20 심각  car-3 mic-lost: no microphone\n"
+        "      조치: plug it in\n"
+        "  구성원            이름              상태      채널         경과  장치\n"
+        "> car-1             김민수            접속      참여         9.0s  Pi 4\n"
+        "  car-2             Lee               접속      -            9.0s  Pi 4\n"
+        "  car-3                               끊김      -            9.0s  Pi 4\n"
+        "  발언       시작          길이  발언자                       끝난 까닭\n"
+        "  1.42       22:13:27.5          김민수 (car-1)               진행 중  긴급\n"
+        "  1.41       22:13:22.0    4.2s  Lee (car-2)                  끝맺음"
+    )
+
+
+def test_without_a_connection_it_says_so_says_why_and_shows_all_the_rest_grey_and_frozen():
+    # given
+    model = office_at_work()
+    model.unlinked("connection refused by broker:1883: is the broker running?", 110.0)
+    # when
+    shown = lines(model, colour=True, now=125.0)
+    # then
+    assert "NOT CONNECTED for 15s" in shown[0]
+    assert "what is shown is stale: connection refused" in shown[1]
+    assert all(line.startswith("\x1b[90m") for line in shown[3:])
+    assert "for 2.5s" in shown[4]
+
+
+def test_before_the_first_connection_it_is_connecting_and_knows_nothing():
+    model = Model(100.0)
+    assert text(model).splitlines()[0].startswith("ptt watch  broker:1883  connecting")
+    assert "nothing is known of any office yet" in text(model)
+
+
+def test_bad_payloads_are_counted_and_the_last_is_shown():
+    model = office_at_work()
+    model.apply(topic(OFFICE, Kind.SESSION), b"{", False, 0.0, 0)
+    shown = text(model).splitlines()
+    assert shown[1] == "offices 1  online 2/3  alerts 1  bad 1"
+    assert "seoul/north/session: on SESSION: not JSON" in shown[2]
+
+
+@pytest.mark.parametrize(("active", "word"), [(True, "OPEN, nobody speaks"), (False, "idle")])
+def test_an_idle_floor_says_whose_burst_was_last_and_how_it_ended(active, word):
+    # given
+    model = office_at_work()
+    fields = {"store": "s", "channel_name": "c", "event_id": "e-1"}
+    idle = Session(rev=4, burst=ordered_number(1, 42), ended=Ended.LOST, active=active, **fields)
+    model.apply(topic(OFFICE, Kind.SESSION), codec.encode(idle), False, 109.0, NOON_MS)
+    # then
+    assert f"seoul/north  {word}  for 1.0s  last 1.42 김민수 (car-1) lost" in text(model)
+
+
+@given(
+    width=st.integers(20, 200), height=st.integers(4, 40), scroll=st.integers(0, 30), lang=st.sampled_from(["ko", "en"])
+)
+def test_whatever_the_size_every_line_takes_just_its_columns_and_no_more_rows(width, height, scroll, lang):
+    shown = lines(office_at_work(), width=width, height=height, scroll=scroll, lang=lang)
+    assert len(shown) <= height
+    assert {cells(line) for line in shown} == {width}
+
+
+def test_what_does_not_fit_is_announced_and_reached_by_scrolling():
+    model = office_at_work()
+    assert lines(model, height=8)[-1].rstrip() == "... 6 more lines: j and k scroll"
+    assert "Lee (car-2)                  released" in "\n".join(lines(model, height=8, scroll=99))
+
+
+@given(st.text())
+def test_cleaned_text_holds_nothing_that_steers_a_terminal(raw):
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u2066\u200f\u2028" for c in clean(raw))
+
+
+def test_a_name_cannot_move_the_cursor():
+    # given a member whose name holds an escape sequence and a line end
+    model = office_at_work()
+    evil = Presence(
+        state=PresenceState.ONLINE, connection_id=(1, 1, 2), presence_no=1, name="\x1b[2Jx\ny", device_info="\u202ez"
+    )
+    model.apply(topic(OFFICE, Kind.PRESENCE, "car-9"), codec.encode(evil), False, 109.0, NOON_MS)
+    # then
+    assert "[2Jxy" in text(model)
+    assert "\x1b" not in text(model)
+    assert "\u202e" not in text(model)
+
+
+@given(raw=st.text(alphabet="abc김민수~ é\u0301"), width=st.integers(0, 12))
+def test_fitted_text_takes_just_its_columns(raw, width):
+    assert cells(fit(raw, width)) == width
+    assert cells(fit(raw, width, right=True)) == width
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-1, "0.0s"),
+        (4.24, "4.2s"),
+        (9.94, "9.9s"),
+        (9.96, "10s"),
+        (59.6, "1m00s"),
+        (185, "3m05s"),
+        (7_800, "2h10m"),
+        (273_600, "3d04h"),
+    ],
+)
+def test_durations_are_short(seconds, told):
+    assert duration(seconds) == told
+
+
+@pytest.mark.parametrize("unix_ms", [2**53 - 1, 10**17])
+def test_a_time_that_is_no_date_is_a_question_mark(unix_ms):
+    assert clock(unix_ms, UTC) == "?"
+
+
+def test_every_word_exists_in_both_languages_with_the_same_places():
+    assert all(en and ko and en.count("{") == ko.count("{") for en, ko in _WORDS.values())
+
+
+@pytest.mark.parametrize(
+    ("environ", "lang"),
+    [
+        ({}, "en"),
+        ({"LANG": "ko_KR.UTF-8"}, "ko"),
+        ({"LANG": "ko_KR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LC_MESSAGES": "ko_KR", "LANG": "C"}, "ko"),
+        ({"LC_ALL": "", "LANG": "ko"}, "ko"),
+    ],
+)
+def test_the_language_follows_the_environment(environ, lang):
+    assert lang_of(environ) == lang

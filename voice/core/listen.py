@@ -198,8 +198,13 @@ class ListenGate(Generic[P]):
 
     @property
     def hearing(self) -> tuple[int, str] | None:
-        """Burst and user that `pull` gives now."""
+        """Burst and user that `pull` gives next."""
         return None if self._now is None else (self._now.burst, self._now.user)
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing is heard, and nothing waits to be."""
+        return self._now is None and not self._early
 
     @property
     def buffer(self) -> JitterBuffer[P] | None:

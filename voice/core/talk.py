@@ -46,9 +46,9 @@ class TalkGate(Generic[F, P]):
 
     - A request keeps speech from its edge on: at most PRE_ROLL_S of it (the oldest goes first) until its first
       Transmit.
-    - Each Transmit permits sending for TRANSMIT_LEASE_S, and never beyond its `until`. Behind it the request is held, as by Hold: what waits is
-      dropped, what is captured is dropped, sequence numbers go on. Transmit of the same burst resumes with speech
-      captured from then on; of another burst it is ignored and counted.
+    - Each Transmit permits sending for TRANSMIT_LEASE_S, and never beyond its `until`. Behind it the request is held,
+      as by Hold: what waits is dropped, what is captured is dropped, sequence numbers go on. Transmit of the same
+      burst resumes with speech captured from then on; of another burst it is ignored and counted.
     - Speech older than SEND_AGE_S is dropped instead of sent late. The age of pre-roll counts from the first
       Transmit, so that waiting for the grant costs nothing, while a stalled link does.
     - KeyUp ends capture at its `at`. What is left goes out for as long as the permission holds, TAIL_S after `at`

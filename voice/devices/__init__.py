@@ -1,0 +1,1 @@
+"""Microphone and speaker behind one port; the configuration names the backend."""

@@ -1,0 +1,218 @@
+"""The PyAudio backend: callback streams on PortAudio, devices by name, and a thread that opens and reopens them."""
+
+import contextlib
+import ctypes
+import ctypes.util
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyaudio
+
+from protocol.worker import Device
+from protocol.worker_settings import AudioSettings
+from voice.devices.port import RETRY_S_MAX, RETRY_S_MIN, OnCaptured, OnPlayback, OnState
+from voice.devices.timeline import Timeline
+
+LOOK_EVERY_S = 0.25
+SILENT_S_MAX = 2.0
+"""A stream whose callback did not come for this long is lost, whatever it says of itself."""
+RESTARTS_EVERY_S = 30.0
+"""PortAudio, whose list of devices is frozen when it starts, is restarted no more often while one device works."""
+_NAMES_SHOWN_MAX = 12
+
+
+class PyAudioDevices:
+    """SoundDevices on PortAudio. All calls of PortAudio are made by one thread, so that none can hold up the loop."""
+
+    def __init__(
+        self, settings: AudioSettings, on_captured: OnCaptured, on_playback: OnPlayback, on_state: OnState
+    ) -> None:
+        self._rate = settings.device_rate_hz
+        self._samples = self._rate * settings.frame_ms // 1000
+        self._names = {Device.CAPTURE: settings.capture_device, Device.PLAYBACK: settings.playback_device}
+        self._on_captured = on_captured
+        self._on_playback = on_playback
+        self._on_state = on_state
+        self._frame_s = settings.frame_ms / 1000
+        self._timeline = Timeline(self._frame_s)
+        self._audio: pyaudio.PyAudio | None = None
+        self._streams: dict[Device, Any] = {}  # pyaudio.Stream, which has no public type
+        self._called_at = {Device.CAPTURE: 0.0, Device.PLAYBACK: 0.0}
+        self._told: dict[Device, tuple[bool, str]] = {}
+        self._restarted_at = 0.0
+        self._may_restart = True
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sound-devices", daemon=True)
+
+    def start(self) -> None:
+        """Open both devices in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close both."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def allow_restart(self, allowed: bool) -> None:
+        """Say whether sound may be interrupted to look for a missing device."""
+        self._may_restart = allowed
+
+    # --- PortAudio's threads --------------------------------------------------------------------------------------
+
+    def _captured(
+        self, data: bytes | None, _count: int, times: Mapping[str, float], _status: int
+    ) -> tuple[bytes | None, int]:
+        now = time.monotonic()
+        self._called_at[Device.CAPTURE] = now
+        if data is not None:
+            age_s = times["current_time"] - times["input_buffer_adc_time"]
+            self._on_captured(data, self._timeline.start_of(now, age_s))
+        return None, pyaudio.paContinue
+
+    def _play(
+        self, _data: bytes | None, _count: int, times: Mapping[str, float], _status: int
+    ) -> tuple[bytes | None, int]:
+        now = time.monotonic()
+        self._called_at[Device.PLAYBACK] = now
+        delay_s = times["output_buffer_dac_time"] - times["current_time"]
+        return self._on_playback(now + min(max(delay_s, 0.0), 0.5)), pyaudio.paContinue
+
+    # --- the thread that opens ------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        _quiet_alsa()
+        retry_s, retry_at = RETRY_S_MIN, 0.0
+        while not self._stopping.is_set():
+            self._look_for_losses()
+            now = time.monotonic()
+            if len(self._streams) < 2 and now >= retry_at:
+                self._open_missing(now)
+                complete = len(self._streams) == 2
+                retry_s = RETRY_S_MIN if complete else min(RETRY_S_MAX, 2 * retry_s)
+                retry_at = time.monotonic() + retry_s
+            self._stopping.wait(LOOK_EVERY_S)
+        for device in tuple(self._streams):
+            self._close(device)
+        self._terminate()
+
+    def _open_missing(self, now: float) -> None:
+        stale = self._audio is not None and any(not ok for ok, _ in self._told.values())
+        alone = not self._streams
+        if stale and (alone or (self._may_restart and now - self._restarted_at > RESTARTS_EVERY_S)):
+            self._restarted_at = now
+            for device in tuple(self._streams):
+                self._close(device)
+            self._terminate()
+        if self._audio is None:
+            self._audio = pyaudio.PyAudio()
+        for device in Device:
+            if device not in self._streams:
+                try:
+                    name = self._open(self._audio, device)
+                except (OSError, ValueError) as error:
+                    self._tell(device, False, str(error))
+                else:
+                    self._tell(device, True, name)
+
+    def _open(self, audio: pyaudio.PyAudio, device: Device) -> str:
+        index, name = _find(audio, device, self._names[device])
+        capture = device is Device.CAPTURE
+        callback: Callable[..., Any] = self._captured if capture else self._play
+        if capture:
+            self._timeline = Timeline(self._frame_s)
+        try:
+            stream = audio.open(
+                format=pyaudio.paInt16,
+                channels=1,
+                rate=self._rate,
+                frames_per_buffer=self._samples,
+                input=capture,
+                output=not capture,
+                input_device_index=index if capture else None,
+                output_device_index=None if capture else index,
+                stream_callback=callback,
+                start=False,
+            )
+            self._called_at[device] = time.monotonic()
+            stream.start_stream()
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"{device} device '{name}' does not open at {self._rate} Hz ({error}): is another program using it?"
+            ) from error
+        self._streams[device] = stream
+        return name
+
+    def _look_for_losses(self) -> None:
+        for device, stream in tuple(self._streams.items()):
+            silent_s = time.monotonic() - self._called_at[device]
+            try:
+                active = stream.is_active()
+            except OSError:
+                active = False
+            if not active or silent_s > SILENT_S_MAX:
+                self._close(device)
+                self._tell(device, False, f"{device} device was lost: check its plug and cable; it is tried again")
+
+    def _close(self, device: Device) -> None:
+        with contextlib.suppress(OSError):
+            self._streams.pop(device).close()
+
+    def _terminate(self) -> None:
+        audio, self._audio = self._audio, None
+        if audio is not None:
+            audio.terminate()
+
+    def _tell(self, device: Device, ok: bool, detail: str) -> None:
+        if self._told.get(device) != (ok, detail):
+            self._told[device] = (ok, detail)
+            self._on_state(device, ok, detail)
+
+
+def device_names(audio: pyaudio.PyAudio, device: Device) -> list[tuple[int, str]]:
+    """Give index and name of every capture or playback device PortAudio knows."""
+    key = "maxInputChannels" if device is Device.CAPTURE else "maxOutputChannels"
+    infos = [audio.get_device_info_by_index(i) for i in range(audio.get_device_count())]
+    return [(int(info["index"]), str(info["name"])) for info in infos if int(info[key]) > 0]
+
+
+def _find(audio: pyaudio.PyAudio, device: Device, wanted: str) -> tuple[int, str]:
+    """Find a device by its name, or the only one with `wanted` in its name; raises OSError saying how to mend it."""
+    known = device_names(audio, device)
+    if not wanted:
+        try:
+            info = (
+                audio.get_default_input_device_info()
+                if device is Device.CAPTURE
+                else audio.get_default_output_device_info()
+            )
+        except OSError as error:
+            raise OSError(f"there is no {device} device: plug one in; {_listed(known)}") from error
+        return int(info["index"]), str(info["name"])
+    exact = [entry for entry in known if entry[1] == wanted]
+    close = [entry for entry in known if wanted.casefold() in entry[1].casefold()]
+    if exact or len(close) == 1:
+        return (exact or close)[0]
+    how = "several match" if close else "none does"
+    raise OSError(
+        f"no {device} device is named '{wanted}' ({how}): plug it in or set audio.{device}_device; {_listed(known)}"
+    )
+
+
+def _listed(known: list[tuple[int, str]]) -> str:
+    names = [f"'{name}'" for _, name in known]
+    more = f" and {len(names) - _NAMES_SHOWN_MAX} more" if len(names) > _NAMES_SHOWN_MAX else ""
+    return f"there are {', '.join(names[:_NAMES_SHOWN_MAX])}{more}" if names else "there is none"
+
+
+def _quiet_alsa() -> None:
+    """Keep ALSA's library from printing a page of complaints about every PCM it cannot open while PortAudio lists them.
+
+    Its error handler is replaced by a C function that does nothing with its arguments; a Python callback would need
+    executable memory, which the service unit forbids.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        alsa = ctypes.CDLL("libasound.so.2")
+        alsa.snd_lib_error_set_handler(ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p))

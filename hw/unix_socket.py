@@ -15,13 +15,13 @@ PATH_BYTES_MAX: Final = 107
 """Linux: sun_path has 108 bytes with its end mark (unix(7))."""
 
 
-def listen(path: Path) -> socket.socket:
-    """Listen on a Unix stream socket at `path`, non-blocking, mode 0600.
+def listen(path: Path, what: str = "the pins' socket") -> socket.socket:
+    """Listen on a Unix stream socket at `path`, non-blocking, mode 0600; `what` names it in errors.
 
     Raises HardwareError for a path too long, a directory that is missing or that other users may change, a file
     there that is no socket, or a socket another process serves. One that nobody serves any more is replaced.
     """
-    where = f"the pins' socket {path}"
+    where = f"{what} {path}"
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
         raise HardwareError(f"{where} has a path over {PATH_BYTES_MAX} bytes", "choose a shorter one")
     _check_directory(path.parent, where)

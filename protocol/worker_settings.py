@@ -109,7 +109,7 @@ class VoiceMqttSettings(_Settings, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1, max_length=255, description="broker's name or address")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="broker's TCP port")] = 1883
     client_id: Annotated[
-        str, Meta(min_length=1, max_length=64, description="MQTT client id of the worker's connection")
+        str, Meta(min_length=1, max_length=128, description="MQTT client id of the worker's connection")
     ]
     keepalive_s: Annotated[int, Meta(ge=2, le=600)] = 10
     connect_timeout_s: Annotated[float, Meta(ge=0.1, le=60)] = 5.0

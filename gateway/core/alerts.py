@@ -25,6 +25,11 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "the voice connection is down while control is up",
         "check that the broker accepts a second connection of this vehicle (limits, ACL)",
     ),
+    "state-dir": (
+        Severity.WARNING,
+        "the state directory is damaged, full or read-only",
+        "see the journal of ptt-gateway for which file; check the card and the free space of [state] dir",
+    ),
     "stuck-button": (
         Severity.CRITICAL,
         "the PTT button stays down",

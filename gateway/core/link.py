@@ -63,6 +63,11 @@ class Link:
         self._failures += 1
         self._dial_at = now + ceiling * (0.5 + ctx.chance() / 2)
 
+    @property
+    def waits_to_dial(self) -> bool:
+        """Whether another attempt is going to be made by itself."""
+        return self._dial_at is not None
+
     def stop(self) -> None:
         """Dial no more."""
         self._dial_at = None

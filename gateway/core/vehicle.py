@@ -32,6 +32,7 @@ from gateway.core.words import (
     Tell,
     Told,
     ToWorker,
+    Trouble,
     WorkerGone,
 )
 from gateway.core.worker_care import WorkerCare
@@ -162,6 +163,8 @@ class Vehicle:
                 self._worker_said(said, now)
             case WorkerGone(reason=reason):
                 self._worker_gone(reason, now)
+            case Trouble(alert=alert, holds=holds):
+                self._alerts.set(alert, holds, wall_ms)
             case Shutdown():
                 self._shutdown(now)
         return self._finish(now, wall_ms)

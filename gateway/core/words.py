@@ -68,11 +68,30 @@ class WorkerGone(_Word, frozen=True, kw_only=True):
     reason: str
 
 
+class Trouble(_Word, frozen=True, kw_only=True):
+    """The machine has (`holds`) or has no longer one of the troubles of `alerts.KNOWN`."""
+
+    alert: str
+    holds: bool
+
+
 class Shutdown(_Word, frozen=True, kw_only=True):
     """The service is being stopped: release, say goodbye."""
 
 
-CoreEvent = Pressed | Released | HeldAtStart | LinkUp | LinkDown | Received | Acked | FromWorker | WorkerGone | Shutdown
+CoreEvent = (
+    Pressed
+    | Released
+    | HeldAtStart
+    | LinkUp
+    | LinkDown
+    | Received
+    | Acked
+    | FromWorker
+    | WorkerGone
+    | Trouble
+    | Shutdown
+)
 
 # --- effects --------------------------------------------------------------------------------------------------------
 

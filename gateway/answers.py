@@ -1,0 +1,115 @@
+"""What the driver sees and feels: rows of the indicator table played on the panel; sounds are the worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from gateway.core.indicators import LIGHTS, TABLE, Beep, Colour, Vibration
+from gateway.core.words import Show, Tell
+from hw import leds, patterns
+from hw.panel import Panel
+from hw.patterns import Pattern
+from hw.show import Show as PanelShow
+from service.logs import Log
+
+_log = Log("gateway.panel")
+
+VIBRATIONS: Final[dict[Vibration, Pattern]] = {
+    Vibration.START_SUCCESS: patterns.START_SUCCESS,
+    Vibration.START_FAIL: patterns.START_FAIL,
+    Vibration.SESSION_NOTIFICATION: patterns.SESSION_NOTIFICATION,
+    Vibration.HOLD: patterns.HOLD,
+}
+BEEPS: Final[dict[Beep, Pattern]] = {
+    Beep.OK: Pattern(((80, 1600),)),
+    Beep.FAIL: Pattern(((90, 600), (60, 0), (90, 600))),
+    Beep.END: Pattern(((200, 900),)),
+}
+"""Pitches in Hz."""
+COLOURS: Final[dict[Colour, leds.Colour]] = {
+    Colour.OFF: leds.OFF,
+    Colour.RED: leds.RED,
+    Colour.GREEN: leds.GREEN,
+    Colour.BLUE: leds.BLUE,
+    Colour.AMBER: leds.AMBER,
+    Colour.WHITE: leds.WHITE,
+}
+HOLD_AFTER_S: Final = 0.2
+"""The ticks felt while transmitting begin so long after whatever was felt before."""
+
+
+class Answers:
+    """Light, vibration, buzzer and mute line, by what the core tells. All in the loop's thread.
+
+    A pin that fails is logged and left: an answer that cannot be given must not end the radio.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._show = PanelShow(panel)
+        self._transmitting = False
+        self._holding = False
+        self._felt_until = 0.0
+
+    def tell(self, effect: Tell, now: float) -> None:
+        """Play what the table has for it. The buzzer never sounds into an open microphone."""
+        row = TABLE[effect.what]
+        if row.vibration is not None:
+            pattern = VIBRATIONS[row.vibration]
+            self._holding = False
+            self._felt_until = now + sum(ms for ms, _ in pattern.steps) / 1000
+            self._show.vibrate(pattern, now)
+        if row.beep is not None and not self._transmitting:
+            self._show.sound(BEEPS[row.beep], now)
+
+    def show(self, effect: Show, now: float) -> None:
+        """Set light and mute line."""
+        light = LIGHTS[effect.look]
+        blink = patterns.blink(light.on_ms, light.off_ms) if light.on_ms else None
+        self._try(lambda: self._show.light(COLOURS[light.colour], now, blink))
+        mute = self._panel.mute
+        if mute is not None:
+            self._try(lambda: mute.set(effect.mute_radio))
+
+    def transmitting(self, transmitting: bool) -> None:
+        """Follow whether voice leaves: that is felt all the time."""
+        if transmitting is self._transmitting:
+            return
+        self._transmitting = transmitting
+        if not transmitting and self._holding:
+            self._holding = False
+            self._show.still()
+        if transmitting:
+            self._show.silence()
+
+    def tick(self, now: float) -> None:
+        """Move the patterns on."""
+        if self._transmitting and not self._holding and now >= self._felt_until + HOLD_AFTER_S:
+            self._holding = True
+            self._show.vibrate(patterns.HOLD, now)
+        self._try(lambda: self._show.tick(now))
+
+    def next_deadline(self) -> float | None:
+        """Give when to tick again."""
+        shown = self._show.next_deadline()
+        if not self._transmitting or self._holding:
+            return shown
+        hold_at = self._felt_until + HOLD_AFTER_S
+        return hold_at if shown is None else min(shown, hold_at)
+
+    def safe(self) -> None:
+        """Everything off, whatever was playing."""
+        self._transmitting = self._holding = False
+        self._show.still()
+        self._show.silence()
+        self._show.dark()
+        with suppress(Exception):
+            self._panel.safe()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - each pin library has error types of its own; told, and gone on
+            _log.error("the panel does not obey", why=str(error))

@@ -1,0 +1,222 @@
+"""Wires one gateway from its settings, runs it, and takes it down again in the reverse order."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import platform
+import random
+import signal
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from importlib import metadata
+from pathlib import Path
+
+from gateway.answers import Answers
+from gateway.broker_link import BrokerLink
+from gateway.buttons import Buttons
+from gateway.core.vehicle import Vehicle, Who
+from gateway.core.words import FromWorker, Trouble, WorkerGone
+from gateway.daemon import Daemon
+from gateway.health import Health
+from gateway.inbox import Inbox
+from gateway.settings import GatewaySettings
+from gateway.state_dir import Boot, StateDir, StateError
+from gateway.status_server import StatusServer
+from gateway.worker_process import WorkerProcess
+from hw.errors import HardwareError
+from hw.hardware import Hardware, open_hardware
+from protocol.messages import DeviceInfo, Presence, PresenceState
+from service.logs import Log
+from service.loop import Loop
+from service.settings import SettingsError
+from service.systemd import Notifier
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_BUG = 70
+"""EX_SOFTWARE of sysexits.h: a programmer's error. Everything was made safe; systemd starts us again."""
+GOODBYE_S = 1.0
+WORKER_END_S = 1.0
+SWITCH_INTERVAL_S = 0.0005
+"""How long another thread (a pin driver's) may keep the loop from running, once the loop has something to do."""
+
+_log = Log("gateway")
+
+
+def run(settings: GatewaySettings) -> int:
+    """Run the daemon until SIGTERM or SIGINT; gives the exit status.
+
+    0 after an orderly stop (at most 3 s), 1 where it could not start (told on the log), 70 after a programmer's
+    error: outputs are off and the worker is mute by then.
+    """
+    began_at = time.monotonic()
+    faulthandler.enable()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with ExitStack() as opened:
+        try:
+            daemon = _build(settings, opened, began_at)
+        except (HardwareError, SettingsError, StateError) as error:
+            _log.error("cannot start", why=str(error))
+            return EXIT_FAILED
+        try:
+            daemon.run()
+            if not daemon.say_goodbye(GOODBYE_S):
+                _log.warning("stopped without a good-bye: the last will speaks")
+        except Exception:  # noqa: BLE001 - the top of the process: it unkeys, tells and ends
+            opened.close()
+            _log.exception("programmer's error, the process ends")
+            return EXIT_BUG
+    _log.info("stopped")
+    return EXIT_OK
+
+
+def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Daemon:
+    """Make every part; `opened` takes down what was made, the last first: mute, good-bye, pins, files."""
+    notifier = Notifier()
+    loop = Loop()
+    opened.callback(loop.close)
+    inbox = Inbox()
+    state = StateDir(settings.state_dir())
+    opened.callback(state.close)
+    worker = WorkerProcess(
+        loop,
+        settings.worker(),
+        on_event=lambda event: inbox(FromWorker(event=event)),
+        on_gone=lambda reason: inbox(WorkerGone(reason=reason)),
+    )
+    closing = opened.enter_context(ExitStack())
+    closing.callback(worker.close, WORKER_END_S)
+    worker.start_early()
+
+    boot = state.boot(time.time())
+    if boot.problem:
+        _log.error("state directory is damaged", why=boot.problem)
+        inbox(Trouble(alert="state-dir", holds=True))
+    board = settings.pins.wiring()
+    buttons = Buttons(loop, board, inbox)
+    hardware = open_hardware(settings.pins, buttons.on_edge)
+    opened.callback(_close_hardware, hardware)
+    link = BrokerLink(loop, settings, inbox)
+    vehicle = Vehicle(_who(settings, boot, board.name), random.SystemRandom().random)
+    health = Health(notifier, vehicle, link, on_ready=lambda: _ready(began_at))
+    answers = Answers(hardware.panel)
+    daemon = Daemon(
+        loop=loop,
+        inbox=inbox,
+        vehicle=vehicle,
+        link=link,
+        worker=worker,
+        buttons=buttons,
+        answers=answers,
+        health=health,
+        about=_about(settings, boot),
+    )
+    status = StatusServer(loop, settings.status_socket(), daemon.status)
+    opened.callback(status.close)
+    opened.callback(worker.close, WORKER_END_S)
+    closing.pop_all()  # from here on the worker ends before the rest: it is mute while the good-bye is said
+    opened.callback(link.hang_up)
+    opened.callback(answers.safe)
+    opened.callback(_mute_unless_quitting, worker)
+    buttons.begin(hardware.panel.level)
+    _take_signals(loop, daemon, opened)
+    return daemon
+
+
+def _ready(began_at: float) -> None:
+    """What lives now lives for the whole run: the collector need not look at it again at every press."""
+    gc.freeze()
+    _log.info("ready", took_ms=(time.monotonic() - began_at) * 1000)
+
+
+def _mute_unless_quitting(worker: WorkerProcess) -> None:
+    """After an error nobody has told the worker to quit: closing its pipe mutes it at once."""
+    if not worker.quitting:
+        worker.mute()
+
+
+def _close_hardware(hardware: Hardware) -> None:
+    """Outputs off, pins released; a pin that cannot be is told, and the others are."""
+    try:
+        hardware.close()
+    except Exception as error:  # noqa: BLE001 - each pin library has error types of its own
+        _log.error("the panel did not close", why=str(error))
+
+
+def _take_signals(loop: Loop, daemon: Daemon, opened: ExitStack) -> None:
+    """SIGTERM, SIGINT and SIGHUP stop us in order; an error in any thread ends the loop as one of its own would."""
+
+    def stop(_number: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(daemon.shut_down)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
+
+    def fail(arguments: threading.ExceptHookArgs) -> None:
+        error = arguments.exc_value or RuntimeError("a thread ended without saying why")
+
+        def again() -> None:
+            raise error
+
+        loop.call_soon_threadsafe(again)
+
+    threading.excepthook = fail
+    opened.callback(setattr, threading, "excepthook", threading.__excepthook__)
+
+
+def _who(settings: GatewaySettings, boot: Boot, board: str) -> Who:
+    vehicle, audio = settings.vehicle, settings.audio
+    presence = Presence(
+        state=PresenceState.ONLINE,
+        connection_id=(boot.generation, boot.number, 0),
+        presence_no=0,
+        app_type=vehicle.app_type,
+        name=vehicle.name,
+        device_info=vehicle.device_info,
+    )
+    info = DeviceInfo(
+        version=version(),
+        python=platform.python_version(),
+        board=f"{_model()}, wiring {board}"[:256],
+        pins=settings.pins.factory,
+        capture=f"{audio.backend}: {audio.capture_device or 'default'}",
+        playback=f"{audio.backend}: {audio.playback_device or 'default'}",
+    )
+    return Who(
+        user=vehicle.user,
+        generation=boot.generation,
+        boot=boot.number,
+        presence=presence,
+        info=info,
+        lang=vehicle.lang,
+    )
+
+
+def _about(settings: GatewaySettings, boot: Boot) -> dict[str, object]:
+    vehicle = settings.vehicle
+    return {
+        "user": vehicle.user,
+        "name": vehicle.name,
+        "office": str(vehicle.office_id),
+        "broker": settings.broker.address,
+        "pins": settings.pins.factory,
+        "version": version(),
+        "boot": boot.number,
+    }
+
+
+def version() -> str:
+    """Give the installed version of this product, or `unknown` in a bare checkout."""
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version("ptt-gateway")
+    return "unknown"
+
+
+def _model() -> str:
+    with suppress(OSError):
+        return Path("/proc/device-tree/model").read_text(errors="replace").rstrip("\0\n")
+    return os.uname().machine

@@ -1,0 +1,177 @@
+"""`ptt-gateway`: run the daemon, look at its configuration, its devices and what it is doing.
+
+Exit status: 0 it is well; 1 it is not, or the daemon cannot be reached; 2 the command line or the configuration is
+wrong; 70 the daemon ended by a programmer's error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.texts import LANGS, Texts, pick
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    arguments = _parser().parse_args(argv)
+    texts = pick(arguments.lang, os.environ)
+    try:
+        match arguments.command:
+            case "run":
+                return _run(arguments, texts)
+            case "check-config":
+                return _check_config(arguments, texts)
+            case "show-config":
+                return _show_config(arguments, texts)
+            case "devices":
+                return _devices(arguments, texts)
+            case _:
+                return _status(arguments, texts)
+    except BrokenPipeError:  # `ptt-gateway status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ptt-gateway",
+        description="In-vehicle push-to-talk gateway: a button in the car becomes a two-way radio.",
+        epilog="Exit status: 0 well, 1 not well, 2 wrong usage or configuration, 70 internal error.",
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config",
+        type=Path,
+        default=Path("/etc/ptt/gateway.toml"),
+        metavar="FILE",
+        help="configuration (default: %(default)s)",
+    )
+    common.add_argument("--lang", choices=LANGS, help="language of what is printed (default: by LANG)")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON, for programs")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", parents=[common], help="run the daemon (systemd does)")
+    commands.add_parser(
+        "check-config", parents=[common, as_json], help="read the configuration and list every mistake in it"
+    )
+    show = commands.add_parser(
+        "show-config", parents=[common, as_json], help="print the configuration in effect, defaults included"
+    )
+    show.add_argument(
+        "--redact",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="hide secrets (the default; --no-redact shows them)",
+    )
+    commands.add_parser(
+        "devices", parents=[common, as_json], help="list sound devices by name, and which pin factories work here"
+    )
+    status = commands.add_parser("status", parents=[common, as_json], help="ask the running daemon what it is doing")
+    status.add_argument("--presses", type=int, default=5, metavar="N", help="show the last N presses (default: 5)")
+    return parser
+
+
+def _run(arguments: argparse.Namespace, texts: Texts) -> int:
+    from service import logs
+
+    logs.configure("ptt-gateway")
+    from gateway import settings
+    from service.settings import SettingsError
+
+    try:
+        configuration = settings.read(arguments.config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    logs.configure("ptt-gateway", configuration.log.level)
+    from gateway import app
+
+    return app.run(configuration)
+
+
+def _check_config(arguments: argparse.Namespace, texts: Texts) -> int:
+    from gateway import inspection, settings
+    from service.settings import Problem, SettingsError
+
+    problems: tuple[Problem, ...]
+    try:
+        problems = inspection.problems(settings.read(arguments.config), arguments.config)
+    except SettingsError as error:
+        problems = error.problems
+    if arguments.json:
+        inspection.print_json({"ok": not problems, "problems": problems})
+    elif problems:
+        print(SettingsError(problems), file=sys.stderr)
+    else:
+        print(texts.config_good.format(path=arguments.config))
+    return EXIT_USAGE if problems else EXIT_OK
+
+
+def _show_config(arguments: argparse.Namespace, texts: Texts) -> int:
+    from gateway import inspection, settings
+    from service.settings import SettingsError, dump, redacted
+
+    try:
+        configuration = settings.read(arguments.config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    if arguments.json:
+        inspection.print_json(redacted(configuration) if arguments.redact else inspection.revealed(configuration))
+    else:
+        print(dump(configuration, redact=arguments.redact), end="")
+    return EXIT_OK
+
+
+def _devices(arguments: argparse.Namespace, texts: Texts) -> int:
+    from gateway import inspection, settings
+    from hw.board import Board
+    from service.settings import SettingsError
+
+    try:
+        board = settings.read(arguments.config).pins.wiring()
+    except SettingsError:
+        board = Board()  # without a configuration one looks around, to write it
+    sound, sound_error = inspection.sound_devices(arguments.json)
+    factories = inspection.factories(board)
+    if arguments.json:
+        inspection.print_json({"sound": sound or None, "sound_error": sound_error or None, "pin_factories": factories})
+    else:
+        print(texts.sound_devices)
+        print(inspection.indented(sound or texts.no_sound.format(why=sound_error)))
+        print(texts.pin_factories)
+        for factory in factories:
+            print(f"  {factory.name:8} {texts.works if factory.works else f'{texts.works_not}: {factory.why}'}")
+    return EXIT_FAILED if sound_error else EXIT_OK
+
+
+def _status(arguments: argparse.Namespace, texts: Texts) -> int:
+    from gateway import settings
+    from gateway.status_client import Unreachable, ask
+    from gateway.status_text import render
+    from service.settings import SettingsError
+
+    try:
+        sockets = settings.read(arguments.config).status_sockets()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        answer = ask(sockets, arguments.presses)
+    except Unreachable as error:
+        print(texts.not_running.format(why=error), file=sys.stderr)
+        return EXIT_FAILED
+    if arguments.json:
+        print(answer.raw)
+    else:
+        print("\n".join(render(answer.status, texts)))
+    well = answer.status["link"]["up"] and answer.status["device"]["voice"]["worker"] == "ok"
+    return EXIT_OK if well else EXIT_FAILED

@@ -30,8 +30,14 @@ def main() -> int:
     """Run until the daemon ends it; gives the exit status."""
     epoch_s = time.monotonic()
     parser = argparse.ArgumentParser(prog="voice", description="Voice worker; started by ptt-gateway.")
-    parser.add_argument("--pipe-fd", type=int, required=True, help="inherited descriptor of the pipe")
-    sock = socket.socket(fileno=parser.parse_args().pipe_fd)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--pipe-fd", type=int, help="inherited descriptor of the pipe")
+    what.add_argument("--list-devices", action="store_true", help="print the sound devices and exit")
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+    arguments = parser.parse_args()
+    if arguments.list_devices:
+        return _list_devices(arguments.json)
+    sock = socket.socket(fileno=arguments.pipe_fd)
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the daemon decides
     configure("ptt-voice")
@@ -49,6 +55,18 @@ def main() -> int:
         return EXIT_UNUSABLE
     signal.signal(signal.SIGTERM, lambda _number, _frame: worker.stop())
     worker.run()
+    return 0
+
+
+def _list_devices(as_json: bool) -> int:
+    from voice.devices.listing import print_devices
+
+    try:
+        print_devices(as_json)
+    except BackendMissing as error:
+        print(error, file=sys.stderr)
+        return EXIT_UNUSABLE
+    sys.stdout.flush()
     return 0
 
 

@@ -6,6 +6,7 @@ import contextlib
 import random
 import select
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -28,6 +29,7 @@ from service.mqtt import (
 )
 from service.settings import Secret
 from tests.support.broker import Broker, free_port
+from tests.support.procs import eventually
 from tests.support.proxy import Proxy
 
 
@@ -591,6 +593,32 @@ def test_what_can_never_be_sent_is_a_programmers_error(loop, port, arguments):
         party.link.publish(**{"topic": "a", "payload": b"", **arguments})
 
 
+def test_a_delayed_line_adds_its_delay_in_both_directions_and_keeps_the_order(loop):
+    with Broker() as broker, Proxy(broker.port) as proxy:
+        # given
+        party = Party(loop, proxy.port).up()
+        proxy.delay_s = 0.05
+        # when
+        for token in range(20):
+            party.link.publish("a", b"x", 1, token=token)
+        took_s = turn_until(loop, lambda: len(party.all(Acked)) == 20)
+        # then
+        assert took_s >= 0.1
+        assert [ack.token for ack in party.all(Acked)] == list(range(20))
+
+
+def test_a_line_that_refuses_is_a_failed_dial_until_it_accepts_again(loop):
+    with Broker() as broker, Proxy(broker.port) as proxy:
+        party = Party(loop, proxy.port).up()
+        proxy.refuse()
+        party.wait(Disconnected)
+        party.link.dial("car-1", None)
+        assert "connection refused" in party.wait(DialFailed)[0].reason
+        proxy.accept()
+        party.link.dial("car-1", None)
+        party.wait(Connected, 2)
+
+
 # --- handlers and bad bytes ---
 
 
@@ -632,22 +660,84 @@ def test_an_exception_in_a_handler_leaves_the_loop_instead_of_wedging_the_link(l
 
 
 def test_a_message_is_acknowledged_only_after_it_was_handled(loop):
-    # given a broker that sends one QoS 1 message and notes what comes back
-    acked = threading.Event()
-    handled_before_ack = []
+    # given a broker that sends one QoS 1 message, and a handler that looks whether it was acknowledged yet
+    lines = []
+    acks = []
+
+    def serve(connection: socket.socket) -> None:
+        lines.append(connection)
+        connection.recv(4096)
+        connection.sendall(CONNACK + bytes([0x32, 7, 0, 1]) + b"t" + bytes([0, 9, 0]) + b"x")
+        acks.append((connection.recv(1, socket.MSG_PEEK), acknowledged_early))
+        acks.append(connection.recv(4096))
+
+    acknowledged_early = []
+
+    def on_event(event) -> None:
+        if isinstance(event, Received):
+            acknowledged_early.extend(select.select(lines, [], [], 0.05)[0])
+
+    with fake_broker(serve) as port:
+        party = Party(loop, port)
+        party.on_event = on_event
+        party.link.dial("car-1", None)
+        # when
+        turn_until(loop, lambda: len(acks) == 2)
+        party.link.drop("done")
+    # then
+    assert acks == [(b"\x40", []), bytes([0x40, 2, 0, 9])]
+
+
+def test_what_was_read_together_with_the_message_that_made_us_drop_is_not_told(loop):
+    # given a broker that sends two messages at once while two of ours are unacknowledged, so that both are read at once
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(CONNACK)
+        for _ in range(2):
+            connection.recv(9, socket.MSG_WAITALL)
+        connection.sendall((bytes([0x30, 5, 0, 1]) + b"t" + b"\0x") * 2)
+        connection.recv(4096)
+
+    with fake_broker(serve) as port:
+        party = Party(loop, port)
+
+        def on_event(event) -> None:
+            party.told.append(event)
+            if isinstance(event, Connected):
+                party.link.publish("u", b"y", 1)
+                party.link.publish("u", b"y", 1)
+            if isinstance(event, Received):
+                party.link.drop("enough")
+
+        party.on_event = on_event
+        # when
+        party.link.dial("car-1", None)
+        party.wait(Disconnected)
+        # then
+        assert len(party.all(Received)) == 1
+
+
+def test_a_close_ends_with_a_goodbye_and_an_orderly_end_of_the_stream(loop):
+    # given a broker that notes how the stream ends
+    ends = []
 
     def serve(connection: socket.socket) -> None:
         connection.recv(4096)
-        connection.sendall(CONNACK + bytes([0x32, 7, 0, 1]) + b"t" + bytes([0, 9, 0]) + b"x")
-        answer = connection.recv(4096)
-        handled_before_ack.append((answer[0], bool(party.all(Received))))
-        acked.set()
+        connection.sendall(CONNACK)
+        connection.settimeout(5)
+        data = b""
+        while not data.endswith(b"\xe0\x00"):
+            data += connection.recv(1)
+        time.sleep(0.05)  # long enough for a reset to arrive
+        ends.append(connection.recv(1))
 
     with fake_broker(serve) as port:
         party = Party(loop, port)
         party.link.dial("car-1", None)
-        turn_until(loop, acked.is_set)
-    assert handled_before_ack == [(0x40, True)]
+        party.wait(Connected)
+        # when, then
+        assert party.link.close()
+        eventually(lambda: ends == [b""])
 
 
 @pytest.mark.parametrize(
@@ -749,3 +839,23 @@ def test_tls_to_a_plain_port_is_told_as_such(loop, port):
     party = Party(loop, port, tls=True, connect_timeout_s=1.0)
     party.link.dial("car-1", None)
     assert "TLS" in party.wait(DialFailed)[0].reason
+
+
+def test_what_is_decrypted_together_is_read_together(loop, certificates):
+    # given a broker that puts a hundred messages into one TLS record and then says no more
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "broker.pem", certificates / "broker.key")
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(4096)
+            secure.sendall(CONNACK + (bytes([0x30, 5, 0, 1]) + b"t" + b"\0x") * 100)
+            secure.recv(4096)
+
+    with fake_broker(serve) as port:
+        party = Party(loop, port, tls=True, tls_ca=str(certificates / "ca.pem"))
+        party.link.dial("car-1", None)
+        # then
+        took_s = turn_until(loop, lambda: len(party.all(Received)) == 100, 3.0, lambda: str(len(party.told)))
+        assert took_s < 0.5
+        party.link.drop("done")

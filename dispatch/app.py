@@ -97,10 +97,11 @@ class App:
 
     def _step(self, now: float) -> float | None:
         due = self._shell.step(now)
-        if now >= self._status_at:
+        started = not self._ready and self._shell.dialled
+        if started or now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             self._notifier.status(self._status_text())
-        if not self._ready and self._shell.dialled:
+        if started:
             self._ready = True
             self._notifier.ready()
         every_s = self._notifier.watchdog_interval_s

@@ -146,8 +146,8 @@ class DispatchShell:
 
     def _watch_store(self) -> None:
         if self._server.store_ok and not self._was_ok:
+            self._was_ok = True
             _log.info("store is back")
-        self._was_ok = self._server.store_ok
 
     def _watch_refusals(self) -> None:
         """An office refused (a foreign store) must not take floor messages away from those who may serve it."""
@@ -274,6 +274,7 @@ class DispatchShell:
                 case Publish():
                     self._publish(effect)
                 case Fault(office=office, what=what):
+                    self._was_ok = False
                     _log.error("store unavailable", office=office, why=what)
 
     def _publish(self, effect: Publish) -> None:

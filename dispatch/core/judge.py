@@ -24,7 +24,8 @@ from protocol.timers import (
     WILL_GRACE_S,
 )
 
-STEP_S_MAX = 0.5
+STEP_S_MAX = 1.0
+"""Longer than the loop ever sleeps (office.REFRESH_EVERY_S), or idle time would count only in part."""
 ROUNDING_S = 1e-6
 """Sums of floats: what is due within this is due, or a deadline could lie a rounding error ahead for ever."""
 RETRY_S = 0.5

@@ -37,7 +37,8 @@ BATCH_S = 0.02
 SIGNS_MAX = 5000
 HELD_MAX = 1000
 ROSTER_EVERY_S = 1.0
-REFRESH_EVERY_S = 1.0
+REFRESH_EVERY_S = 0.5
+"""How often the row is read again; also the most the judge's clock is late for what another replica changed."""
 FOREIGN = "foreign-store"
 STORE = "store-unavailable"
 SERVER = "dispatch"
@@ -105,7 +106,7 @@ class Office:
         return (session_of(self.id, floor),) if session.rev < floor.rev else ()
 
     def _open(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
-        retained, was_refused = self._retained, self.refused is not None
+        retained = self._retained
 
         def opening(turn: Turn) -> tuple[Member, ...]:
             open_office(turn, retained, self._adopt)
@@ -126,9 +127,8 @@ class Office:
         self._see_members(members)
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
-        if was_refused:
-            out += (self._alert(FOREIGN, None),)
-        out += (self.store_alert(None, wall_ms),)  # one may stand there from before a crash
+        # Alerts may stand there from before a crash, or from a start with the wrong store.
+        out += (self._alert(FOREIGN, None), self.store_alert(None, wall_ms))
         return out + _as_far_as_possible(
             partial(self.floor_message, user, message, wall_ms, again=True) for user, message in held
         )

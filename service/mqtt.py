@@ -8,7 +8,6 @@ that a handler may publish, drop or dial at once. This module is the whole publi
 from __future__ import annotations
 
 import enum
-import select
 import ssl
 import struct
 import time
@@ -34,7 +33,7 @@ from service.mqtt_dial import (
     start_dialling,
     tls_context,
 )
-from service.mqtt_socket import part, readable, slam, unacknowledged_bytes
+from service.mqtt_socket import part, readable, slam, unacknowledged_bytes, wait
 from service.mqtt_talk import Talk
 from service.mqtt_words import (
     Acked,
@@ -73,8 +72,8 @@ DIAL_FACTOR = 3.0
 """A whole dial (look-up, several addresses, TLS) is given up after so many times connect_timeout_s."""
 REPORT_RETRY_S = 0.05
 
-_BAD_BYTES = (MQTTException, ValueError, LookupError, AssertionError, struct.error)
 # What paho lets through when a broker's bytes make no sense; no code of ours runs inside of it that could raise them.
+_BAD_BYTES = (MQTTException, ValueError, LookupError, AssertionError, struct.error)
 
 
 class _State(enum.Enum):
@@ -113,7 +112,6 @@ class MqttLink:
         self._out_bytes_max = out_bytes_max
         self._context = tls_context(settings)
         self._state = _State.DOWN
-        self._number = 0
         self._dials = 0
         self._client: paho.Client | None = None
         self._talk: Talk | None = None  # exactly while UP
@@ -139,7 +137,6 @@ class MqttLink:
     def dial(self, client_id: str, will: Will | None) -> None:
         """Begin one connection attempt. A former attempt or connection is dropped, and nothing more of it is told."""
         self._discard()
-        self._number += 1
         if self._dials >= DIALS_AT_ONCE_MAX:
             self._tell_soon(DialFailed(f"looking up {self._settings.host} hangs: check the name server"))
             return
@@ -147,7 +144,7 @@ class MqttLink:
         self._client, self._state = client, _State.DIALLING
         self._dials += 1
         self._set_timer(DIAL_FACTOR * self._settings.connect_timeout_s, self._no_answer)
-        start_dialling(self._settings, client, self._number, self._report)
+        start_dialling(self._settings, client, client_id, self._report)
 
     def drop(self, reason: str) -> None:
         """Close at once, without DISCONNECT: the will is published, what is unsent is thrown away.
@@ -171,9 +168,7 @@ class MqttLink:
         if client is not None and sock is not None and talk is not None:
             deadline = time.monotonic() + timeout_s
             while talk.unfinished and self._talk is talk and (left_s := deadline - time.monotonic()) > 0:
-                writers = [sock] if client.want_write() else []
-                ready = select.select([sock], writers, [], left_s)
-                self._paho(client.loop_read if ready[0] else client.loop_write)
+                self._paho(client.loop_read if wait(sock, client.want_write(), left_s) else client.loop_write)
             if not talk.unfinished and self._talk is talk:
                 client.on_disconnect = None  # it is no loss
                 self._paho(partial(part, client, sock, deadline))
@@ -299,10 +294,9 @@ class MqttLink:
             self._ready(EVENT_READ)
 
     def _tick(self) -> None:
-        client = self._client
-        if client is not None and self._talk is not None:
-            self._arm_tick(client)
-            self._paho(client.loop_misc)
+        if self._client is not None and self._talk is not None:
+            self._arm_tick(self._client)
+            self._paho(self._client.loop_misc)
             self._watch_writing()
 
     def _arm_tick(self, client: paho.Client) -> None:

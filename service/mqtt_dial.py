@@ -84,9 +84,9 @@ def new_client(
     return client
 
 
-def start_dialling(settings: BrokerSettings, client: paho.Client, number: int, report: ReportDial) -> None:
+def start_dialling(settings: BrokerSettings, client: paho.Client, name: str, report: ReportDial) -> None:
     """Look up, connect, shake hands and write CONNECT in a thread of its own, which then ends after `report`."""
-    thread = threading.Thread(target=_dial, args=(settings, client, report), name=f"mqtt-dial-{number}", daemon=True)
+    thread = threading.Thread(target=_dial, args=(settings, client, report), name=f"mqtt-dial-{name}", daemon=True)
     thread.start()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import fcntl
 import os
+import select
 import socket
 import ssl
 import struct
@@ -22,6 +23,15 @@ def readable(sock: Any) -> bool:
     if isinstance(sock, ssl.SSLSocket):
         return sock.pending() > 0
     return _ioctl_int(sock, termios.FIONREAD) > 0
+
+
+def wait(sock: Any, writing: bool, timeout_s: float) -> bool:
+    """Wait until something can be read or, if `writing`, written; True if it can be read."""
+    if readable(sock):
+        return True
+    poll = select.poll()  # unlike select, it takes any descriptor number
+    poll.register(sock, select.POLLIN | (select.POLLOUT if writing else 0))
+    return any(ready & ~select.POLLOUT for _fd, ready in poll.poll(timeout_s * 1000))
 
 
 def unacknowledged_bytes(sock: Any) -> int:

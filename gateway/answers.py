@@ -56,7 +56,8 @@ class Answers:
     def tell(self, effect: Tell, now: float) -> None:
         """Play what the table has for it. The buzzer never sounds into an open microphone."""
         row = TABLE[effect.what]
-        if row.vibration is not None:
+        less = row.vibration is Vibration.SESSION_NOTIFICATION and now < self._felt_until
+        if row.vibration is not None and not less:  # news of a session never cut the answer to a press short
             pattern = VIBRATIONS[row.vibration]
             self._holding = False
             self._felt_until = now + sum(ms for ms, _ in pattern.steps) / 1000

@@ -1,7 +1,8 @@
 """The daemon's one loop: events to the core, the core's effects carried out in order, deadlines kept.
 
 A press: the pin driver's thread hands the edge over (buttons) -> `Inbox` -> `Vehicle.handle` -> the request is on the
-socket (broker_link) before anything is logged or shown in detail. Log lines of a turn are written when all is done.
+socket (broker_link). What others wait for goes first: floor messages, presence and commands to the worker, in the
+core's order; then what the driver sees and feels and monitors read; log lines when all else is done.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from gateway.health import Health
 from gateway.inbox import Inbox, Item
 from gateway.presses import Presses
 from gateway.worker_process import WorkerProcess
+from protocol.ids import RequestId
 from protocol.messages import FloorGranted, FloorRequest
 from protocol.topics import Kind
 from protocol.worker import Arm
@@ -159,23 +161,29 @@ class Daemon:
             return
         if isinstance(item, Pressed):
             self.presses.edge(item.at, now)
-        self._effects(self._vehicle.handle(item, now, _wall_ms()), now)
+        effects = self._vehicle.handle(item, now, _wall_ms())
+        granted = None
         if isinstance(item, Received) and isinstance(item.message, FloorGranted):
-            self.presses.granted(item.message.request_id, self._link.granted_at, time.monotonic())
+            granted = item.message.request_id
+        self._effects(effects, now, granted)
 
-    def _effects(self, effects: tuple[Effect, ...], now: float) -> None:
-        later: list[Note | Tell] = []
+    def _effects(self, effects: tuple[Effect, ...], now: float, granted: RequestId | None = None) -> None:
+        later = []
         for effect in effects:
-            if isinstance(effect, Note):
+            if _can_wait(effect):
                 later.append(effect)
-                continue
-            self._carry[type(effect)](effect, now)
-            if isinstance(effect, Tell):
-                later.append(effect)
+            else:
+                self._carry[type(effect)](effect, now)
+        if granted is not None:
+            self.presses.granted(granted, self._link.granted_at, time.monotonic())
         participant = self._vehicle.participant
         self._answers.transmitting(participant.transmitting and participant.state is State.HAS_PERMISSION)
-        for line in later:
-            self._write(line, now)
+        for effect in later:
+            if not isinstance(effect, Note):
+                self._carry[type(effect)](effect, now)
+        for effect in later:
+            if isinstance(effect, Note | Tell):
+                self._write(effect, now)
 
     def _publish(self, effect: Publish, now: float) -> None:
         self._link.publish(effect)
@@ -196,6 +204,14 @@ class Daemon:
             press = self.presses.told(line.press_no, line.what.value, now)
             fields |= {"press_no": line.press_no, "after_edge_ms": (now - press.edge_at) * 1000}
         _log.info("driver told", **fields)
+
+
+def _can_wait(effect: Effect) -> bool:
+    """Whether nobody but a person waits for it."""
+    return isinstance(effect, Tell | Show | Note) or (isinstance(effect, Publish) and effect.kind in _FOR_MONITORS)
+
+
+_FOR_MONITORS = frozenset({Kind.DEVICE_STATE, Kind.DEVICE_INFO, Kind.ALERT})
 
 
 def _wall_ms() -> int:

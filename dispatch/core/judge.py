@@ -19,6 +19,7 @@ from protocol.timers import (
     OUTAGE_GRACE_S,
     PARTICIPANT_EXPIRE_S,
     QUEUED_EXPIRE_S,
+    RESTART_GRACE_S,
     REVOKE_GRACE_S,
     TALK_LIMIT_SERVER_EXTRA_S,
     WILL_GRACE_S,
@@ -94,11 +95,12 @@ class Judge:
     def see_floor(self, floor: Floor) -> None:
         """Take notice of the floor as committed."""
         t = self._clock.time_s
+        first = self._floor is None
         self._floor = floor
         held = floor.state is not FloorState.IDLE
         pair = (floor.burst, floor.renew_no) if held else None
         if pair != self._lease.key:
-            self._lease_s = FIRST_RENEW_S if floor.renew_no == 0 else LEASE_S
+            self._lease_s = FIRST_RENEW_S if floor.renew_no == 0 else RESTART_GRACE_S if first else LEASE_S
         self._lease.look(pair, t)
         self._limit.look(floor.burst if held else None, t)
         self._grace.look(floor.burst if floor.state is FloorState.PENDING_REVOKE else None, t)

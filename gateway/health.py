@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gateway.broker_link import BrokerLink
 from gateway.core.vehicle import Vehicle
+from protocol.worker import Device
 from service.logs import Log
 from service.systemd import Notifier
 
@@ -85,6 +86,8 @@ class Health:
         if worker.state != "ok":
             return f"voice {worker.state}"
         missing = [device.device.value for device in worker.devices.values() if not device.ok]
+        if len(worker.devices) < len(Device):
+            return "voice: opening sound devices"
         if missing:
             return f"voice: no {' and no '.join(missing)}"
         return "voice ok" if worker.link else "voice: no connection"

@@ -18,6 +18,8 @@ class Releases:
 
     def send(self, release: FloorRelease, now: float) -> None:
         """Send a release and keep it until it is answered."""
+        for older in [r for r, (open_, _, _) in self._open.items() if r < release.request_id and open_.burst is None]:
+            del self._open[older]  # a release closes every older request of this member too
         self._open.pop(release.request_id, None)
         while len(self._open) >= OPEN_MAX:
             del self._open[next(iter(self._open))]

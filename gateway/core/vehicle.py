@@ -272,6 +272,8 @@ class Vehicle:
     # --- worker -----------------------------------------------------------------------------------------------------
 
     def _worker_said(self, said: WorkerEvent, now: float) -> None:
+        if self.worker.state != "ok" and not isinstance(said, Hello):
+            return  # the last words of a worker that is dead already
         match said:
             case Hello():
                 self.worker.hello(said, now)

@@ -25,6 +25,7 @@ class WorkerCare:
         self._failures = 0
         self._ping_no = 0
         self._up_since = 0.0
+        self._ticked_at = 0.0
         self.state = "down"
         self.devices: dict[Device, SoundDevice] = {}
         self.link = False
@@ -100,6 +101,10 @@ class WorkerCare:
 
     def tick(self, now: float) -> None:
         """Ping, kill, restart."""
+        stood_still = now - self._ticked_at > 2 * PING_S
+        self._ticked_at = now
+        if stood_still and self.state == "ok":
+            self._timers.set("silent", now + SILENT_S)  # this loop did not turn, so the worker could not answer
         while (name := self._timers.expire(now)) is not None:
             match name:
                 case "ping":

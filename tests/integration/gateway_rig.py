@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
 from gateway.status_client import ask
 from hw.virtual_client import OutputChange, VirtualPins
 from protocol.ids import OfficeId
-from protocol.worker_settings import AudioSettings
+from protocol.voice_frame import VoiceFrame, unpack
 from tests.support.procs import Daemon, Daemons, eventually
 
 OFFICE = OfficeId("seoul", "office-0")
@@ -68,9 +72,7 @@ class Vehicle:
 
     def can_talk(self) -> bool:
         with contextlib.suppress(Exception):
-            status = self.status()
-            voice = status["device"]["voice"]
-            return bool(status["link"]["up"] and voice["worker"] == "ok" and voice["link"] and voice["capture"])
+            return str(self.status()["says"]).startswith("link up; voice ok;")
         return False
 
     def status(self, presses: int = 10) -> dict[str, Any]:
@@ -164,10 +166,91 @@ class Outputs:
         return lengths
 
 
-def as_json(payload: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(payload)
-    return found
+class Tap:
+    """Everything an office says on its broker, as a plain paho client hears it: (at_s, topic, payload, retained)."""
+
+    def __init__(self, stack: ExitStack, port: int, office: OfficeId = OFFICE) -> None:
+        self.heard: list[tuple[float, str, bytes, bool]] = []
+        self.root = f"ptt/v1/{office.region}/{office.office}"
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client.on_message = self._on_message
+        subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        stack.callback(self._leave)
+        self._client.subscribe([(f"{self.root}/#", SubscribeOptions(qos=1, retainAsPublished=True))])
+        assert subscribed.wait(5)
+
+    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        self.heard.append((time.monotonic(), message.topic, bytes(message.payload), message.retain))
+
+    def _leave(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def send(self, tail: str, message: dict[str, Any] | bytes, *, retain: bool = False, qos: int = 1) -> None:
+        payload = message if isinstance(message, bytes) else json.dumps(message).encode()
+        self._client.publish(f"{self.root}/{tail}", payload, qos, retain).wait_for_publish(5)
+
+    def on(self, tail: str, since_s: float = 0.0) -> list[dict[str, Any]]:
+        """Control messages on one topic, as JSON; what is no JSON is left out."""
+        found = []
+        for at_s, topic, payload, _ in list(self.heard):
+            if topic == f"{self.root}/{tail}" and at_s >= since_s:
+                with contextlib.suppress(ValueError):
+                    found.append(json.loads(payload))
+        return found
+
+    def voice(self, user: str) -> list[tuple[float, VoiceFrame]]:
+        """Voice frames of one member with their times."""
+        topic = f"{self.root}/voice/{user}"
+        return [(at_s, unpack(payload)) for at_s, name, payload, _ in list(self.heard) if name == topic]
+
+    def wait(self, tail: str, timeout_s: float = 4.0, since_s: float = 0.0, **fields: Any) -> dict[str, Any]:
+        """Wait for a message on a topic with these fields."""
+
+        def found() -> dict[str, Any] | None:
+            for message in self.on(tail, since_s):
+                if all(message.get(name) == value for name, value in fields.items()):
+                    return message
+            return None
+
+        message = eventually(found, timeout_s, lambda: f"{fields} on {tail}; heard: {self.on(tail, since_s)[-5:]}")
+        assert message is not None
+        return message
 
 
-def audio(**settings: object) -> AudioSettings:
-    return AudioSettings(backend="wav", **settings)  # type: ignore[arg-type]
+class Office:
+    """A floor control server that does what the test says, in plain paho: for what the real one never does."""
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap = tap
+        self.rev = 0
+        self.burst = 100
+
+    def request(self, user: str, number: int = 1) -> dict[str, Any]:
+        """Wait for the `number`-th distinct request of a member."""
+
+        def found() -> dict[str, Any] | None:
+            seen: dict[tuple[int, ...], dict[str, Any]] = {}
+            for message in self.tap.on(f"floor/{user}"):
+                if message["type"] == "floor_request":
+                    seen.setdefault(tuple(message["request_id"]), message)
+            return list(seen.values())[number - 1] if len(seen) >= number else None
+
+        message = eventually(found, 4, f"request {number} of {user}")
+        assert message is not None
+        return message
+
+    def reply(self, user: str, kind: str, **fields: Any) -> None:
+        self.rev += 1
+        self.tap.send(f"floor/{user}/reply", {"type": kind, "rev": self.rev, **fields})
+
+    def grant(self, user: str, request: dict[str, Any], duration_s: float = 30.0, lease_s: float = 3.0) -> int:
+        self.burst += 1
+        request_id = request["request_id"]
+        self.reply(
+            user, "floor_granted", request_id=request_id, burst=self.burst, duration_s=duration_s, lease_s=lease_s
+        )
+        return self.burst

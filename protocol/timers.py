@@ -16,6 +16,9 @@ OUTAGE_GRACE_S = 1.5
 LOST_S = 5.0
 """A speaker unanswered this long gives the floor up by itself."""
 
+RESTART_GRACE_S = 1.9
+"""The time a holder has to renew from when a restarted server first sees it; with LEASE_S it stays under 5 s."""
+
 TALK_LIMIT_S = 30.0
 """T2, stop talking: default talk-time limit of one burst."""
 TALK_LIMIT_SERVER_EXTRA_S = 2.0

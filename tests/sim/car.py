@@ -1,0 +1,443 @@
+"""A vehicle: the real core and the real voice gates, a microphone, a loop that can stall, a worker that can die."""
+
+from collections.abc import Callable
+from random import Random
+
+from gateway.core.vehicle import Vehicle, Who
+from gateway.core.words import (
+    Acked,
+    CoreEvent,
+    Dial,
+    Effect,
+    FromWorker,
+    KillWorker,
+    LinkDown,
+    LinkUp,
+    Note,
+    Pressed,
+    Publish,
+    Received,
+    Released,
+    Show,
+    StartWorker,
+    Tell,
+    ToWorker,
+    WorkerGone,
+)
+from protocol.codec import decode, encode
+from protocol.ids import OfficeId
+from protocol.messages import DeviceInfo, Presence, PresenceState
+from protocol.topics import Kind, parse, topic
+from protocol.worker import (
+    Arm,
+    Device,
+    Drained,
+    Hello,
+    Hold,
+    Join,
+    Joined,
+    KeyUp,
+    Leave,
+    Left,
+    Mute,
+    Ping,
+    Play,
+    Pong,
+    SoundDevice,
+    Stop,
+    Through,
+    Transmit,
+    VoiceLink,
+)
+from tests.sim.clock import Alarm, Clock
+from tests.sim.net import Broker, Connection, member_wants
+from voice.core.jitter import JitterBuffer, Packet
+from voice.core.listen import ListenGate
+from voice.core.talk import Cut, Send, TalkGate
+
+FRAME_S = 0.1
+Speech = tuple[str, float, float]
+"""Whose mouth, from when to when: what a frame of this simulation holds."""
+
+
+class Worker:
+    """The voice worker's process: real gates around an opaque microphone and speaker."""
+
+    def __init__(self, car: "Car") -> None:
+        self.car = car
+        self.clock = car.clock
+        self.alive = True
+        self.talk: TalkGate[Speech, Speech] = TalkGate()
+        self.listen: ListenGate[Speech] = ListenGate(
+            own_user=car.user, make_buffer=lambda: JitterBuffer(min_s=0.0, max_s=0.4)
+        )
+        self.joined: str | None = None
+        self._alarm = Alarm(self.clock, self._tick)
+        self._capturing = self._playing = False
+
+    def say_hello(self) -> None:
+        """What a worker says when it has started."""
+        self._say(Hello(pid=1, transport="mqtt"))
+        self._say(SoundDevice(device=Device.CAPTURE, ok=True))
+        self._say(SoundDevice(device=Device.PLAYBACK, ok=True))
+        self.link(self.car.voice_link)
+
+    def link(self, up: bool) -> None:
+        """The voice connection came or went."""
+        self._say(VoiceLink(up=up))
+
+    def command(self, command: object) -> None:
+        """Take a command from the pipe."""
+        if not self.alive:
+            return
+        now = self.clock.now
+        match command:
+            case Arm() | Transmit() | KeyUp() | Hold() | Mute():
+                self._out(self.talk.handle(command, now))
+                if not self._capturing and not self.talk.idle:
+                    self._capturing = True
+                    self.clock.after(FRAME_S, self._capture)
+            case Join(event_id=event_id):
+                self.clock.after(self.car.broker.weather.delay() * 2, lambda: self._join(event_id))
+                self.joined = event_id
+            case Leave():
+                self.joined = None
+                self._say(Left())
+            case Play(burst=burst, user=user):
+                self.listen.play(burst, user, now)
+                self._play_on()
+            case Stop(burst=burst, drain=drain, last_seq=last_seq):
+                self.listen.stop(burst, now, drain=drain, last_seq=last_seq)
+            case Ping(no=no):
+                self._say(Pong(no=no, link=True, capture=True, playback=True))
+        self._pump()
+
+    def hear(self, user: str, send: Send[Speech]) -> None:
+        """Take a voice frame off the network."""
+        if self.alive:
+            self.listen.frame(
+                user, send.burst, send.seq, send.capture_ms, FRAME_S, send.packet, last=send.last, now=self.clock.now
+            )
+
+    @property
+    def permitted(self) -> bool:
+        """Whether it would write speech at this moment."""
+        now = self.clock.now
+        return self.alive and any(
+            r.burst is not None and not r.held and now < r.until and not r.all_pulled for r in self.talk._requests
+        )
+
+    def _join(self, event_id: str) -> None:
+        if self.alive and self.joined == event_id:
+            self._say(Joined(event_id=event_id))
+
+    def _capture(self) -> None:
+        now = self.clock.now
+        if not self.alive or self.talk.idle:
+            self._capturing = False
+            return
+        self._out(self.talk.captured((self.car.user, now - FRAME_S, now), now - FRAME_S, now, now))
+        self._pump()
+        self.clock.after(FRAME_S, self._capture)
+
+    def _out(self, words: tuple[Cut[Speech] | Drained, ...]) -> None:
+        for word in words:
+            if isinstance(word, Drained):
+                self._say(word)
+            else:
+                packet = (self.car.user, word.start_s, word.end_s) if word.end_s > word.start_s else None
+                self.talk.keep(word.request_id, packet, word.start_s, final=word.final)
+
+    def _pump(self) -> None:
+        now = self.clock.now
+        while self.car.voice_link and (send := self.talk.pull(now)) is not None:
+            self.car.sent(send)
+            acked = self.talk.acked(send.burst, send.seq, now)
+            for word in acked:
+                self._say(Through(burst=word.burst, seq=word.seq, at=word.at))
+        self._out(self.talk.tick(now))
+        self._alarm.set(self.talk.next_deadline())
+
+    def _tick(self) -> None:
+        if self.alive:
+            self._out(self.talk.tick(self.clock.now))
+            self._pump()
+
+    def _play_on(self) -> None:
+        if not self._playing:
+            self._playing = True
+            self._speaker()
+
+    def _speaker(self) -> None:
+        if not self.alive:
+            return
+        out = self.listen.pull(self.clock.now)
+        self.listen.take_ended()
+        hearing = self.listen.hearing
+        if isinstance(out, Packet) and hearing is not None:
+            self.car.heard(hearing[0], hearing[1], out)
+        if hearing is None:
+            self._playing = False
+        else:
+            self.clock.after(FRAME_S, self._speaker)
+
+    def _say(self, word: object) -> None:
+        car = self.car
+        if self.alive:
+            car.put(FromWorker(event=word), self)  # type: ignore[arg-type]
+
+
+class Car:
+    """One vehicle with its driver."""
+
+    def __init__(self, clock: Clock, broker: Broker, office: OfficeId, user: str, rng: Random, watch: "Watch") -> None:
+        self.clock = clock
+        self.broker = broker
+        self.office = office
+        self.user = user
+        self._rng = rng
+        self._watch = watch
+        self.boot = 0
+        self._alarm = Alarm(clock, self._tick)
+        self.vehicle: Vehicle | None = None
+        self.worker: Worker | None = None
+        self._connection: Connection | None = None
+        self._paused = False
+        self._stalled_network = False
+        self._inbox: list[CoreEvent] = []
+        self.voice_link = False
+        self.keyed_spans: list[list[float]] = []
+        self.stopped_at: float | None = None
+
+    # --- the process ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Power on."""
+        self.boot += 1
+        self.stopped_at = None
+        who = Who(
+            user=self.user,
+            generation=1,
+            boot=self.boot,
+            presence=Presence(
+                state=PresenceState.ONLINE, connection_id=(0, 0, 0), presence_no=0, name=f"{self.user}호"
+            ),
+            info=DeviceInfo(version="sim", python="sim", board="sim", pins="sim", capture="sim", playback="sim"),
+        )
+        self.vehicle = Vehicle(who, self._rng.random)
+        self._carry_out(self.vehicle.start(self.clock.now, self.clock.wall_ms))
+
+    def crash(self) -> None:
+        """SIGKILL of daemon and, by its closed pipe, of the worker."""
+        self.vehicle = None
+        self._paused = False
+        self._inbox.clear()
+        self._alarm.set(None)
+        self._kill_worker()
+        self.voice_link = False
+        self.stopped_at = self.clock.now
+        self._watch.crashed(self)
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.vanish()
+
+    def pause(self) -> None:
+        """The daemon's loop stops turning; the worker lives on."""
+        if self.vehicle is not None and not self._paused:
+            self._paused = True
+            self.stopped_at = self.clock.now
+
+    def resume(self) -> None:
+        """It turns again and finds all that waited."""
+        if not self._paused:
+            return
+        self._paused = False
+        self.stopped_at = None
+        inbox, self._inbox = self._inbox, []
+        button = (Pressed, Released)
+        for event in sorted(inbox, key=lambda e: not isinstance(e, button)):  # as the daemon's loop: edges first
+            self._take(event)
+        self._tick()
+
+    def kill_worker(self) -> None:
+        """The worker crashes."""
+        if self.worker is not None and self.worker.alive:
+            self._kill_worker()
+            self.put(WorkerGone(reason="killed"))
+
+    def stall_network(self) -> None:
+        """Black hole."""
+        if self._connection is not None:
+            self._connection.stall()
+
+    def resume_network(self) -> None:
+        """It passes again."""
+        if self._connection is not None and self._connection.stalled:
+            self._connection.resume()
+
+    def cut_network(self) -> None:
+        """Reset."""
+        if self._connection is not None:
+            self._connection.cut()
+
+    def _kill_worker(self) -> None:
+        if self.worker is not None:
+            self.worker.alive = False
+            self.worker = None
+
+    # --- the driver -------------------------------------------------------------------------------------------------
+
+    def press(self) -> None:
+        """Button down."""
+        if self.keyed_spans and self.keyed_spans[-1][1] == float("inf"):
+            return
+        self.keyed_spans.append([self.clock.now, float("inf")])
+        if self.vehicle is not None:
+            if not self._paused:
+                self._watch.pressed(self, self.vehicle)
+            self.put(Pressed(at=self.clock.now))
+
+    def release(self) -> None:
+        """Button up."""
+        if self.keyed_spans and self.keyed_spans[-1][1] == float("inf"):
+            self.keyed_spans[-1][1] = self.clock.now
+            self.put(Released(at=self.clock.now))
+
+    # --- effects ----------------------------------------------------------------------------------------------------
+
+    def put(self, event: CoreEvent, by: Worker | None = None) -> None:
+        """Enqueue an event, as every callback does."""
+        if self.vehicle is None or (by is not None and by is not self.worker):
+            return
+        if self._paused:
+            self._inbox.append(event)
+        else:
+            self._take(event)
+
+    def _take(self, event: CoreEvent) -> None:
+        if self.vehicle is not None:
+            self._carry_out(self.vehicle.handle(event, self.clock.now, self.clock.wall_ms))
+
+    def _tick(self) -> None:
+        if self.vehicle is not None and not self._paused:
+            self._carry_out(self.vehicle.tick(self.clock.now, self.clock.wall_ms))
+
+    def _carry_out(self, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            match effect:
+                case Dial():
+                    self._dial(effect)
+                case Publish():
+                    self._publish(effect)
+                case ToWorker(command=command):
+                    if self.worker is not None:
+                        self.worker.command(command)
+                case StartWorker():
+                    self.clock.after(0.1 + self._rng.random() * 0.3, self._start_worker)
+                case KillWorker():
+                    self.kill_worker()
+                case Tell():
+                    self._watch.told(self, effect)
+                case Show() | Note():
+                    pass
+        if self.vehicle is not None:
+            self._alarm.set(self.vehicle.next_deadline())
+
+    def _start_worker(self) -> None:
+        if self.vehicle is not None and self.worker is None:
+            self.worker = Worker(self)
+            self.worker.say_hello()
+
+    def _dial(self, dial: Dial) -> None:
+        vehicle = self.vehicle
+        if self._connection is not None:
+            self._connection.vanish()
+            self._connection = None
+        if not self.broker.up:
+            self.clock.after(0.05, lambda: self._only(vehicle, LinkDown(reason="connection refused")))
+            return
+        will = (topic(self.office, Kind.PRESENCE, self.user), encode(dial.will))
+        joined: Callable[[], bool] = lambda: self.worker is not None and self.worker.joined is not None  # noqa: E731
+        connection = Connection(
+            self.broker, self.user, member_wants(self.user, joined), self._receive, self._lost, will
+        )
+        self._connection = connection
+        self.clock.after(self.broker.weather.delay() * 2, lambda: self._accepted(connection, vehicle))
+
+    def _accepted(self, connection: Connection, vehicle: Vehicle | None) -> None:
+        if self._connection is not connection or not self.broker.up:
+            self._lost_now(connection, vehicle)
+            return
+        self.broker.connect(connection)
+        self.broker.give_retained(connection)
+        connection._down(lambda: self._subscribed(connection, vehicle))
+
+    def _lost_now(self, connection: Connection, vehicle: Vehicle | None) -> None:
+        if self._connection is connection:
+            self._connection = None
+            connection.open_here = connection.open_there = False
+            self._only(vehicle, LinkDown(reason="connection refused"))
+
+    def _subscribed(self, connection: Connection, vehicle: Vehicle | None) -> None:
+        if self._connection is connection:
+            self.voice_link = True
+            if self.worker is not None:
+                self.worker.link(True)
+            self._only(vehicle, LinkUp())
+
+    def _only(self, vehicle: Vehicle | None, event: CoreEvent) -> None:
+        if self.vehicle is vehicle:
+            self.put(event)
+
+    def _lost(self, reason: str) -> None:
+        self._connection = None
+        self.voice_link = False
+        if self.worker is not None:
+            self.worker.link(False)
+        self.put(LinkDown(reason=reason))
+
+    def _receive(self, at: str, payload: bytes, retained: bool) -> None:
+        where = parse(at)
+        if where.kind is Kind.VOICE:
+            if self.worker is not None:
+                self.worker.hear(where.user, payload)  # type: ignore[arg-type]
+        elif payload:
+            self.put(Received(kind=where.kind, message=decode(payload, where.kind)))
+
+    def _publish(self, effect: Publish) -> None:
+        if self._connection is not None:
+            token = effect.token
+            acked = None if token is None else lambda: self.put(Acked(token=token))
+            payload = b"" if effect.message is None else encode(effect.message)
+            self._connection.publish(topic(self.office, effect.kind, *effect.ids), payload, effect.retain, acked)
+
+    # --- what the worker does to the world --------------------------------------------------------------------------
+
+    def sent(self, send: Send[Speech]) -> None:
+        """A voice frame leaves the vehicle."""
+        self._watch.sent(self, send)
+        if self._connection is not None:
+            self._connection.voice(topic(self.office, Kind.VOICE, self.user), send)
+
+    def heard(self, burst: int, user: str, packet: Packet[Speech]) -> None:
+        """A voice frame sounds in the cabin."""
+        self._watch.heard(self, burst, user, packet)
+
+
+class Watch:
+    """What the invariants look at; see invariants.py."""
+
+    def pressed(self, car: Car, vehicle: Vehicle) -> None:
+        """A button went down at a loop that turns."""
+
+    def crashed(self, car: Car) -> None:
+        """A vehicle's process died."""
+
+    def told(self, car: Car, tell: Tell) -> None:
+        """A driver was told."""
+
+    def sent(self, car: Car, send: Send[Speech]) -> None:
+        """A voice frame left."""
+
+    def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
+        """A voice frame sounded."""

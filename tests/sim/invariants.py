@@ -1,0 +1,174 @@
+"""The invariants of DESIGN section 6 that a whole simulated office is held to, at every step."""
+
+from dispatch.core.state import Floor, FloorState
+from dispatch.ports import Store
+from gateway.core.vehicle import Vehicle
+from gateway.core.words import Tell, Told
+from protocol.messages import Ended, FloorGranted
+from tests.sim.car import Car, Speech, Watch
+from tests.sim.clock import Clock
+from voice.core.jitter import Packet
+from voice.core.talk import Send
+
+EPS_S = 0.01
+ANSWER_S = 2.0
+IDLE_S = 5.0
+TAIL_S = 2.0
+LOOP_STOPPED_S = 0.5
+
+
+class Violated(AssertionError):
+    """An invariant does not hold; the text names it, the time and what was seen."""
+
+
+class Invariants(Watch):
+    """Checks 1, 2, 3, 4, 6 and 8. `outage_s` grows while broker or dispatch are not serving."""
+
+    def __init__(self, clock: Clock, store: Store) -> None:
+        self.clock = clock
+        self._store = store
+        self.cars: list[Car] = []
+        self.serving = True
+        self._outage_s = 0.0
+        self._looked_at = clock.now
+        self._floor: Floor | None = None
+        self._held_since: tuple[object, float, float] | None = None
+        self._bursts: dict[int, tuple[str, object]] = {}
+        self._requests: dict[object, int] = {}
+        self._waiting: dict[tuple[str, int], float] = {}
+        self._pressed: dict[str, float] = {}
+        self._revs: dict[tuple[str, int], int] = {}
+        self.tells: dict[Told, int] = {}
+        self.frames_sent = self.frames_heard = self.grants = 0
+
+    # --- 1 ----------------------------------------------------------------------------------------------------------
+
+    def granted(self, user: str, grant: FloorGranted) -> None:
+        """1, 6: bursts strictly rise, one burst has one holder, one request has one burst."""
+        known = self._bursts.get(grant.burst)
+        if known is not None:
+            if known != (user, grant.request_id):
+                self._fail(1, f"burst {grant.burst} granted to {user} after {known}")
+            return
+        if self._bursts and grant.burst <= max(self._bursts):
+            self._fail(1, f"burst {grant.burst} does not rise")
+        if (user, grant.request_id) in self._requests:
+            self._fail(6, f"request {grant.request_id} was granted twice")
+        self.grants += 1
+        self._bursts[grant.burst] = (user, grant.request_id)
+        self._requests[user, grant.request_id] = grant.burst
+
+    def decided(self) -> None:
+        """1, 6: what the store holds only moves forward. To be called after every commit."""
+        floor = self._read()
+        before, self._floor = self._floor, floor
+        if floor is None or before is None:
+            return
+        if floor.rev < before.rev or floor.burst < before.burst or floor.event_no < before.event_no:
+            self._fail(6, f"the store moved back from {before} to {floor}")
+        if floor.burst == before.burst and before.holder is None and floor.holder is not None:
+            self._fail(6, f"burst {floor.burst} lives again")
+
+    def step(self) -> None:
+        """Look at the whole office; to be called after every event."""
+        now = self.clock.now
+        if not self.serving:
+            self._outage_s += now - self._looked_at
+        self._looked_at = now
+        permitted = [c.user for c in self.cars if c.worker is not None and c.worker.permitted and c.voice_link]
+        if len(permitted) > 1:
+            self._fail(1, f"{permitted} may transmit at once")
+        self._idle_in_time(now)
+        for key, since in self._waiting.items():
+            if now - since > ANSWER_S + EPS_S:
+                self._fail(4, f"press {key} unanswered for {now - since:.2f} s")
+        for car in self.cars:
+            if car.vehicle is not None and car.vehicle.session is not None:
+                key = (car.user, car.boot)
+                rev = car.vehicle.session.rev
+                if rev < self._revs.get(key, 0):
+                    self._fail(6, f"{car.user} went back to session rev {rev}")
+                self._revs[key] = rev
+
+    # --- 3 ----------------------------------------------------------------------------------------------------------
+
+    def _idle_in_time(self, now: float) -> None:
+        floor = self._floor
+        if floor is None or floor.state is FloorState.IDLE:
+            self._held_since = None
+            return
+        key = (floor.burst, floor.renew_no)
+        if self._held_since is None or self._held_since[0] != key:
+            self._held_since = (key, now, self._outage_s)
+        _, since, outage_then = self._held_since
+        silent_s = now - since - (self._outage_s - outage_then)
+        if silent_s > IDLE_S:
+            self._fail(3, f"burst {floor.burst} of {floor.holder} unrenewed for {silent_s:.2f} s and not idle")
+
+    # --- 4 ----------------------------------------------------------------------------------------------------------
+
+    def pressed(self, car: Car, vehicle: Vehicle) -> None:
+        """4: from here on the driver waits for an answer; at once, where the link is known to be down."""
+        self._pressed[car.user] = self.clock.now
+        number = vehicle.participant._presses + 1
+        self._waiting[car.user, number] = self.clock.now
+        if not vehicle.link_up:
+            self.clock.after(0.1, lambda: self._known_down(car.user, number))
+
+    def _known_down(self, user: str, number: int) -> None:
+        if (user, number) in self._waiting:
+            self._fail(4, f"press {number} of {user} on a link known down unanswered after 0.1 s")
+
+    def told(self, car: Car, tell: Tell) -> None:
+        """4: an answer."""
+        self.tells[tell.what] = self.tells.get(tell.what, 0) + 1
+        self._waiting.pop((car.user, tell.press_no), None)
+
+    def crashed(self, car: Car) -> None:
+        """Nobody answers for a dead process."""
+        self._forget(car)
+
+    def paused(self, car: Car) -> None:
+        """Nor for one whose loop does not turn."""
+        self._forget(car)
+
+    def _forget(self, car: Car) -> None:
+        for key in [k for k in self._waiting if k[0] == car.user]:
+            del self._waiting[key]
+
+    # --- 8 and 2 ----------------------------------------------------------------------------------------------------
+
+    def sent(self, car: Car, send: Send[Speech]) -> None:
+        """8: what leaves was said while keyed, not long ago, and while the loop turned."""
+        now = self.clock.now
+        self.frames_sent += 1
+        if car.stopped_at is not None and now > car.stopped_at + LOOP_STOPPED_S + EPS_S:
+            self._fail(8, f"{car.user} sends {now - car.stopped_at:.2f} s after its loop stopped")
+        if send.packet is None:
+            return
+        _, start_s, end_s = send.packet
+        span = next((s for s in car.keyed_spans if s[0] - EPS_S <= start_s and end_s <= s[1] + EPS_S), None)
+        if span is None and car.stopped_at is None:  # a loop that stands still cannot tell of a key-up: 0.5 s, above
+            self._fail(8, f"{car.user} sends speech of {start_s:.3f}-{end_s:.3f} said while unkeyed")
+        elif span is not None and now > span[1] + TAIL_S + EPS_S:
+            self._fail(8, f"{car.user} sends {now - span[1]:.2f} s after key-up")
+        holder = self._bursts.get(send.burst)
+        if holder is None or holder[0] != car.user:
+            self._fail(1, f"{car.user} sends in burst {send.burst} granted to {holder}")
+
+    def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
+        """2: what sounds belongs to the newest burst this vehicle knows of, or is a released one's tail."""
+        self.frames_heard += 1
+        if packet.packet is not None and packet.packet[0] != user:
+            self._fail(2, f"{car.user} hears {packet.packet[0]} in a burst of {user}")
+        session = car.vehicle.session if car.vehicle is not None else None
+        if session is None or burst > session.burst:
+            self._fail(2, f"{car.user} hears burst {burst} before its announcement")
+        elif burst == session.burst and session.ended not in (None, Ended.RELEASED):
+            self._fail(2, f"{car.user} hears burst {burst} that ended as {session.ended}")
+
+    def _read(self) -> Floor | None:
+        return self._store.transact(self.cars[0].office, lambda tx: tx.floor(), durable=False)
+
+    def _fail(self, number: int, what: str) -> None:
+        raise Violated(f"invariant {number} at {self.clock.now:.3f} s: {what}")

@@ -1,0 +1,162 @@
+"""The dispatch process: the real core and the real store, started, paused, killed and started again."""
+
+from collections.abc import Callable
+from random import Random
+
+from dispatch.core.server import (
+    BrokerDown,
+    BrokerUp,
+    EventAcked,
+    Fault,
+    FloorControlServer,
+    Received,
+    ServerEvent,
+)
+from dispatch.core.server import Effect as ServerEffect
+from dispatch.core.state import OfficeRules
+from dispatch.core.turn import Publish
+from dispatch.ports import Store
+from protocol.codec import decode, encode
+from protocol.ids import OfficeId
+from protocol.messages import FloorGranted, FloorRelease, FloorRenew, FloorRequest
+from protocol.topics import Kind, Topic, parse, topic
+from tests.sim.clock import Alarm, Clock
+from tests.sim.net import Broker, Connection
+
+_WANTS = {Kind.FLOOR, Kind.FLOOR_AGAIN, Kind.PRESENCE, Kind.HEARTBEAT, Kind.SESSION}
+
+
+class Dispatch:
+    """One process serving one office."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        broker: Broker,
+        store: Store,
+        office: OfficeId,
+        rules: OfficeRules,
+        rng: Random,
+        granted: Callable[[str, FloorGranted], None],
+        decided: Callable[[], None],
+    ) -> None:
+        self.clock = clock
+        self._broker = broker
+        self._store = store
+        self.office = office
+        self._rules = rules
+        self._rng = rng
+        self._granted = granted
+        self._decided = decided
+        self._alarm = Alarm(clock, self._tick)
+        self.server: FloorControlServer | None = None
+        self._connection: Connection | None = None
+        self._paused = False
+        self._inbox: list[ServerEvent] = []
+        self.renewed_at = clock.now
+        self.faults: list[str] = []
+
+    @property
+    def serving(self) -> bool:
+        """Whether a request could be answered now."""
+        return self.server is not None and not self._paused and self._connection is not None
+
+    def start(self) -> None:
+        """Start the process."""
+        self.server = FloorControlServer(
+            {self.office: self._rules}, self._store, lambda: f"{self._rng.getrandbits(64):x}"
+        )
+        self._dial()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.server = None
+        self._inbox.clear()
+        self._alarm.set(None)
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.vanish()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """SIGCONT: all that came meanwhile is read before anything is judged."""
+        self._paused = False
+        inbox, self._inbox = self._inbox, []
+        for event in inbox:
+            self._take(event)
+        if self.server is not None:
+            self._tick()
+
+    def _dial(self) -> None:
+        if self.server is None or self._connection is not None:
+            return
+        if not self._broker.up:
+            self.clock.after(0.3 + self._rng.random(), self._dial)
+            return
+        server = self.server
+        connection = Connection(self._broker, "dispatch", lambda t: t.kind in _WANTS, self._receive, self._lost, None)
+        self._broker.connect(connection)
+        self._connection = connection
+        self._broker.give_retained(connection)
+        connection._down(lambda: self._put(BrokerUp()) if self.server is server else None)
+
+    def _lost(self, reason: str) -> None:
+        if self._connection is None:
+            return
+        self._connection = None
+        self._put(BrokerDown())
+        self.clock.after(0.2 + self._rng.random(), self._dial)
+
+    def _receive(self, at: str, payload: bytes, retained: bool) -> None:
+        where = parse(at)
+        if payload:
+            self._put(
+                Received(office=where.office, kind=where.kind, user=where.user, message=decode(payload, where.kind))
+            )
+
+    def _put(self, event: ServerEvent) -> None:
+        if self.server is None:
+            return
+        if self._paused:
+            self._inbox.append(event)
+        else:
+            self._take(event)
+
+    def _take(self, event: ServerEvent) -> None:
+        if self.server is None:
+            return
+        if isinstance(event, Received) and isinstance(event.message, FloorRenew | FloorRequest | FloorRelease):
+            self.renewed_at = self.clock.now
+        self._carry_out(self.server.handle(event, self.clock.now, self.clock.wall_ms))
+
+    def _tick(self) -> None:
+        if self.server is not None and not self._paused:
+            self._carry_out(self.server.tick(self.clock.now, self.clock.wall_ms))
+
+    def _carry_out(self, effects: tuple[ServerEffect, ...]) -> None:
+        self._decided()
+        for effect in effects:
+            if isinstance(effect, Fault):
+                self.faults.append(effect.what)
+                continue
+            self._publish(effect)
+        if self.server is not None:
+            self._alarm.set(self.server.next_deadline(self.clock.now))
+
+    def _publish(self, effect: Publish) -> None:
+        if isinstance(effect.message, FloorGranted):
+            self._granted(effect.ids[0], effect.message)
+        if self._connection is None:
+            return
+        number = effect.event_no
+        acked = None if number is None else lambda: self._put(EventAcked(office=self.office, event_no=number))
+        payload = b"" if effect.message is None else encode(effect.message)
+        self._connection.publish(topic(effect.office, effect.kind, *effect.ids), payload, effect.retain, acked)
+
+
+def topic_of(text: str) -> Topic:
+    """Parse, for traces."""
+    return parse(text)

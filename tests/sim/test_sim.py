@@ -1,0 +1,136 @@
+"""200 offices of bad luck hold the invariants; bugs put in on purpose do not get past them."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from dispatch.core import floor as floor_cells
+from dispatch.core.inputs import Word as ServerWord
+from dispatch.core.judge import Judge
+from dispatch.core.state import Floor, FloorState
+from gateway.core import floor_machine
+from gateway.core.participant_words import State, Word
+from gateway.core.talk import Talk
+from gateway.core.words import Told
+from tests.sim.world import World, run_seed
+from voice.core import talk as talk_gate
+
+SEEDS = range(200)
+HUNT = range(80)
+
+
+@pytest.mark.timeout(600)
+def test_two_hundred_seeded_offices_hold_every_invariant_at_every_step() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        violations = [found for found in pool.map(run_seed, SEEDS, chunksize=10) if found]
+    assert violations == []
+
+
+def test_a_seed_replays_to_the_same_story_and_the_same_answers() -> None:
+    def live() -> tuple[list[str], dict[Told, int], int]:
+        world = World(7)
+        world.run()
+        return world.story, world.watch.tells, world.watch.frames_heard
+
+    assert live() == live()
+
+
+def test_the_seeds_reach_what_they_are_to_judge() -> None:
+    """A simulation in which nobody speaks, or nothing goes wrong, would hold every invariant."""
+    tells: Counter[Told] = Counter()
+    frames = grants = 0
+    for seed in range(40):
+        world = World(seed)
+        world.run()
+        tells.update(world.watch.tells)
+        frames += world.watch.frames_heard
+        grants += world.watch.grants
+    assert frames > 2000
+    assert grants > 150
+    for told in (
+        Told.GRANTED,
+        Told.DENIED,
+        Told.QUEUED,
+        Told.NO_CONNECTION,
+        Told.NO_ANSWER,
+        Told.CANCELLED,
+        Told.TALK_ENDED,
+        Told.LIMIT_REACHED,
+        Told.FLOOR_LOST,
+        Told.NOT_HEARD,
+        Told.HEARD_AGAIN,
+        Told.LINK_LOST,
+    ):
+        assert tells[told] > 0, told
+
+
+# --- bugs put in on purpose -----------------------------------------------------------------------------------------
+
+
+def _first_violation() -> str:
+    for seed in HUNT:
+        found = run_seed(seed)
+        if found:
+            match = re.search(r"invariant (\d)", found)
+            return match.group(1) if match else found
+    return "none"
+
+
+def _gateway_trusts_its_grant_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Talk, "lease_ends", property(lambda self: self.baseline + 1000.0))
+
+
+def _server_never_frees_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    see = Judge.see_floor
+
+    def see_floor(self: Judge, floor: Floor) -> None:
+        see(self, floor)
+        self._lease_s = 1000.0
+
+    monkeypatch.setattr(Judge, "see_floor", see_floor)
+
+
+def _gateway_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(floor_machine.TABLE, (State.PENDING_REQUEST, Word.GIVE_UP))
+
+
+def _server_forgets_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = floor_cells.judge_request
+
+    def judge_request(turn: object, asked: object) -> None:
+        member = turn.member(asked.user)  # type: ignore[attr-defined]
+        turn.put_member(member, request_id=(0, 0, 0, 0))  # type: ignore[attr-defined]
+        judge(turn, asked)  # type: ignore[arg-type]
+
+    monkeypatch.setitem(floor_cells.TABLE, (FloorState.IDLE, ServerWord.REQUEST), judge_request)
+
+
+def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talk_gate, "TRANSMIT_LEASE_S", 1000.0)
+
+
+def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(floor_machine.TABLE, (State.HAS_PERMISSION, Word.KEY_UP))
+
+
+@pytest.mark.parametrize(
+    ("plant", "caught_by"),
+    [
+        (_gateway_trusts_its_grant_for_ever, "1"),
+        (_server_never_frees_a_lease, "3"),
+        (_gateway_waits_for_ever, "4"),
+        (_server_forgets_requests, "6"),
+        (_worker_ignores_a_silent_loop, "8"),
+        (_gateway_forgets_the_key_up, "8"),
+    ],
+)
+@pytest.mark.timeout(300)
+def test_a_bug_put_in_on_purpose_is_caught_by_its_invariant(
+    plant: Callable[[pytest.MonkeyPatch], None], caught_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert _first_violation() == caught_by

@@ -1,0 +1,185 @@
+"""One simulated office: built, disturbed and judged from a seed. `python -m tests.sim SEED` replays one."""
+
+from random import Random
+
+from dispatch.core.state import Floor, FloorState, OfficeRules
+from dispatch.store.sql import SqlStore
+from gateway.core.participant_words import State
+from protocol.codec import decode
+from protocol.ids import OfficeId
+from protocol.messages import Presence, PresenceState
+from protocol.topics import Kind, topic
+from tests.sim.car import Car
+from tests.sim.clock import Clock
+from tests.sim.invariants import Invariants, Violated
+from tests.sim.net import Broker, Weather
+from tests.sim.office import Dispatch
+
+RUN_S = 40.0
+CALM_S = 25.0
+OFFICE = OfficeId("sim", "office")
+
+
+class World:
+    """An office of cars with a dispatch, a broker and bad luck."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        rng = self.rng = Random(seed)
+        self.clock = Clock()
+        self.weather = Weather(Random(rng.getrandbits(32)))
+        self.broker = Broker(self.clock, self.weather)
+        self.store = SqlStore("sqlite://")
+        self.watch = Invariants(self.clock, self.store)
+        rules = OfficeRules(
+            talk_limit_s=rng.choice((5.0, 8.0, 30.0)), hang_s=rng.choice((0.0, 2.0, 5.0)), queue=rng.random() < 0.25
+        )
+        self.cars = [
+            Car(self.clock, self.broker, OFFICE, f"car-{i}", Random(rng.getrandbits(32)), self.watch)
+            for i in range(1, rng.randint(3, 6))
+        ]
+        self.watch.cars = self.cars
+        self.dispatch = Dispatch(
+            self.clock,
+            self.broker,
+            self.store,
+            OFFICE,
+            rules,
+            Random(rng.getrandbits(32)),
+            self.watch.granted,
+            self.watch.decided,
+        )
+        self.story: list[str] = []
+        self._talks: list[tuple[float, float, Car]] = []
+
+    def run(self) -> None:
+        """Live through it; raises Violated."""
+        self.dispatch.start()
+        for car in self.cars:
+            self.clock.after(self.rng.random(), car.start)
+        self._drivers()
+        self._bad_luck()
+        self.clock.run(self.clock.now + RUN_S, self._step)
+        self._mend()
+        self.clock.run(self.clock.now + CALM_S, self._step)
+        self._settled()
+        self.store.close()
+
+    def _step(self) -> None:
+        self.watch.serving = self.broker.up and self.dispatch.serving
+        self.watch.step()
+
+    def _say(self, text: str) -> None:
+        self.story.append(f"{self.clock.now:9.3f} {text}")
+
+    def _do(self, at: float, text: str, fn) -> None:  # type: ignore[no-untyped-def]
+        def act() -> None:
+            self._say(text)
+            fn()
+
+        self.clock.at(at, act)
+
+    # --- drivers ----------------------------------------------------------------------------------------------------
+
+    def _drivers(self) -> None:
+        rng = self.rng
+        at = self.clock.now + 1.5
+        end = self.clock.now + RUN_S - 6
+        while at < end:
+            length = rng.choice((0.02, 0.2, 1.0, 2.5, 4.0, 6.0, 12.0)) * (0.5 + rng.random())
+            for car in rng.sample(self.cars, rng.choice((1, 1, 1, 2))):
+                self._do(at, f"{car.user} down", car.press)
+                self._do(at + length, f"{car.user} up", car.release)
+                self._talks.append((at, length, car))
+            at += length * rng.choice((0.3, 1.0, 1.1)) + rng.choice((0.0, 0.1, 1.0, 4.0)) * rng.random()
+
+    # --- bad luck ---------------------------------------------------------------------------------------------------
+
+    def _bad_luck(self) -> None:
+        rng = self.rng
+        start = self.clock.now + 2
+        self._do(start, "broker snapshot", self.broker.snapshot)
+        for _ in range(rng.randint(0, 7)):
+            at = start + rng.random() * (RUN_S - 6)
+            lasts = rng.choice((0.1, 0.8, 3.0, 8.0)) * (0.5 + rng.random())
+            car = rng.choice(self.cars)
+            if rng.random() < 0.6:  # aimed: bad luck strikes while somebody has the button down
+                pressed_at, length, car = rng.choice(self._talks)
+                at = pressed_at + rng.random() * length
+            match rng.randrange(9):
+                case 0:
+                    self._do(at, f"{car.user} killed", car.crash)
+                    self._do(at + lasts, f"{car.user} starts", lambda c=car: c.start() if c.vehicle is None else None)
+                case 1:
+                    self._do(at, f"{car.user} loop stops", lambda c=car: (c.pause(), self.watch.paused(c)))
+                    self._do(at + lasts, f"{car.user} loop turns", car.resume)
+                case 2:
+                    self._do(at, f"{car.user} cut off", car.cut_network)
+                case 3 | 4:
+                    self._do(at, f"{car.user} black hole", car.stall_network)
+                    self._do(at + lasts, f"{car.user} network back", car.resume_network)
+                case 5:
+                    self._do(at, f"{car.user} worker dies", car.kill_worker)
+                case 6:
+                    self._do(at, "dispatch killed", self.dispatch.kill)
+                    self._do(at + lasts, "dispatch starts", self._restart_dispatch)
+                case 7:
+                    self._do(at, "dispatch stops", self.dispatch.pause)
+                    self._do(at + lasts, "dispatch goes on", self.dispatch.resume)
+                case 8:
+                    self._do(at, "broker killed", self.broker.crash)
+                    self._do(at + lasts, "broker starts", self.broker.restart)
+
+    def _restart_dispatch(self) -> None:
+        if self.dispatch.server is None:
+            self.dispatch.start()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _mend(self) -> None:
+        """All faults end, all buttons go up; then everything must come to rest by itself."""
+        self._say("all is mended")
+        self.weather.calm()
+        self.broker.restart()
+        self._restart_dispatch()
+        self.dispatch.resume()
+        for car in self.cars:
+            car.resume()
+            car.resume_network()
+            car.release()
+            if car.vehicle is None:
+                car.start()
+
+    def _settled(self) -> None:
+        floor = self._floor()
+        if floor is None or floor.state is not FloorState.IDLE or floor.active:
+            raise Violated(f"at rest the floor is {floor}")
+        for car in self.cars:
+            vehicle = car.vehicle
+            if vehicle is None or not vehicle.link_up or vehicle.participant.state is not State.NO_PERMISSION:
+                raise Violated(f"at rest {car.user} is {vehicle and (vehicle.link_up, vehicle.participant.state)}")
+            if vehicle.session is None or vehicle.session.rev != floor.rev:
+                raise Violated(f"at rest {car.user} knows session {vehicle.session}, the store has rev {floor.rev}")
+            seen = decode(self.broker.retained[topic(OFFICE, Kind.PRESENCE, car.user)], Kind.PRESENCE)
+            if not isinstance(seen, Presence) or seen.state is not PresenceState.ONLINE or seen.in_channel is not None:
+                raise Violated(f"at rest the retained presence of {car.user} is {seen}")
+        members = self.store.transact(OFFICE, lambda tx: tx.members(), durable=False)
+        wrong = [m for m in members if not m.present or m.in_channel is not None]
+        if wrong:
+            raise Violated(f"at rest the store has members {wrong}")
+        if self.store.unpublished(OFFICE, 10):
+            raise Violated("at rest events are unpublished")
+
+    def _floor(self) -> Floor | None:
+        return self.store.transact(OFFICE, lambda tx: tx.floor(), durable=False)
+
+
+def run_seed(seed: int) -> str | None:
+    """Run one seed; gives what was violated, with the story so far, or None."""
+    world = World(seed)
+    try:
+        world.run()
+    except Violated as error:
+        tail = "\n".join(world.story[-40:])
+        return f"seed {seed}: {error}\n{tail}"
+    return None

@@ -205,6 +205,7 @@ def _settle(turn: Turn) -> None:
     if turn.floor.state is not FloorState.IDLE:
         return
     if turn.floor.queue:
+        turn.announce()  # listeners must learn how the last burst ended, to play its tail
         first, turn_queue = turn.floor.queue[0], turn.floor.queue[1:]
         turn.note(queue=turn_queue)
         _grant(turn, turn.member(first.user), first.request_id, first.priority)

@@ -91,6 +91,10 @@ class Turn:
         self.tx.append_event(event)
         self.events.append(event)
 
+    def announce(self) -> None:
+        """Publish the floor as it is in the middle of this turn, before what follows replaces it."""
+        self.out.append(session_of(self.office, self.floor))
+
     def close(self) -> tuple[Publish, ...]:
         """Write the floor where it changed and give what to publish after the commit: replies, session, events."""
         if self.floor != self._stored:

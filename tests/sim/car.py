@@ -1,6 +1,5 @@
 """A vehicle: the real core and the real voice gates, a microphone, a loop that can stall, a worker that can die."""
 
-from collections.abc import Callable
 from random import Random
 
 from gateway.core.vehicle import Vehicle, Who
@@ -85,6 +84,8 @@ class Worker:
     def link(self, up: bool) -> None:
         """The voice connection came or went."""
         self._say(VoiceLink(up=up))
+        if up and self.joined is not None:
+            self._say(Joined(event_id=self.joined))
 
     def command(self, command: object) -> None:
         """Take a command from the pipe."""
@@ -98,8 +99,9 @@ class Worker:
                     self._capturing = True
                     self.clock.after(FRAME_S, self._capture)
             case Join(event_id=event_id):
-                self.clock.after(self.car.broker.weather.delay() * 2, lambda: self._join(event_id))
                 self.joined = event_id
+                if self.car.voice_link:
+                    self._say(Joined(event_id=event_id))
             case Leave():
                 self.joined = None
                 self._say(Left())
@@ -126,10 +128,6 @@ class Worker:
         return self.alive and any(
             r.burst is not None and not r.held and now < r.until and not r.all_pulled for r in self.talk._requests
         )
-
-    def _join(self, event_id: str) -> None:
-        if self.alive and self.joined == event_id:
-            self._say(Joined(event_id=event_id))
 
     def _capture(self) -> None:
         now = self.clock.now
@@ -357,10 +355,7 @@ class Car:
             self.clock.after(0.05, lambda: self._only(vehicle, LinkDown(reason="connection refused")))
             return
         will = (topic(self.office, Kind.PRESENCE, self.user), encode(dial.will))
-        joined: Callable[[], bool] = lambda: self.worker is not None and self.worker.joined is not None  # noqa: E731
-        connection = Connection(
-            self.broker, self.user, member_wants(self.user, joined), self._receive, self._lost, will
-        )
+        connection = Connection(self.broker, self.user, member_wants(self.user), self._receive, self._lost, will)
         self._connection = connection
         self.clock.after(self.broker.weather.delay() * 2, lambda: self._accepted(connection, vehicle))
 

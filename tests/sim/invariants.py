@@ -40,6 +40,8 @@ class Invariants(Watch):
         self._revs: dict[tuple[str, int], int] = {}
         self.tells: dict[Told, int] = {}
         self.frames_sent = self.frames_heard = self.grants = 0
+        self.sent_by_burst: dict[int, list[int]] = {}
+        self.heard_by: dict[tuple[str, int], list[int]] = {}
 
     # --- 1 ----------------------------------------------------------------------------------------------------------
 
@@ -146,6 +148,7 @@ class Invariants(Watch):
             self._fail(8, f"{car.user} sends {now - car.stopped_at:.2f} s after its loop stopped")
         if send.packet is None:
             return
+        self.sent_by_burst.setdefault(send.burst, []).append(send.seq)
         _, start_s, end_s = send.packet
         span = next((s for s in car.keyed_spans if s[0] - EPS_S <= start_s and end_s <= s[1] + EPS_S), None)
         if span is None and car.stopped_at is None:  # a loop that stands still cannot tell of a key-up: 0.5 s, above
@@ -159,6 +162,7 @@ class Invariants(Watch):
     def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
         """2: what sounds belongs to the newest burst this vehicle knows of, or is a released one's tail."""
         self.frames_heard += 1
+        self.heard_by.setdefault((car.user, burst), []).append(packet.seq)
         if packet.packet is not None and packet.packet[0] != user:
             self._fail(2, f"{car.user} hears {packet.packet[0]} in a burst of {user}")
         session = car.vehicle.session if car.vehicle is not None else None

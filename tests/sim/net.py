@@ -243,7 +243,7 @@ class Broker:
         self.up = True
 
 
-def member_wants(user: str, joined: Callable[[], bool]) -> Callable[[Topic], bool]:
+def member_wants(user: str) -> Callable[[Topic], bool]:
     """What a vehicle's two connections subscribe to."""
 
     def wants(topic: Topic) -> bool:
@@ -253,7 +253,7 @@ def member_wants(user: str, joined: Callable[[], bool]) -> Callable[[Topic], boo
             case Kind.PRESENCE | Kind.REPLY:
                 return topic.user == user
             case Kind.VOICE:
-                return joined() and topic.user != user
+                return topic.user != user
         return False
 
     return wants

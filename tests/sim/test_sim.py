@@ -68,6 +68,22 @@ def test_the_seeds_reach_what_they_are_to_judge() -> None:
         assert tells[told] > 0, told
 
 
+def test_in_fair_weather_every_frame_of_every_burst_is_heard_once_and_in_order_by_everyone_else() -> None:
+    """First and last included, and although every session begins with members who are in no channel yet."""
+    bursts = 0
+    for seed in range(60):
+        world = World(seed, fair=True)
+        world.run()
+        speakers = {burst: user for burst, (user, _) in world.watch._bursts.items()}
+        for burst, sent in world.watch.sent_by_burst.items():
+            assert sent == list(range(len(sent)))
+            for car in world.cars:
+                if car.user != speakers[burst]:
+                    assert world.watch.heard_by.get((car.user, burst)) == sent, (seed, burst, car.user)
+            bursts += 1
+    assert bursts > 150
+
+
 # --- bugs put in on purpose -----------------------------------------------------------------------------------------
 
 

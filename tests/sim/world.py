@@ -23,11 +23,15 @@ OFFICE = OfficeId("sim", "office")
 class World:
     """An office of cars with a dispatch, a broker and bad luck."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, fair: bool = False) -> None:
+        """`fair`: a good network and no faults at all."""
         self.seed = seed
+        self.fair = fair
         rng = self.rng = Random(seed)
         self.clock = Clock()
         self.weather = Weather(Random(rng.getrandbits(32)))
+        if fair:
+            self.weather.calm()
         self.broker = Broker(self.clock, self.weather)
         self.store = SqlStore("sqlite://")
         self.watch = Invariants(self.clock, self.store)
@@ -58,7 +62,8 @@ class World:
         for car in self.cars:
             self.clock.after(self.rng.random(), car.start)
         self._drivers()
-        self._bad_luck()
+        if not self.fair:
+            self._bad_luck()
         self.clock.run(self.clock.now + RUN_S, self._step)
         self._mend()
         self.clock.run(self.clock.now + CALM_S, self._step)

@@ -25,7 +25,9 @@ INBOX_MAX = 2048
 """Posts that may wait for a device that does not play; beyond, they are dropped and counted."""
 CUES_MAX = 8
 HURRY_AHEAD_S = 2 * PERIOD_S_MAX + 0.005
-"""Sound decoded ahead while hurrying: what `shorten` needs. Only what waits anyway is decoded ahead."""
+"""Sound decoded ahead while hurrying, for `shorten` to choose from. Only what waits anyway is decoded ahead."""
+WORTH_S = 0.0002
+"""Less is not worth a splice."""
 QUIET_KEPT = 3
 """One pause packet in so many is kept while hurrying, so that words stay apart."""
 
@@ -44,7 +46,7 @@ class Ear:
         self._gate: ListenGate[bytes] = ListenGate(
             own_user=own_user,
             make_buffer=lambda: JitterBuffer(
-                min_s=jitter.min_ms / 1000, max_s=jitter.max_ms / 1000, conceal_step_s=self._frame_s
+                min_s=jitter.min_ms / 1000, max_s=jitter.max_ms / 1000, step_s=self._frame_s
             ),
         )
         self._decoder = Decoder(rate)
@@ -169,7 +171,7 @@ class Ear:
 
     def _voice(self, now: float, at_s: float) -> bytes | None:
         pcm, need = self._pcm, self._frame_bytes
-        wanted = need
+        wanted, spare_s = need, 0.0
         while len(pcm) < wanted:
             if len(pcm) >= need and (self._gate.buffer is None or self._gate.buffer.empty):
                 break
@@ -177,13 +179,14 @@ class Ear:
             self._note_ended()
             if isinstance(out, Packet):
                 self._append(out, at_s)
-                if out.hurry:
-                    wanted = max(need, 2 * round(HURRY_AHEAD_S * self._rate_hz))
-                    self._shorten()
+                if out.spare_s > WORTH_S:
+                    wanted, spare_s = max(need, 2 * round(HURRY_AHEAD_S * self._rate_hz)), out.spare_s
             elif isinstance(out, Conceal):
                 pcm += self._decoder.conceal(out.duration_s)
             else:
                 break
+        if spare_s:
+            pcm[:] = shorten(array("h", bytes(pcm)), self._rate_hz, spare_s).tobytes()
         if not pcm:
             return None
         frame = bytes(pcm[:need])
@@ -192,6 +195,24 @@ class Ear:
 
     def _append(self, out: Packet[bytes], at_s: float) -> None:
         hearing = self._gate.hearing
+        import sys
+
+        b = self._gate.buffer
+        now = time.monotonic()
+        if out.seq % 50 == 0:
+            print(
+                "DBG",
+                out.seq,
+                "spare",
+                round(out.spare_s * 1e3, 2),
+                "delay",
+                round(b.delay_s * 1e3, 2),
+                "wanted",
+                round(b.wanted_s(now) * 1e3, 2),
+                "exc",
+                [round(e * 1e3, 1) for _, e in list(b._excesses)[-12:]],
+                file=sys.stderr,
+            )
         if out.first and hearing is not None:
             self._decoder.reset()
             self._pcm_burst, user = hearing
@@ -202,15 +223,11 @@ class Ear:
         except BadPacket:
             self.bad_packets += 1
             sound = self._decoder.conceal(out.duration_s)
-        if out.hurry and is_quiet(array("h", sound)):
+        if out.spare_s >= out.duration_s and is_quiet(array("h", sound)):
             self._quiet_run += 1
             if self._quiet_run % QUIET_KEPT:
                 return
         self._pcm += sound
-
-    def _shorten(self) -> None:
-        if len(self._pcm) >= 2 * round(HURRY_AHEAD_S * self._rate_hz):
-            self._pcm[:] = shorten(array("h", bytes(self._pcm)), self._rate_hz).tobytes()
 
     def _stop(self, word: Stop, now: float) -> None:
         self._gate.stop(word.burst, now, drain=word.drain, last_seq=word.last_seq)

@@ -22,40 +22,41 @@ def is_quiet(pcm: array[int]) -> bool:
     return not pcm or (max(pcm) < QUIET_PEAK and min(pcm) > -QUIET_PEAK)
 
 
-def shorten(pcm: array[int], rate_hz: int) -> array[int]:
-    """Leave out the period, of PERIOD_S_MIN to _MAX, that is missed least, by fading over one such length.
+def shorten(pcm: array[int], rate_hz: int, most_s: float) -> array[int]:
+    """Leave out up to `most_s`: the period from PERIOD_S_MIN to _MAX that is missed least, by fading over its length.
 
-    Needs 2 × PERIOD_S_MAX of sound; gives it back unchanged where there is less. The first and last samples stay, so
-    that it joins its neighbours as before.
+    Of less than PERIOD_S_MIN all is left out, which nobody hears. At most half of `pcm` goes. Its first and last
+    samples stay, so that it joins its neighbours as before.
     """
-    thin = max(1, rate_hz // _THIN_HZ)
-    longest = int(PERIOD_S_MAX * rate_hz)
-    if len(pcm) < 2 * longest + 2 * thin:
+    most = min(int(min(most_s, PERIOD_S_MAX) * rate_hz), len(pcm) // 2)
+    lag = _best_lag(pcm, rate_hz, most) if most > PERIOD_S_MIN * rate_hz else most
+    if lag < 2:
         return pcm
-    lag = _best_lag(pcm, thin, rate_hz)
-    fade = min(lag, len(pcm) - lag)
-    begin = (len(pcm) - lag - fade) // 2
+    begin = (len(pcm) - 2 * lag) // 2
     out = pcm[:begin]
-    before, after = pcm[begin : begin + fade], pcm[begin + lag : begin + lag + fade]
-    out.extend([a + (b - a) * i // fade for i, (a, b) in enumerate(zip(before, after, strict=True))])
-    out.extend(pcm[begin + lag + fade :])
+    before, after = pcm[begin : begin + lag], pcm[begin + lag : begin + 2 * lag]
+    out.extend([a + (b - a) * i // (lag - 1) for i, (a, b) in enumerate(zip(before, after, strict=True))])
+    out.extend(pcm[begin + 2 * lag :])
     return out
 
 
-def _best_lag(pcm: array[int], thin: int, rate_hz: int) -> int:
+def _best_lag(pcm: array[int], rate_hz: int, most: int) -> int:
     """Find the lag, in samples, at which the sound resembles itself most: coarse on a thinned signal, then fine."""
+    thin = max(1, rate_hz // _THIN_HZ)
     coarse = pcm[::thin].tolist()
-    low, high = int(PERIOD_S_MIN * rate_hz / thin), int(PERIOD_S_MAX * rate_hz / thin)
-    span = min(high, len(coarse) - high)
+    low = int(PERIOD_S_MIN * rate_hz / thin)
+    high = max(low, most // thin)
+    span = max(1, min(high, len(coarse) - high))
     best = thin * max(range(low, high + 1), key=lambda lag: _likeness(coarse, lag, span))
-    if thin == 1:
-        return best
-    step = max(1, thin // 6)
     fine = pcm.tolist()
     fine_span = min(thin * span, len(fine) - best - thin)
-    middle = [fine[i] for i in range(0, fine_span, 3)]
-    candidates = range(max(1, best - thin + 1), min(best + thin, int(PERIOD_S_MAX * rate_hz)) + 1, step)
-    return max(candidates, key=lambda lag: sum(map(mul, middle, fine[lag : lag + fine_span : 3])))
+    if fine_span < thin:
+        return min(best, most)
+    middle = fine[:fine_span:3]
+    candidates = range(max(1, best - thin + 1), min(best + thin, most) + 1, max(1, thin // 6))
+    return max(
+        candidates, key=lambda lag: sum(map(mul, middle, fine[lag : lag + fine_span : 3])), default=min(best, most)
+    )
 
 
 def _likeness(sound: list[int], lag: int, span: int) -> float:

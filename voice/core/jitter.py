@@ -6,17 +6,21 @@ decoded sound than its device wants next.
 How the delay is judged. A packet's transit is its arrival less its capture time; the least transit of the last
 `BASE_WINDOW_S` to `2 × BASE_WINDOW_S` is the base, "as fast as the link can be". A packet's excess is its transit above
 the base *known when it arrived*. So speech kept before the grant, which arrives in one go with transits that only
-fall, has no excess and is never taken for jitter, while a stall shows at once. The greatest excess is remembered for
-`HOLD_S` and then fades with `DECAY_S`: the delay wanted is `min_s + SAFETY_S + remembered excess`, at most `max_s`.
+fall, has no excess and is never taken for jitter, while a stall shows at once. The delay wanted is `min_s + SAFETY_S`
+and the excess that all but `LATE_SHARE` of the packets of the last `WINDOW_S` kept to, at most `max_s`: a single late
+packet in a second is better concealed than waited for by all others.
 
 How the delay moves. Playing begins with the first packet, at once. It grows only by need: where nothing is there to
-play, the player conceals, and what comes late is still played, later. It shrinks by the player's hurrying: while the
-packet about to be played waited longer than wanted by `HURRY_S`, `pull` says `hurry`, and the player leaves out pauses
-and single periods of the voice (about a quarter of the time), never whole words. After one stall of the link the delay
-is back at its floor within: HOLD_S + 4 × DECAY_S for the memory to fade, and four times the delay grown for hurrying.
+play, the player conceals, and what comes late is still played, later. It shrinks by the player's hurrying: `pull` says
+how much of a packet may be left out, and the player leaves out pauses and single periods of the voice up to that (about
+a quarter of the time), never whole words. A device takes whole frames of `step_s`, so a packet waits for the next of
+them in any case, and what the player has decoded beyond a whole frame is delay that protects from nothing: spare are
+the whole frames a packet waited longer than wanted, and all that is decoded ahead. After one stall of the link the
+delay is back at its floor within WINDOW_S and four times the delay grown.
 """
 
-import math
+from collections import deque
+from heapq import nlargest
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -24,12 +28,12 @@ from msgspec import Struct
 P = TypeVar("P")
 
 BASE_WINDOW_S = 5.0
-HOLD_S = 1.0
-DECAY_S = 1.0
-SAFETY_S = 0.003
+WINDOW_S = 3.0
+LATE_SHARE = 0.02
+REMEMBER_AGAIN_S = 0.1
+"""How often the window is gone through where nothing worse comes."""
+SAFETY_S = 0.001
 """Wanted beyond the least transit: covers the scheduling of threads, not the link."""
-HURRY_S = 0.010
-"""Waiting this much longer than wanted is worth shortening; less, a device frame of 10 ms, cannot be helped."""
 CONCEAL_MAX_S = 0.1
 """The longest stretch invented for missing speech; behind it there is silence until speech comes."""
 BACKLOG_MAX_S = 2.5
@@ -38,12 +42,12 @@ PACKETS_MAX = 512
 
 
 class Packet(Struct, Generic[P], frozen=True):
-    """Decode and play this, leaving something out where `hurry`. `first`: nothing of this burst was played before."""
+    """Decode and play this, leaving out up to `spare_s` of it. `first`: nothing of this burst was played before."""
 
     packet: P
     seq: int
     duration_s: float
-    hurry: bool
+    spare_s: float
     first: bool
 
 
@@ -68,12 +72,12 @@ class _Waiting(Struct, Generic[P]):
 
 
 class JitterBuffer(Generic[P]):
-    """Orders, delays and releases the packets of one burst. `conceal_step_s` is the device's frame."""
+    """Orders, delays and releases the packets of one burst. `step_s` is the length of the device's frame."""
 
-    def __init__(self, *, min_s: float, max_s: float, conceal_step_s: float = 0.01) -> None:
+    def __init__(self, *, min_s: float, max_s: float, step_s: float = 0.01) -> None:
         self._min_s = min_s
         self._max_s = max_s
-        self._step_s = conceal_step_s
+        self._step_s = step_s
         self._waiting: dict[int, _Waiting[P]] = {}
         self._next: int | None = None
         self._next_captured_s = 0.0
@@ -83,8 +87,8 @@ class JitterBuffer(Generic[P]):
         self._over = False
         self._base = (float("inf"), float("inf"))
         self._base_since = 0.0
-        self._peak_s = 0.0
-        self._peak_at = 0.0
+        self._excesses: deque[tuple[float, float]] = deque(maxlen=PACKETS_MAX)
+        self._remembered = (float("-inf"), 0.0)
         self._delay_s = 0.0
         self.played = 0
         """Packets given out to be played."""
@@ -120,9 +124,10 @@ class JitterBuffer(Generic[P]):
             return self._starved()
         seq = min(self._waiting)
         found = self._waiting[seq]
-        delay_s = now + ahead_s - (found.captured_s + found.duration_s) - min(self._base)
-        hurry = hurry or delay_s > self.wanted_s(now) + HURRY_S
-        if self._is_lost_before(found) and not hurry:
+        waited_s = now - (found.captured_s + found.duration_s) - min(self._base)
+        frames_over = max(0, int((waited_s - self.wanted_s(now)) / self._step_s))
+        spare_s = ahead_s + (self.backlog_s if hurry else frames_over * self._step_s)
+        if self._is_lost_before(found) and not frames_over:
             return self._conceal()
         del self._waiting[seq]
         self._next = seq + 1
@@ -133,8 +138,8 @@ class JitterBuffer(Generic[P]):
             return Nothing(True)
         first, self._started = not self._started, True
         self.played += 1
-        self._delay_s = delay_s
-        return Packet(found.packet, seq, found.duration_s, hurry, first)
+        self._delay_s = waited_s + ahead_s
+        return Packet(found.packet, seq, found.duration_s, spare_s, first)
 
     # --- what others may ask --------------------------------------------------------------------------------------
 
@@ -199,10 +204,18 @@ class JitterBuffer(Generic[P]):
             self._base_since = now
         base_s = min(self._base)
         excess_s = min(transit_s - base_s, self._max_s)
-        if excess_s > 0 and excess_s >= self._remembered_s(now):
-            self._peak_s, self._peak_at = excess_s, now
+        if excess_s > self._remembered[1]:
+            self._remembered = (float("-inf"), 0.0)
+        self._excesses.append((now, max(0.0, excess_s) if base_s < float("inf") else 0.0))
         self._base = (self._base[0], min(self._base[1], transit_s))
 
     def _remembered_s(self, now: float) -> float:
-        fading_s = now - self._peak_at - HOLD_S
-        return self._peak_s if fading_s <= 0 else self._peak_s * math.exp(-fading_s / DECAY_S)
+        if now - self._remembered[0] < REMEMBER_AGAIN_S:
+            return self._remembered[1]
+        excesses = self._excesses
+        while excesses and now - excesses[0][0] > WINDOW_S:
+            excesses.popleft()
+        late = 1 + int(LATE_SHARE * len(excesses))
+        excess_s = nlargest(late, (excess for _, excess in excesses))[-1] if excesses else 0.0
+        self._remembered = (now, excess_s)
+        return excess_s

@@ -106,7 +106,10 @@ class TalkGate(Generic[F, P]):
         return self._take() if self._out else ()
 
     def keep(self, request_id: RequestId, packet: P | None, start_s: float, *, final: bool = False) -> None:
-        """Take an encoded packet whose first sample was captured at `start_s`; `final` ends the request's speech."""
+        """Take an encoded packet whose first sample was captured at `start_s`; `final` ends the request's speech.
+
+        The first may begin before the edge, with silence up to it; `capture_ms` then counts from its start.
+        """
         request = self._find(request_id)
         if request is None:
             return
@@ -114,6 +117,7 @@ class TalkGate(Generic[F, P]):
             request.final_kept = True
         if packet is None or request.held:
             return
+        request.zero_at = min(request.zero_at, start_s)
         request.queue.append((packet, start_s))
         if request.burst is None:
             while start_s - request.queue[0][1] >= PRE_ROLL_S:
@@ -276,7 +280,7 @@ class TalkGate(Generic[F, P]):
         return Send(
             burst=request.burst,
             seq=seq,
-            capture_ms=max(0, round((start_s - request.edge_at) * 1000)),
+            capture_ms=max(0, round((start_s - request.zero_at) * 1000)),
             packet=packet,
             last=last,
             captured_at_s=start_s,

@@ -52,12 +52,14 @@ class Request(Generic[P]):
         "request_id",
         "until",
         "up_at",
+        "zero_at",
     )
 
     def __init__(self, request_id: RequestId, edge_at: float) -> None:
         self.request_id = request_id
         self.edge_at = edge_at
         self.keep_from = edge_at
+        self.zero_at = edge_at
         self.up_at: float | None = None
         self.closed = False
         self.final_kept = False

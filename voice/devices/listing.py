@@ -11,12 +11,12 @@ def device_list() -> dict[str, list[str]]:
     try:
         import pyaudio
 
-        from voice.devices.pyaudio_device import _quiet_alsa, device_names
+        from voice.devices.pyaudio_device import device_names, quiet_libraries
     except ImportError as error:
         raise BackendMissing(
             f"audio backend pyaudio is not usable ({error}): apt install libportaudio2, pip install PyAudio"
         ) from error
-    _quiet_alsa()
+    quiet_libraries()
     audio = pyaudio.PyAudio()
     try:
         return {device.value: [name for _, name in device_names(audio, device)] for device in Device}

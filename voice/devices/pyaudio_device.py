@@ -2,7 +2,7 @@
 
 import contextlib
 import ctypes
-import ctypes.util
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -83,7 +83,7 @@ class PyAudioDevices:
     # --- the thread that opens ------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        _quiet_alsa()
+        quiet_libraries()
         retry_s, retry_at = RETRY_S_MIN, 0.0
         while not self._stopping.is_set():
             self._look_for_losses()
@@ -207,12 +207,18 @@ def _listed(known: list[tuple[int, str]]) -> str:
     return f"there are {', '.join(names[:_NAMES_SHOWN_MAX])}{more}" if names else "there is none"
 
 
-def _quiet_alsa() -> None:
-    """Keep ALSA's library from printing a page of complaints about every PCM it cannot open while PortAudio lists them.
+def quiet_libraries() -> None:
+    """Keep ALSA and JACK from printing a page of complaints about all they cannot open while PortAudio lists devices.
 
-    Its error handler is replaced by a C function that does nothing with its arguments; a Python callback would need
+    Their error handlers are replaced by a C function that does nothing with its arguments; a Python callback would need
     executable memory, which the service unit forbids.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        alsa = ctypes.CDLL("libasound.so.2")
-        alsa.snd_lib_error_set_handler(ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p))
+    nothing = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p)
+    for library, setters in (
+        ("libasound.so.2", ("snd_lib_error_set_handler",)),
+        ("libjack.so.0", ("jack_set_error_function", "jack_set_info_function")),
+    ):
+        with contextlib.suppress(OSError, AttributeError):
+            loaded = ctypes.CDLL(library, os.RTLD_NOLOAD | os.RTLD_NOW)
+            for setter in setters:
+                getattr(loaded, setter)(nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,18 +16,46 @@ from types import TracebackType
 
 START_S = 5.0
 STOP_S = 5.0
+PORT_MIN = 10_000
+PORT_MAX = 65_535
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LINUX_PORT_RANGE = (32_768, 60_999)
+"""The kernel's own default, for where it does not say."""
 
 
 class BrokerFailed(RuntimeError):
     """mosquitto is missing or did not come up; the text ends with its log."""
 
 
-def free_port() -> int:
-    """Give a TCP port of the loopback that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(port_range: Path = PORT_RANGE) -> int:
+    """Give a TCP port of the loopback that nobody uses at this moment, and that the kernel gives to nobody.
+
+    It lies outside of `port_range`, out of which the kernel takes the source ports of connections. Inside, a client
+    that dials before its server listens can be given the very port it dials and be connected to itself, or anybody's
+    connection can take the port first. Raises BrokerFailed where there is none.
+    """
+    ports = _ports(port_range)
+    first = random.randrange(len(ports))  # two at once seldom look at the same ones
+    for step in range(len(ports)):
+        port = ports[(first + step) % len(ports)]
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise BrokerFailed(f"no port of the loopback is free between {ports[0]} and {ports[-1]}")
+
+
+def _ports(port_range: Path) -> range:
+    """The larger of the two stretches below and above the kernel's range, without the ports of well-known services."""
+    try:
+        low, high = (int(word) for word in port_range.read_text().split())
+    except (OSError, ValueError):
+        low, high = LINUX_PORT_RANGE
+    below, above = range(PORT_MIN, min(low, PORT_MAX + 1)), range(max(high + 1, PORT_MIN), PORT_MAX + 1)
+    ports = max(below, above, key=len)
+    return ports or range(PORT_MIN, PORT_MAX + 1)  # all belongs to the kernel: then there is no better one
 
 
 class Broker:
@@ -153,7 +182,8 @@ class Broker:
 
     def _accepts(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self.port), 0.5).close()
+            # From another address than it dials: whatever port the caller chose, it cannot meet itself.
+            socket.create_connection(("127.0.0.1", self.port), 0.5, source_address=("127.0.0.2", 0)).close()
         except OSError:
             return False
         return True

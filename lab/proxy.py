@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
+from lab.broker import free_port
 from service.loop import EVENT_READ, EVENT_WRITE, Loop
 
 BUFFER_BYTES_MAX = 1 << 20
@@ -97,9 +98,9 @@ class Proxy:
 
     def _listen(self) -> None:
         if self._listener is None:
+            self.port = self.port or free_port()  # one that it can have again after `refuse`
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
             self._listener.setblocking(False)
-            self.port = self._listener.getsockname()[1]
             self._loop.add(self._listener, EVENT_READ, self._welcome)
 
     def _refuse(self) -> None:
@@ -122,7 +123,7 @@ class Proxy:
         assert self._listener is not None
         near, _address = self._listener.accept()
         try:
-            far = socket.create_connection(("127.0.0.1", self.target_port), 1.0)
+            far = socket.create_connection(("127.0.0.1", self.target_port), 1.0, source_address=("127.0.0.2", 0))
         except OSError:
             _slam(near)
             return

@@ -803,10 +803,19 @@ def certificates(tmp_path_factory):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", "-days", "30")
+    # What RFC 5280 asks of an authority and of a server, and Python 3.13 of both (VERIFY_X509_STRICT).
+    (folder / "ca.conf").write_text(
+        "[req]\ndistinguished_name = name\nx509_extensions = ca\nprompt = no\n[name]\nCN = test\n"
+        "[ca]\nbasicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign,cRLSign\n"
+        "subjectKeyIdentifier = hash\n"
+    )
+    (folder / "server").write_text(
+        "basicConstraints = critical,CA:FALSE\nkeyUsage = critical,digitalSignature\nextendedKeyUsage = serverAuth\n"
+        "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\nsubjectAltName = IP:127.0.0.1\n"
+    )
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-config", "ca.conf", "-days", "30")
     openssl("req", *key, "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=broker")
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1")
-    signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "san", "-days", "30"]
+    signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "server", "-days", "30"]
     openssl("x509", "-req", "-in", "broker.csr", *signing, "-out", "broker.pem")
     return folder
 
@@ -817,6 +826,17 @@ def tls_broker(certificates):
     lines = [f"listener {port} 127.0.0.1", f"certfile {certificates}/broker.pem", f"keyfile {certificates}/broker.key"]
     with Broker(port=port, lines=lines) as broker:
         yield broker
+
+
+def test_the_tests_own_certificates_stand_pythons_strictest_check(tls_broker, certificates):
+    # given what Python 3.13 asks for by default, and 3.11 only when told
+    context = ssl.create_default_context(cafile=certificates / "ca.pem")
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    # when
+    line = socket.create_connection(("127.0.0.1", tls_broker.port), 5)
+    with context.wrap_socket(line, server_hostname="127.0.0.1") as secured:
+        # then
+        assert secured.version() in ("TLSv1.2", "TLSv1.3")
 
 
 def test_over_tls_a_burst_of_messages_arrives_whole_and_in_order(loop, tls_broker, certificates):

@@ -49,7 +49,10 @@ class Light(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One row of the table. `ko` and `en` may hold {name} and {remaining}; `urgent` sentences cut in."""
+    """One row of the table. `ko` and `en` may hold {name}; `urgent` sentences cut in.
+
+    The plan's sentences are kept word for word; who speaks and how long comes before them where it is known.
+    """
 
     vibration: Vibration | None = None
     beep: Beep | None = None
@@ -57,9 +60,6 @@ class Row(Struct, frozen=True, kw_only=True):
     ko: str = ""
     en: str = ""
     urgent: bool = False
-
-
-_FAIL = Row(vibration=Vibration.START_FAIL, beep=Beep.FAIL, sound=Sound.START_FAIL)
 
 
 def _fail(ko: str, en: str) -> Row:
@@ -70,8 +70,9 @@ TABLE: dict[Told, Row] = {
     Told.GRANTED: Row(vibration=Vibration.START_SUCCESS),
     Told.DENIED: _fail(
         "다른 사용자가 통화 중입니다. 잠시 후 다시 시도해주세요",
-        "{name} is speaking. Please try again in {remaining} seconds",
+        "Another user is speaking. Please try again in a moment",
     ),
+    Told.NOT_ALLOWED: _fail("이 차량은 듣기만 할 수 있습니다", "This vehicle may only listen"),
     Told.QUEUED: Row(vibration=Vibration.SESSION_NOTIFICATION, ko="대기 중입니다", en="Waiting for the floor"),
     Told.NO_CONNECTION: _fail("연결이 끊겨 있습니다", "No connection"),
     Told.NO_ANSWER: _fail("서버가 응답하지 않습니다", "The office does not answer"),
@@ -94,7 +95,7 @@ TABLE: dict[Told, Row] = {
     Told.NOT_HEARD: Row(vibration=Vibration.START_FAIL, beep=Beep.FAIL),
     Told.HEARD_AGAIN: Row(vibration=Vibration.START_SUCCESS),
     Told.SESSION_JOINED: Row(vibration=Vibration.SESSION_NOTIFICATION, sound=Sound.SESSION_JOIN),
-    Told.SESSION_LEFT: Row(sound=Sound.SESSION_LEAVE),
+    Told.SESSION_LEFT: Row(sound=Sound.SESSION_LEAVE, ko="피티티가 종료되었습니다", en="The talk has ended"),
     Told.SOMEONE_SPEAKS: Row(
         sound=Sound.SOMEONE_SPEAKING, ko="{name}님이 피티티를 시작했습니다", en="{name} is speaking"
     ),
@@ -126,6 +127,9 @@ LIGHTS: dict[Look, Light] = {
 def sentence(told: Told, lang: str, name: str, remaining_s: float | None) -> str:
     """Give the sentence for the driver in `ko` or `en`; empty where the table has none."""
     row = TABLE[told]
-    text = row.ko if lang == "ko" else row.en
-    seconds = "" if remaining_s is None else str(max(1, round(remaining_s)))
-    return text.format(name=name, remaining=seconds)
+    text = (row.ko if lang == "ko" else row.en).format(name=name)
+    if told is Told.DENIED and name and remaining_s is not None:
+        seconds = max(1, round(remaining_s))
+        who = f"{name}, 최대 {seconds}초 남음. " if lang == "ko" else f"{name}, {seconds} seconds left at most. "
+        return who + text
+    return text

@@ -40,6 +40,11 @@ from protocol.timers import (
 )
 from protocol.worker import Arm, Drained, Hold, KeyUp, Mute, Through, Transmit
 
+_DENIED_AS = {
+    DenyCause.INTERNAL_ERROR: Told.NO_ANSWER,
+    DenyCause.NO_RESOURCES: Told.NO_ANSWER,
+    DenyCause.RECEIVE_ONLY: Told.NOT_ALLOWED,
+}
 TAIL_BEFORE_NEXT_S = 0.5
 """A driver who presses again waits at most this long for the last burst's tail."""
 
@@ -120,7 +125,7 @@ class Participant:
         if deny.request_id != self._live().request_id:
             self.discarded += 1
             return
-        told = Told.NO_ANSWER if deny.cause is DenyCause.INTERNAL_ERROR else Told.DENIED
+        told = _DENIED_AS.get(deny.cause, Told.DENIED)
         self._ctx.tell(told, self._live().press_no, deny.speaker_name or deny.speaker or "", deny.remaining_s)
         self._ctx.voice(Mute(request_id=deny.request_id))
         self._end(now)

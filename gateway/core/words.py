@@ -135,6 +135,7 @@ class Told(StrEnum):
 
     GRANTED = "granted"
     DENIED = "denied"
+    NOT_ALLOWED = "not allowed"
     QUEUED = "queued"
     NO_CONNECTION = "no connection"
     NO_ANSWER = "no answer"

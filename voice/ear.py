@@ -195,24 +195,6 @@ class Ear:
 
     def _append(self, out: Packet[bytes], at_s: float) -> None:
         hearing = self._gate.hearing
-        import sys
-
-        b = self._gate.buffer
-        now = time.monotonic()
-        if out.seq % 50 == 0:
-            print(
-                "DBG",
-                out.seq,
-                "spare",
-                round(out.spare_s * 1e3, 2),
-                "delay",
-                round(b.delay_s * 1e3, 2),
-                "wanted",
-                round(b.wanted_s(now) * 1e3, 2),
-                "exc",
-                [round(e * 1e3, 1) for _, e in list(b._excesses)[-12:]],
-                file=sys.stderr,
-            )
         if out.first and hearing is not None:
             self._decoder.reset()
             self._pcm_burst, user = hearing

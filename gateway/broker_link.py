@@ -160,6 +160,8 @@ class BrokerLink:
         self._feed(LinkUp())
 
     def _received(self, event: mqtt.Received) -> None:
+        # The button first: many messages can be read in one turn, and an edge may have come since it began.
+        self._loop.run_foreign_calls()
         kind = self._kinds.get(event.topic)
         if kind is None:
             self.counts["unexpected"] += 1

@@ -1,7 +1,9 @@
 """The one selector loop that every process of ours turns.
 
 Sockets, pipes and timers call back in the loop's thread; every other thread (GPIO, audio, connecting) only hands a
-call over with `call_soon_threadsafe`. One turn is: wait, ready I/O and foreign calls, due timers, then `step(now)`.
+call over with `call_soon_threadsafe`. One turn is: wait, foreign calls, ready I/O, due timers, then `step(now)`.
+Foreign calls come before each ready descriptor: an edge that a pin's thread has told of is older than what still waits
+in a socket, and a button let go must be known before a grant is.
 Nothing is caught: an exception in a callback is a programmer's error and leaves `run`.
 """
 
@@ -88,7 +90,7 @@ class Loop:
         self._closed = False
         self._stopped = False
         self._timers: list[Timer] = []
-        self.add(self._wake_fd, EVENT_READ, self._drain)
+        self.add(self._wake_fd, EVENT_READ, self._awake)
 
     def add(self, fileobj: FileObj, events: int, callback: Callable[[int], None]) -> None:
         """Call `callback(ready)` whenever `fileobj` is ready for any of `events` (EVENT_READ | EVENT_WRITE).
@@ -131,6 +133,19 @@ class Loop:
                 os.eventfd_write(self._wake_fd, 1)
         return True
 
+    def run_foreign_calls(self) -> None:
+        """Make the calls that other threads have handed over by now; in the loop's thread, at any time.
+
+        For a callback that is about to tell of something others may have overtaken. What is handed over meanwhile
+        waits, so that this ends.
+        """
+        with self._lock:
+            count = len(self._inbox)
+        for _ in range(count):
+            if not self._inbox:
+                break  # one of them has made the rest
+            self._inbox.popleft()()
+
     def run(self, step: Callable[[float], float | None]) -> None:
         """Turn until `stop`. `step(now)` gives the monotonic time it wants to be called at again, or None.
 
@@ -141,6 +156,8 @@ class Loop:
             deadline = step(monotonic())
             while not self._stopped:
                 for key, ready in select(self._timeout(deadline)):
+                    if self._inbox:
+                        self.run_foreign_calls()
                     watch: _Watch = key.data
                     if watch.live:
                         watch.callback(ready)
@@ -182,10 +199,8 @@ class Loop:
         for timer in due:
             timer.fire()
 
-    def _drain(self, _ready: int) -> None:
-        with self._lock:
+    def _awake(self, _ready: int) -> None:
+        with self._lock:  # from here on a hand-over wakes the next turn
             os.eventfd_read(self._wake_fd)
             self._woken = False
-            count = len(self._inbox)  # what is handed over meanwhile wakes the next turn
-        for _ in range(count):
-            self._inbox.popleft()()
+        self.run_foreign_calls()

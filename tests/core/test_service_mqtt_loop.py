@@ -102,6 +102,74 @@ def test_foreign_calls_run_in_the_loops_thread_in_order_of_hand_over(loop):
     assert threads == {threading.get_ident()}
 
 
+def test_foreign_calls_come_before_what_waits_in_sockets(loop):
+    # given sockets that were ready before another thread handed its call over
+    pairs = [socket.socketpair() for _ in range(3)]
+    order = []
+    for near, far in pairs:
+        loop.add(near, EVENT_READ, lambda _ready, near=near: order.append(near.recv(10)))
+        far.send(b"grant")
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(lambda: order.append("key-up"),))
+    thread.start()
+    thread.join()
+    # when
+    run_until(loop, lambda: len(order) == 4)
+    # then
+    assert order == ["key-up", b"grant", b"grant", b"grant"]
+    for near, far in pairs:
+        near.close()
+        far.close()
+
+
+def test_a_foreign_call_handed_over_during_a_turn_comes_before_that_turns_next_socket(loop):
+    # given two ready sockets, during the first of whose callbacks another thread hands a call over
+    pairs = [socket.socketpair() for _ in range(2)]
+    order = []
+
+    def callback(near: socket.socket) -> None:
+        order.append(near.recv(10))
+        thread = threading.Thread(target=loop.call_soon_threadsafe, args=(lambda: order.append("key-up"),))
+        thread.start()
+        thread.join()
+
+    for near, far in pairs:
+        loop.add(near, EVENT_READ, lambda _ready, near=near: callback(near))
+        far.send(b"grant")
+    # when
+    run_until(loop, lambda: len(order) == 4)
+    # then
+    assert order == [b"grant", "key-up", b"grant", "key-up"]
+    for near, far in pairs:
+        near.close()
+        far.close()
+
+
+def test_a_foreign_call_may_have_the_other_calls_made_and_each_is_made_once(loop):
+    # given
+    order = []
+    loop.call_soon_threadsafe(lambda: order.append("first") or loop.run_foreign_calls())
+    loop.call_soon_threadsafe(lambda: order.append("second"))
+    loop.call_soon_threadsafe(lambda: order.append("third"))
+    # when
+    run_until(loop, lambda: len(order) >= 3)
+    # then
+    assert order == ["first", "second", "third"]
+
+
+def test_a_call_handed_over_after_others_were_made_out_of_turn_still_wakes_the_loop(loop):
+    # given a call made by hand, and not by the loop that it woke
+    seen = []
+    loop.call_soon_threadsafe(lambda: seen.append(1))
+    loop.run_foreign_calls()
+    timer = threading.Timer(0.02, loop.call_soon_threadsafe, args=(lambda: seen.append(2) or loop.stop(),))
+    # when
+    timer.start()
+    loop.run(lambda _now: None)
+    timer.join()
+    # then
+    assert seen == [1, 2]
+
+
 def test_a_full_inbox_refuses_and_counts():
     loop = Loop(foreign_calls_max=2)
     answers = [loop.call_soon_threadsafe(lambda: None) for _ in range(3)]

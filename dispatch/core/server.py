@@ -11,6 +11,7 @@ from dispatch.core.outbox import Outbox
 from dispatch.core.presence import Sign
 from dispatch.core.state import OfficeRules
 from dispatch.core.turn import Publish
+from dispatch.core.witness import Witness
 from dispatch.ports import Store, StoreUnavailable
 from protocol.ids import OfficeId
 from protocol.messages import (
@@ -79,14 +80,15 @@ class FloorControlServer:
     ) -> None:
         """`adopt`: take over offices whose retained session another store issued."""
         self._clock = Clock()
+        self._store = Witness(store)
         self._connected = False
         self._store_error: str | None = None
         self._wall_ms = 0
         self._retry_at = 0.0
         self.offices = {
-            office: Office(office, rules, store, self._clock, new_id, adopt) for office, rules in offices.items()
+            office: Office(office, rules, self._store, self._clock, new_id, adopt) for office, rules in offices.items()
         }
-        self._outboxes = {office: Outbox(office, store) for office in offices}
+        self._outboxes = {office: Outbox(office, self._store) for office in offices}
         self.unknown_offices = 0
 
     @property
@@ -154,6 +156,8 @@ class FloorControlServer:
         out: tuple[Effect, ...] = ()
         for office_id, office in self.offices.items():
             out += self._guard(office_id, now, partial(office.tick, now, wall_ms))
+            if now < self._retry_at:
+                break  # the other offices need not find out, and wait for it, one by one
             if office.opened:  # the events of a refused store are not this office's
                 out += self._guard(office_id, now, partial(self._outboxes[office_id].tick, now))
         return out
@@ -169,6 +173,7 @@ class FloorControlServer:
 
     def _guard(self, office: OfficeId, now: float, fn: Callable[[], tuple[Publish, ...]]) -> tuple[Effect, ...]:
         """Run one step; a store that is away stops the judge's clock until a step succeeds again."""
+        before = self._store.carried_out
         try:
             out: tuple[Effect, ...] = fn()
         except StoreUnavailable as error:
@@ -176,7 +181,7 @@ class FloorControlServer:
             self._retry_at = now + STORE_RETRY_S
             self._run_clock(now)
             return (Fault(office=office, what=str(error)), *self._alerts(str(error))) if first else ()
-        if self._store_error is not None:
+        if self._store_error is not None and self._store.carried_out > before:
             self._store_error = None
             self._run_clock(now)
             for each in self.offices.values():

@@ -16,6 +16,7 @@ from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.core.turn import Publish
 from dispatch.ports import OfficeTx, StoreUnavailable
 from dispatch.store.sql import SqlStore
+from dispatch.store.tx import read_event
 from protocol.ids import OfficeId
 from protocol.messages import (
     Event,
@@ -43,12 +44,17 @@ TURN_S = 0.1
 
 
 class MoodyStore(SqlStore):
-    """A store that is away while `away` is set."""
+    """A store that is away while `away` is set, and goes away after `durable_left` more durable transactions."""
 
     away = False
+    durable_left: int | None = None
 
     def transact(self, office: OfficeId, fn: Callable[[OfficeTx], T], *, durable: bool) -> T:
         self._mood()
+        if durable and self.durable_left is not None:
+            self.away = self.durable_left == 0
+            self.durable_left -= 1
+            self._mood()
         return super().transact(office, fn, durable=durable)
 
     def unpublished(self, office: OfficeId, limit: int) -> tuple[Event, ...]:
@@ -213,6 +219,16 @@ class Bench:
     def sent(self, kind: type[M], to: str | None = None) -> list[M]:
         """All published messages of a type, to one member where given, oldest first."""
         return [p.message for p in self.published if isinstance(p.message, kind) and (to is None or p.ids[:1] == (to,))]
+
+    def log(self) -> list[Event]:
+        """What the store has logged, published or not."""
+        logged: list[Event] = []
+        with self.store._engine.connect() as connection:
+            rows = connection.exec_driver_sql(
+                'SELECT no, at, type, event_id, "user", name, metadata FROM event ORDER BY no'
+            )
+            logged.extend(map(read_event, rows))
+        return logged
 
     def events(self, *kinds: EventType) -> list[Event]:
         """What was published of the log, each number once."""

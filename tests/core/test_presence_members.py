@@ -1,0 +1,295 @@
+"""Members come, join, leave, fall silent; the sweep behind them finds nothing in normal running."""
+
+import pytest
+from msgspec.structs import replace
+
+from dispatch.core.state import FloorState, Member, OfficeRules
+from protocol.messages import Alert, AppType, Ended, EventType, Presence, PresenceState, Roster
+from protocol.topics import Kind
+from tests.core.dispatch_bench import HQ, Bench
+
+ONLINE, SLEEPING, OFFLINE, LOST = PresenceState
+
+
+def corrections(bench: Bench, user: str) -> list[Presence]:
+    """Presences that the server published in the member's name."""
+    return [p.message for p in bench.published if p.kind is Kind.PRESENCE and p.ids == (user,)]  # type: ignore[misc]
+
+
+def test_a_presence_is_kept_with_all_it_says() -> None:
+    bench = Bench()
+
+    bench.presence(
+        "car-1", 1, name="김기사", device_info="Pi 5", joined_at=7, app_type=AppType.CALL_MANAGER, in_channel="e"
+    )
+
+    kept = bench.member("car-1")
+    assert (kept.state, kept.name, kept.device_info, kept.joined_at, kept.app_type, kept.in_channel) == (
+        ONLINE,
+        "김기사",
+        "Pi 5",
+        7,
+        AppType.CALL_MANAGER,
+        "e",
+    )
+
+
+@pytest.mark.parametrize(
+    ("boot", "number"),
+    [(2, 5), (2, 4), (1, 9)],
+    ids=["the same", "an older of the connection", "an older connection's"],
+)
+def test_a_presence_that_is_not_newer_changes_nothing(boot: int, number: int) -> None:
+    bench = Bench()
+    bench.presence("car-1", 5, boot=2, in_channel="e")
+    before = bench.member("car-1")
+
+    bench.presence("car-1", number, OFFLINE, boot=boot)
+
+    assert bench.member("car-1") == before
+
+
+def test_a_stale_online_that_the_broker_restored_is_corrected() -> None:
+    bench = Bench()
+    bench.presence("car-1", 1)
+    bench.presence("car-1", 2, OFFLINE)
+
+    bench.presence("car-1", 1)
+
+    [corrected] = corrections(bench, "car-1")
+    assert (corrected.state, corrected.presence_no) == (OFFLINE, 2)
+
+
+def test_the_servers_own_correction_coming_back_changes_nothing_and_is_not_repeated() -> None:
+    bench = Bench()
+    bench.presence("car-1", 1)
+    bench.advance(171)
+    [corrected] = corrections(bench, "car-1")
+
+    bench.hear("car-1", corrected, Kind.PRESENCE)
+    bench.advance(5)
+
+    assert len(corrections(bench, "car-1")) == 1
+    assert bench.member("car-1").presence() == corrected
+
+
+def test_joining_and_leaving_the_channel_are_events_of_that_session() -> None:
+    bench = Bench()
+
+    bench.presence("car-1", 1, in_channel="one")
+    bench.presence("car-1", 2, in_channel="two")
+    bench.presence("car-1", 3)
+    bench.presence("car-1", 4, in_channel="two")
+    bench.presence("car-1", 5, LOST, reason="will")
+
+    told = [(e.event, e.event_id, e.metadata.get("reason")) for e in bench.events()]
+    assert told == [
+        (EventType.USER_JOINED, "one", None),
+        (EventType.USER_LEFT, "one", "left"),
+        (EventType.USER_JOINED, "two", None),
+        (EventType.USER_LEFT, "two", "left"),
+        (EventType.USER_JOINED, "two", None),
+        (EventType.USER_LEFT, "two", "will"),
+    ]
+
+
+def test_an_office_s_name_for_a_member_wins_over_its_own() -> None:
+    bench = Bench(OfficeRules(names={"car-1": "김기사"}))
+
+    bench.presence("car-1", 1, name="kim", in_channel="e")
+
+    assert [e.name for e in bench.events(EventType.USER_JOINED)] == ["김기사"]
+
+
+@pytest.mark.parametrize("boot", [1, 3])
+def test_a_heartbeat_of_another_connection_keeps_nobody_alive(boot: int) -> None:
+    bench = Bench()
+    bench.presence("car-1", 1, boot=2)
+
+    bench.advance(100)
+    bench.beat("car-1", 1, boot=boot)
+    bench.advance(71)
+
+    assert bench.member("car-1").state is LOST
+
+
+def test_a_new_presence_is_a_sign_of_life_too() -> None:
+    bench = Bench()
+    bench.presence("car-1", 1)
+    bench.advance(100)
+
+    bench.presence("car-1", 2)
+    bench.advance(160)
+
+    assert bench.member("car-1").state is ONLINE
+
+
+def test_a_heartbeat_does_not_raise_the_dead() -> None:
+    bench = Bench()
+    bench.presence("car-1", 1)
+    bench.presence("car-1", 2, OFFLINE)
+
+    bench.beat("car-1", 1)
+
+    assert bench.member("car-1").state is OFFLINE
+
+
+def test_joins_do_not_change_the_session() -> None:
+    bench = Bench()
+    bench.take("car-1", 1)
+    rev = bench.floor.rev
+
+    for number in range(20):
+        bench.hear(f"car-{number}", online(1, in_channel="e"), Kind.PRESENCE)
+    bench.advance(0.1)
+
+    assert bench.floor.rev == rev
+    assert len(bench.events(EventType.USER_JOINED)) == 20
+
+
+def online(number: int, **more: object) -> Presence:
+    return Presence(state=ONLINE, connection_id=(1, 1, 1), presence_no=number, **more)  # type: ignore[arg-type]
+
+
+def test_signs_of_life_wait_for_their_batch_and_floor_messages_do_not_wait_for_them() -> None:
+    bench = Bench()
+    for number in range(100):
+        bench.hear(f"car-{number}", online(1), Kind.PRESENCE)
+
+    answers = bench.request("car-0", 1)
+
+    assert answers
+    assert bench.store.transact(HQ, lambda tx: len(tx.members()), durable=False) == 1
+    bench.advance(0.05)
+    assert bench.store.transact(HQ, lambda tx: len(tx.members()), durable=False) == 100
+
+
+def test_signs_of_life_survive_a_store_that_is_away() -> None:
+    bench = Bench()
+    bench.store.away = True
+    bench.presence("car-1", 1)
+    bench.advance(3)
+
+    bench.store.away = False
+    bench.advance(3)
+
+    assert bench.member("car-1").state is ONLINE
+
+
+def test_the_roster_counts_those_in_the_running_session_and_comes_once_a_second_at_most() -> None:
+    bench = Bench()
+    bench.take("car-0", 1)
+    event_id = bench.floor.event_id
+    mark = len(bench.sent(Roster))
+
+    for number in range(1, 11):
+        bench.presence(f"car-{number}", 1, in_channel=event_id if number % 2 else "another")
+        bench.advance(0.1)
+    bench.advance(2)
+
+    rosters = bench.sent(Roster)[mark:]
+    assert len(rosters) <= 4
+    assert rosters[-1].participants == 5
+    assert [m.user for m in rosters[-1].members] == sorted(f"car-{n}" for n in range(1, 11))
+
+
+# --- the sweep ------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweep_finds_nothing_in_ten_minutes_of_normal_running() -> None:
+    bench = Bench()
+    for car in ("car-1", "car-2", "car-3"):
+        bench.presence(car, 1)
+    bench.presence("car-3", 2, OFFLINE)
+
+    for minute in range(1, 11):
+        burst = bench.take("car-1", minute)
+        bench.talk("car-1", burst, 20)
+        bench.release("car-1", minute)
+        bench.advance(40)
+        bench.beat("car-1", minute)
+        bench.beat("car-2", minute)
+
+    assert bench.office.cleaned == 0
+    assert bench.events(EventType.CLEANED) == []
+
+
+def blind(bench: Bench) -> None:
+    """Take the judge's sight: what it should end then stands still, for the sweep to find."""
+    judge = bench.office._judge
+    judge.due = lambda: ()  # type: ignore[method-assign]
+
+
+def test_a_floor_that_nobody_freed_is_cleaned_with_its_reason() -> None:
+    bench = Bench()
+    blind(bench)
+    burst = bench.take("car-1", 1)
+
+    bench.advance(250)
+
+    assert (bench.floor.state, bench.floor.ended) == (FloorState.IDLE, Ended.CLEANED)
+    [cleaned] = bench.events(EventType.CLEANED)[:1]
+    assert cleaned.metadata == {"reason": "stale_floor", "burst": burst}
+    assert bench.office.cleaned >= 1
+
+
+def test_a_session_that_nobody_ended_is_cleaned_with_its_reason() -> None:
+    bench = Bench()
+    blind(bench)
+    bench.take("car-1", 1)
+    bench.release("car-1", 1)
+
+    bench.advance(250)
+
+    assert not bench.floor.active
+    assert [e.metadata["reason"] for e in bench.events(EventType.CLEANED)] == ["stale_session"]
+    assert [e.metadata["reason"] for e in bench.events(EventType.SESSION_ENDED)] == ["cleaned"]
+
+
+def test_a_member_planted_in_the_store_is_cleaned_with_its_reason() -> None:
+    bench = Bench()
+    blind(bench)
+    bench.plant(member=Member(user="ghost", state=ONLINE, connection_id=(1, 1, 1), presence_no=1, in_channel="e"))
+
+    bench.advance(370)
+
+    ghost = bench.member("ghost")
+    assert (ghost.state, ghost.reason, ghost.in_channel) == (LOST, "cleaned: stale_participant", None)
+    assert [p.state for p in corrections(bench, "ghost")] == [LOST]
+
+
+def test_a_member_that_gives_signs_of_life_is_not_cleaned() -> None:
+    bench = Bench()
+    blind(bench)
+    bench.presence("car-1", 1)
+
+    for minute in range(1, 10):
+        bench.advance(60)
+        bench.beat("car-1", minute)
+
+    assert bench.member("car-1").state is ONLINE
+
+
+def test_a_sweep_that_meets_a_store_away_is_made_up_for() -> None:
+    bench = Bench()
+    blind(bench)
+    bench.plant(member=Member(user="ghost", state=ONLINE))
+    bench.advance(119)
+    bench.store.away = True
+    bench.advance(30)
+    bench.store.away = False
+
+    bench.advance(300)
+
+    assert bench.member("ghost").state is LOST
+    assert [a.alert for a in bench.sent(Alert)] == ["store-unavailable"]
+
+
+def test_a_floor_planted_as_held_is_freed_by_the_judge_itself() -> None:
+    bench = Bench()
+    bench.plant(floor=replace(bench.floor, state=FloorState.TAKEN, burst=bench.floor.next_burst(), holder="ghost"))
+
+    bench.advance(6)
+
+    assert bench.floor.holder is None
+    assert bench.office.cleaned == 0

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,7 @@ from gateway.answers import Answers
 from gateway.broker_link import BrokerLink
 from gateway.buttons import Buttons
 from gateway.core.vehicle import Vehicle, Who
-from gateway.core.words import FromWorker, Trouble, WorkerGone
+from gateway.core.words import CoreEvent, FromWorker, Trouble, WorkerGone
 from gateway.daemon import Daemon
 from gateway.health import Health
 from gateway.inbox import Inbox
@@ -28,7 +29,7 @@ from gateway.state_dir import Boot, StateDir, StateError
 from gateway.status_server import StatusServer
 from gateway.worker_process import WorkerProcess
 from hw.errors import HardwareError
-from hw.hardware import Hardware, open_hardware
+from hw.hardware import Hardware, open_hardware, outputs_persist
 from protocol.messages import DeviceInfo, Presence, PresenceState
 from service.logs import Log
 from service.loop import Loop
@@ -100,6 +101,7 @@ def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Dae
     buttons = Buttons(loop, board, inbox)
     hardware = open_hardware(settings.pins, buttons.on_edge)
     opened.callback(_close_hardware, hardware)
+    _look_at_kernel(settings, inbox)
     link = BrokerLink(loop, settings, inbox)
     vehicle = Vehicle(_who(settings, boot, board.name), random.SystemRandom().random)
     health = Health(notifier, vehicle, link, on_ready=lambda: _ready(began_at))
@@ -131,6 +133,12 @@ def _ready(began_at: float) -> None:
     """What lives now lives for the whole run: the collector need not look at it again at every press."""
     gc.freeze()
     _log.info("ready", took_ms=(time.monotonic() - began_at) * 1000)
+
+
+def _look_at_kernel(settings: GatewaySettings, feed: Callable[[CoreEvent], None]) -> None:
+    """Tell where a killed daemon would leave the motor running or the radio muted."""
+    if settings.pins.factory != "virtual" and outputs_persist():
+        feed(Trouble(alert="outputs-persist", holds=True))
 
 
 def _mute_unless_quitting(worker: WorkerProcess) -> None:

@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _show_config(arguments, texts)
             case "devices":
                 return _devices(arguments, texts)
+            case "outputs-off":
+                return _outputs_off(arguments, texts)
             case _:
                 return _status(arguments, texts)
     except BrokenPipeError:  # `ptt-gateway status | head`
@@ -73,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser(
         "devices", parents=[common, as_json], help="list sound devices by name, and which pin factories work here"
+    )
+    commands.add_parser(
+        "outputs-off",
+        parents=[common],
+        help="put every output off while the daemon does not run (systemd does, after it was killed)",
     )
     status = commands.add_parser("status", parents=[common, as_json], help="ask the running daemon what it is doing")
     status.add_argument("--presses", type=int, default=5, metavar="N", help="show the last N presses (default: 5)")
@@ -151,6 +158,24 @@ def _devices(arguments: argparse.Namespace, texts: Texts) -> int:
         for factory in factories:
             print(f"  {factory.name:8} {texts.works if factory.works else f'{texts.works_not}: {factory.why}'}")
     return EXIT_FAILED if sound_error else EXIT_OK
+
+
+def _outputs_off(arguments: argparse.Namespace, texts: Texts) -> int:
+    from gateway import settings
+    from hw.errors import HardwareError
+    from hw.hardware import outputs_off
+    from service.settings import SettingsError
+
+    try:
+        outputs_off(settings.read(arguments.config).pins)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    except HardwareError as error:
+        print(texts.outputs_stay.format(why=error), file=sys.stderr)
+        return EXIT_FAILED
+    print(texts.outputs_off)
+    return EXIT_OK
 
 
 def _status(arguments: argparse.Namespace, texts: Texts) -> int:

@@ -20,6 +20,8 @@ class Texts(Struct, frozen=True, kw_only=True):
     works: str
     works_not: str
     not_running: str
+    outputs_off: str
+    outputs_stay: str
     vehicle: str
     link: str
     up: str
@@ -42,6 +44,8 @@ EN = Texts(
     works="works here",
     works_not="does not work here",
     not_running="the daemon does not answer: {why}",
+    outputs_off="all outputs are off",
+    outputs_stay="the outputs cannot be put off: {why}",
     vehicle="Vehicle",
     link="Link",
     up="up",
@@ -63,6 +67,8 @@ KO = Texts(
     works="사용 가능",
     works_not="사용 불가",
     not_running="데몬이 응답하지 않습니다: {why}",
+    outputs_off="모든 출력이 꺼져 있습니다",
+    outputs_stay="출력을 끌 수 없습니다: {why}",
     vehicle="차량",
     link="연결",
     up="연결됨",

@@ -30,6 +30,11 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "the state directory is damaged, full or read-only",
         "see the journal of ptt-gateway for which file; check the card and the free space of [state] dir",
     ),
+    "outputs-persist": (
+        Severity.WARNING,
+        "outputs stay as they are driven when the daemon is killed",
+        "add dtparam=strict_gpiod to /boot/firmware/config.txt and restart the Pi (docs/wiring.md)",
+    ),
     "stuck-button": (
         Severity.CRITICAL,
         "the PTT button stays down",

@@ -45,9 +45,12 @@ def checkable(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     text, replaced = re.subn(
-        r"^ExecStart=\S+", f"ExecStart={program}", (ROOT / "systemd" / unit).read_text("utf-8"), flags=re.M
+        r"^(ExecStart=|ExecStopPost=-)\S+",
+        rf"\g<1>{program}",
+        (ROOT / "systemd" / unit).read_text("utf-8"),
+        flags=re.M,
     )
-    assert replaced == 1
+    assert replaced == text.count("\nExec")
     copy = tmp_path / unit
     copy.write_text(text, "utf-8")
     return copy
@@ -105,6 +108,14 @@ def test_the_unit_starts_a_program_that_the_package_installs(unit: str, command:
     name = unit.removesuffix(".service")
     assert line == f"/opt/ptt/bin/{name} {command} --config /etc/ptt/{name.removeprefix('ptt-')}.toml"
     assert name in scripts
+
+
+def test_after_the_gateway_ended_however_it_did_its_outputs_are_put_off() -> None:
+    found = settings("ptt-gateway.service")
+
+    [line] = found["ExecStopPost"]
+
+    assert line == "-" + found["ExecStart"][0].replace(" run ", " outputs-off ")
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -223,6 +223,10 @@ class Service:
             daemon.says("serving")
         return daemon
 
+    def start_command(self, command: str, *rest: str) -> Daemon:
+        """Start another `ptt-dispatch` command and leave it running."""
+        return self._daemons.python(command, "-m", "dispatch", command, "--config", self.config, *rest)
+
     def broker_signal(self, number: int) -> None:
         os.kill(self.broker.pid, number)
 

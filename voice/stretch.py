@@ -12,6 +12,8 @@ from operator import mul
 PERIOD_S_MIN = 0.0025
 PERIOD_S_MAX = 0.0125
 """Pitch periods looked for: 400 Hz down to 80 Hz."""
+LONGER = 0.2
+"""How much less alike sound may be for leaving out more of it at a time: two periods instead of one."""
 _THIN_HZ = 4000
 QUIET_PEAK = 320
 """Sound that never exceeds this (-40 dBFS) is a pause."""
@@ -47,7 +49,7 @@ def _best_lag(pcm: array[int], rate_hz: int, most: int) -> int:
     low = int(PERIOD_S_MIN * rate_hz / thin)
     high = max(low, most // thin)
     span = max(1, min(high, len(coarse) - high))
-    best = thin * max(range(low, high + 1), key=lambda lag: _likeness(coarse, lag, span))
+    best = thin * max(range(low, high + 1), key=lambda lag: _likeness(coarse, lag, span) * (1 + LONGER * lag / high))
     fine = pcm.tolist()
     fine_span = min(thin * span, len(fine) - best - thin)
     if fine_span < thin:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.timers import SEND_AGE_S
 from voice.core.jitter import BASE_WINDOW_S, CONCEAL_MAX_S, WINDOW_S, Conceal, JitterBuffer, Packet
 
 STEP_S = 0.01
@@ -99,9 +100,9 @@ def test_speech_kept_before_the_grant_is_played_from_its_start_at_once_and_caugh
 def test_a_stall_of_two_seconds_grows_the_delay_only_for_a_bounded_time() -> None:
     # given a link that stands still from 3 to 5 s, and then delivers all at once
     ear = Ear(lambda end: max(0.02, 5.0 - end) if 3.0 < end < 5.0 else 0.02, length_s=25.0).run()
-    # then nothing is lost, and the delay is back at the floor in the documented time
-    assert [seq for _, seq in ear.played] == list(range(ear.total))
-    assert ear.delay_after(5.0 + WINDOW_S + 4 * 2.0) <= 0.02 + 0.035
+    # then what came more than half a second late is dropped, and the delay is back at the floor in the documented time
+    assert [seq for _, seq in ear.played] == [seq for seq in range(ear.total) if not 3.0 < (seq + 1) * 0.02 < 4.48]
+    assert ear.delay_after(5.0 + WINDOW_S + 4 * SEND_AGE_S) <= 0.02 + 0.035
     assert len(ear.concealed_at) * STEP_S == pytest.approx(CONCEAL_MAX_S)
 
 
@@ -121,6 +122,15 @@ def test_a_link_that_becomes_slower_for_good_is_taken_as_it_is() -> None:
     ear = Ear(lambda end: 0.02 if end < 3.0 else 0.12, length_s=25.0).run()
     # then the delay over it goes back to nothing once the old base is forgotten
     assert ear.delay_after(3.0 + 2 * BASE_WINDOW_S + WINDOW_S) <= 0.12 + 0.03
+
+
+def test_a_link_that_becomes_much_slower_for_good_is_heard_again_after_a_second() -> None:
+    # given a link that changes from 20 ms to a second
+    ear = Ear(lambda end: 0.02 if end < 3.0 else 1.0, length_s=15.0).run()
+    # then speech goes on, without a delay over the new one
+    late = [seq for at, seq in ear.played if at > 5.2]
+    assert late == list(range(late[0], ear.total))
+    assert ear.delay_after(3.0 + 2 * BASE_WINDOW_S) <= 1.0 + 0.03
 
 
 def test_a_slow_clock_of_the_speaker_costs_single_concealments_and_a_fast_one_no_growth() -> None:
@@ -197,6 +207,6 @@ def test_whatever_the_link_does_order_holds_and_the_delay_comes_back(
     # then packets are played once, in order, none of those that came is missing
     seqs = [seq for _, seq in ear.played]
     assert seqs == sorted(set(seqs))
-    assert len(seqs) == len(ear.arrivals) - ear.buffer.late - ear.buffer.dropped
+    assert len(seqs) >= len(ear.arrivals) - ear.buffer.late - ear.buffer.dropped
     # and some time behind the trouble the delay is at the floor
     assert ear.delay_after(7.0 + 14.0) <= 0.02 + packet_ms / 1000 + 0.03

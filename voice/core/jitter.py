@@ -10,13 +10,17 @@ fall, has no excess and is never taken for jitter, while a stall shows at once. 
 and the excess that all but `LATE_SHARE` of the packets of the last `WINDOW_S` kept to, at most `max_s`: a single late
 packet in a second is better concealed than waited for by all others.
 
+What is too late. The sender drops speech older than SEND_AGE_S instead of sending it late; a stall that it does not
+see, beyond its own line, is treated alike here: a packet whose excess is over SEND_AGE_S is dropped and counted late.
+Where this goes on for `RESET_S` the link has become slower for good, and its base is learnt anew.
+
 How the delay moves. Playing begins with the first packet, at once. It grows only by need: where nothing is there to
 play, the player conceals, and what comes late is still played, later. It shrinks by the player's hurrying: `pull` says
 how much of a packet may be left out, and the player leaves out pauses and single periods of the voice up to that (about
 a quarter of the time), never whole words. A device takes whole frames of `step_s`, so a packet waits for the next of
 them in any case, and what the player has decoded beyond a whole frame is delay that protects from nothing: spare are
 the whole frames a packet waited longer than wanted, and all that is decoded ahead. After one stall of the link the
-delay is back at its floor within WINDOW_S and four times the delay grown.
+delay, by then SEND_AGE_S at most, is back at its floor within WINDOW_S and four times the delay grown: 5 s.
 """
 
 from collections import deque
@@ -24,6 +28,8 @@ from heapq import nlargest
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+
+from protocol.timers import SEND_AGE_S
 
 P = TypeVar("P")
 
@@ -34,6 +40,7 @@ REMEMBER_AGAIN_S = 0.1
 """How often the window is gone through where nothing worse comes."""
 SAFETY_S = 0.001
 """Wanted beyond the least transit: covers the scheduling of threads, not the link."""
+RESET_S = 1.0
 CONCEAL_MAX_S = 0.1
 """The longest stretch invented for missing speech; behind it there is silence until speech comes."""
 BACKLOG_MAX_S = 2.5
@@ -89,13 +96,14 @@ class JitterBuffer(Generic[P]):
         self._base_since = 0.0
         self._excesses: deque[tuple[float, float]] = deque(maxlen=PACKETS_MAX)
         self._remembered = (float("-inf"), 0.0)
+        self._late_since: float | None = None
         self._delay_s = 0.0
         self.played = 0
         """Packets given out to be played."""
         self.concealed = 0
         """Stretches invented, each a packet lost or a device frame's time of waiting."""
         self.late = 0
-        """Packets that came after their place was given up, or twice."""
+        """Packets that came after their place was given up, too late, or twice."""
         self.dropped = 0
         """Packets dropped because too much was waiting."""
 
@@ -107,7 +115,9 @@ class JitterBuffer(Generic[P]):
             self.late += 1
             return False
         captured_s = capture_ms / 1000
-        self._judge(now - captured_s - duration_s, now)
+        if self._judge(now - captured_s - duration_s, now) and packet is not None and not last:
+            self.late += 1
+            return False
         if self._first_at is None:
             self._first_at = now
         self._waiting[seq] = _Waiting(seq, captured_s, duration_s, packet, last)
@@ -198,16 +208,25 @@ class JitterBuffer(Generic[P]):
         gap_s = found.captured_s - self._next_captured_s
         return self._concealed_s + self._step_s / 2 < gap_s <= CONCEAL_MAX_S
 
-    def _judge(self, transit_s: float, now: float) -> None:
+    def _judge(self, transit_s: float, now: float) -> bool:
+        """Learn from a packet's transit; True where it is too late to be played."""
         if now - self._base_since > BASE_WINDOW_S:
             self._base = (self._base[1], float("inf"))
             self._base_since = now
         base_s = min(self._base)
+        too_late = transit_s - base_s > SEND_AGE_S
+        if not too_late:
+            self._late_since = None
+        elif self._late_since is None:
+            self._late_since = now
+        elif now - self._late_since > RESET_S:
+            too_late, self._base, base_s = False, (float("inf"), float("inf")), transit_s
         excess_s = min(transit_s - base_s, self._max_s)
         if excess_s > self._remembered[1]:
             self._remembered = (float("-inf"), 0.0)
         self._excesses.append((now, max(0.0, excess_s) if base_s < float("inf") else 0.0))
         self._base = (self._base[0], min(self._base[1], transit_s))
+        return too_late
 
     def _remembered_s(self, now: float) -> float:
         if now - self._remembered[0] < REMEMBER_AGAIN_S:

@@ -8,8 +8,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Every top-level package is checked; a new one is covered the day it appears.
 PACKAGES := $(sort $(patsubst %/__init__.py,%,$(filter-out tests/%,$(wildcard */__init__.py))))
 
+# What `make sim` runs.
+SEEDS ?= 2000
+FROM ?= 0
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench install clean distclean setup setup-demo check-setup pins
+.PHONY: help demo test sim lint format bench install clean distclean setup setup-demo check-setup pins
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
@@ -19,6 +23,9 @@ demo: setup-demo ## one press heard in the other cars: SAY=<wav> lets car-1 say 
 
 test: setup ## every test but the rig's; ARGS="-k floor -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+sim: setup ## a long run of the simulator: SEEDS=2000 from FROM=0; what fails is replayed by python -m tests.sim <seed>
+	@$(BIN)/python -m tests.sim --from $(FROM) --to $$(( $(FROM) + $(SEEDS) ))
 
 lint: setup ## ruff, mypy --strict, import directions
 	@failed=; \

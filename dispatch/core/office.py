@@ -70,7 +70,7 @@ class Office:
         self._signs: list[Sign] = []
         self._flush_at: float | None = None
         self._members: dict[str, Member] = {}
-        self._session_event: str | None = None
+        self._seen: Floor | None = None
         self._roster: Roster | None = None
         self._roster_at = 0.0
         self._refresh_at = 0.0
@@ -96,14 +96,19 @@ class Office:
 
     def see_session(self, session: Session, now: float, wall_ms: int) -> tuple[Publish, ...]:
         """Take notice of the session as the broker has it: another's, an older or (a restored store) a newer one."""
-        self._retained = session
+        before, self._retained = self._retained, session
         if not self.opened:
             return self._open(now, wall_ms)
+        if self._seen is not None and (session.store, session.rev) == (self._seen.store, self._seen.rev):
+            return ()
         floor = self._read()
         if session.store != floor.store or session.rev > floor.rev:
             self.opened = False
             return self._open(now, wall_ms)
-        return (session_of(self.id, floor),) if session.rev < floor.rev else ()
+        # Own announcements come back late and in order while newer ones are on their way: answering each of those would
+        # make ever more of them. Only one that goes back behind what the broker had before was restored or overtaken.
+        restored = before is None or session.rev < before.rev
+        return (session_of(self.id, floor),) if restored and session.rev < floor.rev else ()
 
     def _open(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
         retained = self._retained
@@ -269,13 +274,14 @@ class Office:
         return out
 
     def _publish_roster(self, now: float) -> tuple[Publish, ...]:
+        running = self._seen.event_id if self._seen is not None and self._seen.active else None
         listed = tuple(
             RosterMember(
                 user=m.user,
                 state=m.state,
                 name=self.rules.names.get(m.user) or m.name,
                 app_type=m.app_type,
-                in_channel=m.in_channel is not None and m.in_channel == self._session_event,
+                in_channel=m.in_channel is not None and m.in_channel == running,
             )
             for m in sorted(self._members.values(), key=lambda m: m.user)
         )
@@ -307,7 +313,7 @@ class Office:
         return floor
 
     def _see_floor(self, floor: Floor) -> None:
-        self._session_event = floor.event_id if floor.active else None
+        self._seen = floor
         self._judge.see_floor(floor)
 
 

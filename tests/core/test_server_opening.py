@@ -199,6 +199,31 @@ def test_an_older_session_that_the_broker_restored_is_replaced_at_once() -> None
     assert one(Session, answers).current_speaker == "car-1"
 
 
+def test_own_announcements_that_come_back_late_are_not_answered_with_more_of_them() -> None:
+    bench = Bench()
+    bench.echo = False
+    for press in range(1, 21):
+        bench.take("car-1", press)
+        bench.release("car-1", press)
+    late = bench.sent(Session)[-39:]
+    mark = len(bench.published)
+
+    for session in late:
+        bench.hear("", session, Kind.SESSION)
+
+    assert bench.published[mark:] == []
+
+
+def test_an_announcement_of_another_replica_that_overtook_a_newer_one_is_replaced() -> None:
+    bench = Bench()
+    bench.take("car-1", 1)
+    newest = bench.sent(Session)[-1]
+
+    answers = bench.hear("", replace(newest, rev=newest.rev - 1, current_speaker=None), Kind.SESSION)
+
+    assert answers == [newest]
+
+
 def test_a_session_that_got_lost_on_its_way_is_announced_again_within_a_second() -> None:
     bench = Bench()
     bench.echo = False

@@ -130,4 +130,9 @@ def read_event(row: Any) -> Event:
 def _event_row(event: Event) -> tuple[object, ...]:
     """Give the values of EVENT_COLUMNS."""
     metadata = _encode(event.metadata).decode()
-    return (event.no, event.at, event.event.value, event.event_id, event.user, event.name, metadata)
+    return (event.no, event.at, event.event.value, _plain(event.event_id), event.user, _plain(event.name), metadata)
+
+
+def _plain(text: str | None) -> str | None:
+    """PostgreSQL takes no NUL in a text: what a member calls itself must not stop a whole batch."""
+    return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -232,6 +232,13 @@ def test_an_event_number_used_twice_is_refused_with_all_of_its_transaction(store
     assert store.transact(HQ, lambda tx: tx.members(), durable=False) == ()
 
 
+def test_a_name_with_a_nul_in_it_is_logged_without(store: SqlStore) -> None:
+    store.transact(HQ, append(replace(event(1), name="a\0b", event_id="\0")), durable=True)
+
+    [logged] = store.unpublished(HQ, 10)
+    assert (logged.name, logged.event_id) == ("a\N{REPLACEMENT CHARACTER}b", "\N{REPLACEMENT CHARACTER}")
+
+
 def test_offices_do_not_see_each_other(store: SqlStore) -> None:
     def put(tx: OfficeTx) -> None:
         tx.put_floor(floor_of(tx))

@@ -1,0 +1,579 @@
+"""The gateway's small shells: inbox, button, answers on the panel, presses, state directory, settings, status text."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.answers import HOLD_AFTER_S, Answers
+from gateway.buttons import Buttons
+from gateway.core.words import CoreEvent, HeldAtStart, LinkUp, Look, Pressed, Released, Show, Tell, Told
+from gateway.inbox import Inbox, Item
+from gateway.presses import KEPT_MAX, Presses
+from gateway.settings import GatewaySettings, read
+from gateway.state_dir import COUNTER, GENERATION, SECOND, StateDir, StateError
+from gateway.status_text import render
+from gateway.texts import EN, KO, pick
+from hw.board import Board
+from hw.factory import open_factory
+from hw.panel import Panel
+from protocol.worker_settings import encode_settings
+from service.loop import Loop
+from service.settings import SettingsError, parse
+
+# --- inbox -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_comes_before_anybody_listens_waits_in_its_order() -> None:
+    inbox, taken = Inbox(), []
+    inbox(Pressed(at=1.0))
+    inbox(Released(at=2.0))
+
+    inbox.open(taken.append)
+
+    assert taken == [Pressed(at=1.0), Released(at=2.0)]
+
+
+def test_what_comes_while_one_is_handled_is_handled_after_it() -> None:
+    inbox, order = Inbox(), []
+
+    def take(item: Item) -> None:
+        order.append(("begins", item))
+        if item == LinkUp():
+            inbox("tick")
+        order.append(("ends", item))
+
+    inbox.open(take)
+    inbox(LinkUp())
+
+    assert order == [("begins", LinkUp()), ("ends", LinkUp()), ("begins", "tick"), ("ends", "tick")]
+
+
+def test_an_error_leaves_and_does_not_wedge_it() -> None:
+    inbox, taken = Inbox(), []
+
+    def take(item: Item) -> None:
+        taken.append(item)
+        if len(taken) == 1:
+            raise RuntimeError("a bug")
+
+    inbox.open(take)
+    with pytest.raises(RuntimeError):
+        inbox(LinkUp())
+    inbox("tick")
+
+    assert taken == [LinkUp(), "tick"]
+
+
+# --- button ----------------------------------------------------------------------------------------------------------
+
+
+class Contact:
+    """A button on a loop that is turned by hand."""
+
+    def __init__(self, board: Board | None = None, down: bool = False) -> None:
+        self.down = down
+        self.fed: list[CoreEvent] = []
+        self.loop = Loop()
+        self.buttons = Buttons(self.loop, board or Board(), self.fed.append)
+        self.buttons.begin(lambda signal: self.down)
+
+    def edge(self, down: bool, signal: str = "ptt", at_s: float | None = None) -> None:
+        self.down = down if signal == "ptt" else self.down
+        self.buttons.on_edge(signal, down, time.monotonic() if at_s is None else at_s)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.run(lambda now: None)
+
+    def tick(self, later_s: float) -> None:
+        self.buttons.tick(time.monotonic() + later_s)
+
+
+@pytest.fixture
+def contact() -> Iterator[Contact]:
+    made = Contact()
+    yield made
+    made.loop.close()
+
+
+def test_an_edge_is_a_press_at_once_with_the_edges_own_time(contact: Contact) -> None:
+    contact.edge(True, at_s=time.monotonic() + 1)
+
+    [pressed] = contact.fed
+    assert isinstance(pressed, Pressed) and pressed.at > time.monotonic()
+
+
+def test_a_bouncing_contact_is_one_press_and_a_lost_release_is_found(contact: Contact) -> None:
+    now = time.monotonic()
+    for delay_s, down in ((0.0, True), (0.001, False), (0.002, True), (0.003, False)):
+        contact.edge(down, at_s=now + delay_s)
+
+    contact.tick(0.1)
+
+    assert [type(event) for event in contact.fed] == [Pressed, Released]
+
+
+def test_other_inputs_key_nothing(contact: Contact) -> None:
+    for signal in ("emergency", "replay", "ignition", "phone_busy", "nav_busy"):
+        contact.edge(True, signal)
+
+    assert contact.fed == []
+
+
+def test_a_button_held_at_the_start_is_told_and_its_letting_go_too_but_it_is_no_press() -> None:
+    contact = Contact(down=True)
+    contact.edge(False)
+    contact.tick(1.0)
+    contact.tick(2.0)
+    contact.edge(True, at_s=time.monotonic() + 3)
+    contact.loop.close()
+
+    assert [type(event) for event in contact.fed] == [HeldAtStart, Released, Pressed]
+
+
+def test_a_vehicle_without_a_button_only_listens() -> None:
+    board = parse('[pins]\nptt = "none"', Board, "board")
+    contact = Contact(board, down=True)
+    contact.loop.close()
+
+    assert contact.fed == []
+    assert contact.buttons.next_deadline() is None
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+class Driver:
+    """A virtual panel, and what a driver sees and feels of it."""
+
+    def __init__(self) -> None:
+        self.factory = open_factory("virtual", Board())
+        self.panel = Panel.open(Board(), self.factory, lambda signal, active, at_s: None)
+        self.answers = Answers(self.panel)
+
+    def feels(self, until_s: float, step_s: float = 0.005) -> list[tuple[float, float]]:
+        """(time, strength) of every change of the motor until then."""
+        felt, level = [], -1.0
+        now = 0.0
+        while now <= until_s:
+            self.answers.tick(now)
+            strength = self.panel.levels()["motor"]
+            if strength != level:
+                level = strength
+                felt.append((round(now, 3), strength))
+            now += step_s
+        return felt
+
+    def close(self) -> None:
+        self.panel.close()
+        self.factory.close()
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    made = Driver()
+    yield made
+    made.close()
+
+
+def test_a_refusal_is_two_short_strong_pulses_and_a_low_double_beep(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.DENIED), 0.0)
+
+    felt = driver.feels(0.5)
+    on = [at_s for at_s, strength in felt if strength == 1.0]
+
+    assert on == pytest.approx([0.0, 0.16], abs=0.011)
+    assert felt[-1] == (pytest.approx(0.24, abs=0.011), 0.0)
+
+
+def test_a_beep_sounds_only_while_the_microphone_is_closed(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.DENIED), 0.0)
+    driver.answers.tick(0.0)
+    before = driver.panel.levels()["buzzer"]
+    driver.answers.transmitting(True)
+    driver.answers.tick(0.01)
+    open_ = driver.panel.levels()["buzzer"]
+    driver.answers.tell(Tell(what=Told.LINK_BACK), 0.02)
+    driver.answers.tick(0.02)
+
+    assert (before > 0, open_, driver.panel.levels()["buzzer"]) == (True, 0.0, 0.0)
+
+
+def test_while_transmitting_faint_ticks_follow_the_push_of_success_and_end_with_it(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.GRANTED), 0.0)
+    driver.answers.transmitting(True)
+    felt = driver.feels(1.0)
+    driver.answers.transmitting(False)
+    driver.answers.tick(1.2)
+
+    starts = [at_s for (at_s, now), (_, before) in zip(felt[1:], felt, strict=False) if now > 0 and before == 0]
+    assert starts[0] == pytest.approx(0.1 + HOLD_AFTER_S, abs=0.011)
+    assert [b - a for a, b in itertools.pairwise(starts)] == pytest.approx(
+        [0.25] * (len(starts) - 1), abs=0.02
+    )
+    assert driver.panel.levels()["motor"] == 0.0
+
+
+def test_news_of_a_session_do_not_cut_the_answer_to_a_press_short(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.GRANTED), 0.0)
+    driver.answers.tell(Tell(what=Told.SESSION_JOINED), 0.01)
+
+    assert driver.feels(0.5)[-1] == (pytest.approx(0.1, abs=0.011), 0.0)
+
+
+def test_the_light_blinks_and_the_mute_line_follows(driver: Driver) -> None:
+    driver.answers.show(Show(look=Look.NO_LINK, mute_radio=True), 0.0)
+    levels = []
+    for now in (0.0, 0.1, 0.3, 0.9, 1.05):
+        driver.answers.tick(now)
+        levels.append(driver.panel.levels()["led_red"])
+
+    assert levels == [1.0, 1.0, 0.0, 0.0, 1.0]
+    assert driver.panel.levels()["mute"] == 1.0
+
+
+def test_safe_is_everything_off(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.DENIED), 0.0)
+    driver.answers.show(Show(look=Look.TALKING, mute_radio=True), 0.0)
+    driver.answers.transmitting(True)
+    driver.answers.tick(0.0)
+
+    driver.answers.safe()
+    driver.answers.tick(5.0)
+
+    outputs = {k: v for k, v in driver.panel.levels().items() if k.startswith(("led", "motor", "buzzer", "mute"))}
+    assert set(outputs.values()) == {0.0}
+    assert driver.answers.next_deadline() is None
+
+
+@pytest.mark.parametrize("told", Told)
+def test_everything_that_can_be_told_plays_and_comes_to_an_end(driver: Driver, told: Told) -> None:
+    driver.answers.tell(Tell(what=told), 0.0)
+    driver.feels(1.0, 0.05)
+
+    assert driver.panel.levels()["motor"] == driver.panel.levels()["buzzer"] == 0.0
+    assert driver.answers.next_deadline() is None
+
+
+def test_a_pin_that_fails_does_not_end_the_radio(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(driver.panel.mute, "set", broken)
+    monkeypatch.setattr(driver.panel.motor, "set", broken)
+
+    driver.answers.show(Show(look=Look.TALKING, mute_radio=True), 0.0)
+    driver.answers.tell(Tell(what=Told.DENIED), 0.0)
+    driver.answers.tick(0.0)
+    driver.answers.tick(1.0)
+
+
+# --- presses ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_press_keeps_its_times_from_edge_to_answer() -> None:
+    presses = Presses()
+    presses.edge(1.0, 1.001)
+    presses.begun(1)
+    presses.sent((0, 0, 0, 1), 1.002)
+    presses.sent((0, 0, 0, 1), 9.0)
+    presses.granted((0, 0, 0, 1), 1.01, 1.011)
+    presses.granted((0, 0, 0, 1), 9.0, 9.0)
+    presses.told(1, "granted", 1.012)
+    presses.told(1, "talk ended", 5.0)
+
+    [press] = presses.newest(10)
+
+    assert (press.edge_at, press.loop_at, press.sent_at) == (1.0, 1.001, 1.002)
+    assert (press.granted_at, press.handled_at, press.told_at) == (1.01, 1.011, 1.012)
+    assert (press.answer, press.last) == ("granted", "talk ended")
+
+
+def test_a_grant_for_an_unknown_press_is_nobodys() -> None:
+    presses = Presses()
+
+    presses.granted((0, 0, 0, 7), 1.0, 1.0)
+
+    assert presses.newest(10) == []
+
+
+def test_presses_are_bounded() -> None:
+    presses = Presses()
+    for number in range(1, KEPT_MAX + 10):
+        presses.begun(number)
+
+    kept = presses.newest(10**6)
+
+    assert (len(kept), kept[-1].press_no, presses.newest(0)) == (KEPT_MAX, KEPT_MAX + 9, [])
+
+
+# --- state directory -------------------------------------------------------------------------------------------------
+
+CLOCK_S = 1_800_000_000.0
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateDir]:
+    made = StateDir(tmp_path / "state")
+    yield made
+    made.close()
+
+
+def test_the_first_start_counts_from_the_clock_and_each_later_one_higher(state: StateDir) -> None:
+    numbers = [state.boot(CLOCK_S - 1000 * n).number for n in range(4)]
+
+    assert numbers == [int(CLOCK_S) + n for n in range(4)]
+
+
+@pytest.mark.parametrize("name", [COUNTER, SECOND])
+@pytest.mark.parametrize("damage", [b"", b"\0" * 16, b"-5", b"1e9", b"9" * 40, None])
+def test_one_lost_or_torn_file_is_made_good_by_the_other(state: StateDir, name: str, damage: bytes | None) -> None:
+    before = state.boot(CLOCK_S)
+    path = state.path / name
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+
+    after = state.boot(0.0)
+
+    assert (after.number, after.problem) == (before.number + 1, "")
+    assert path.read_text().strip() == str(after.number)
+
+
+def test_with_both_files_damaged_it_still_rises_and_says_so(state: StateDir) -> None:
+    before = [state.boot(CLOCK_S).number for _ in range(5)][-1]
+    for name in (COUNTER, SECOND):
+        (state.path / name).write_bytes(b"\xff\xff")
+
+    after = state.boot(CLOCK_S + 60)
+
+    assert after.number > before
+    assert "unreadable" in after.problem and "check the disk" in after.problem
+
+
+def test_a_directory_that_cannot_be_written_still_rises_and_says_so(
+    state: StateDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state.boot(CLOCK_S).number
+
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    numbers = [state.boot(CLOCK_S + 60 * n) for n in (1, 2, 3)]
+
+    assert before < numbers[0].number < numbers[1].number < numbers[2].number
+    assert "No space left" in numbers[0].problem
+
+
+@given(st.lists(st.sampled_from(["start", "lose boot", "lose bak", "tear boot", "tear bak"]), max_size=12))
+def test_whatever_single_file_is_lost_between_starts_the_counter_never_goes_back(steps: list[str]) -> None:
+
+    with tempfile.TemporaryDirectory() as folder:
+        state = StateDir(Path(folder))
+        last = state.boot(CLOCK_S).number
+        damaged = False
+        for step in steps:
+            name = COUNTER if step.endswith("boot") else SECOND
+            if step == "start":
+                now = state.boot(0.0).number
+                assert now == last + 1
+                last, damaged = now, False
+            elif not damaged:
+                damaged = True
+                (state.path / name).write_bytes(b"" if step.startswith("tear") else b"x")
+        state.close()
+
+
+def test_the_generation_is_the_enrolments_and_0_without_one(state: StateDir) -> None:
+    before = state.boot(CLOCK_S).generation
+    (state.path / GENERATION).write_text("4\n")
+
+    assert (before, state.boot(CLOCK_S).generation) == (0, 4)
+
+
+def test_a_directory_in_use_is_refused(state: StateDir) -> None:
+    with pytest.raises(StateError, match="another ptt-gateway runs"):
+        StateDir(state.path)
+
+
+def test_a_directory_that_cannot_be_made_says_how_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StateError, match=r"set \[state\] dir"):
+        StateDir(tmp_path / "file" / "state")
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+LEAST = """
+[vehicle]
+user = "car-1"
+name = "1호차"
+region = "seoul"
+office = "hq"
+[pins]
+factory = "lgpio"
+"""
+
+
+def settings_of(text: str = LEAST) -> GatewaySettings:
+    return parse(text, GatewaySettings, "gateway.toml")
+
+
+def test_the_example_configuration_is_good_and_its_comments_name_every_setting() -> None:
+    example = Path(__file__).parents[2] / "systemd/gateway.toml.example"
+    shown = example.read_text("utf-8")
+
+    settings = read(example, {})
+
+    assert settings.vehicle.user == "car-1"
+    for table in (settings.vehicle, settings.broker, settings.audio, settings.state, settings.log):
+        fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "password"}
+        assert {name for name in fields if f"{name} = " not in shown} == set()
+
+
+def test_the_commented_defaults_of_the_example_are_the_defaults() -> None:
+    example = (Path(__file__).parents[2] / "systemd/gateway.toml.example").read_text("utf-8")
+    skipped = ("device_info", "pins_socket", "board_file", "username", "tls_", "dir", "status_socket", "capture_start")
+    lines = [
+        line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line
+        for line in example.splitlines()
+        if not any(line.startswith(f"#{name}") for name in skipped)
+    ]
+
+    full = settings_of("\n".join(lines))
+
+    assert full == settings_of("\n".join(line for line in example.splitlines() if not line.startswith("#")))
+
+
+def test_the_worker_is_given_the_same_broker_over_a_connection_of_its_own() -> None:
+    text = (
+        LEAST + '[broker]\nhost = "h"\nport = 8883\ntls = true\nusername = "u"\npassword = "p"\n[log]\nlevel = "debug"'
+    )
+
+    settings = settings_of(text)
+    worker = settings.worker()
+
+    assert (worker.mqtt.host, worker.mqtt.port, worker.mqtt.tls, worker.mqtt.password) == ("h", 8883, True, "p")
+    assert worker.mqtt.client_id == "ptt-seoul-hq-car-1-voice" != settings.vehicle.client_id
+    assert worker.log_level == "DEBUG"
+
+
+def test_the_longest_ids_still_fit_the_workers_settings() -> None:
+    settings = settings_of(LEAST.replace("car-1", "c" * 32).replace("seoul", "s" * 32).replace("hq", "h" * 32))
+
+    assert len(encode_settings(settings.worker())) < 4096
+
+
+def test_the_password_comes_from_systemds_credential(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(LEAST + '[broker]\nusername = "car-1"\n', "utf-8")
+    (tmp_path / "mqtt-password").write_text("hush\n")
+    (tmp_path / "mqtt-password").chmod(0o400)
+
+    settings = read(config, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    without = read(config, {})
+
+    assert settings.broker.password is not None and settings.broker.password.reveal() == "hush"
+    assert "hush" not in repr(settings)
+    assert without.broker.password is None
+
+
+def test_a_wrong_board_file_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    board, config = tmp_path / "board.toml", tmp_path / "gateway.toml"
+    board.write_text("[pins]\nptt = 2\n")
+    config.write_text(LEAST + f'board_file = "{board}"\n', "utf-8")
+
+    with pytest.raises(SettingsError, match="I2C"):
+        read(config, {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "state_dir", "socket"),
+    [
+        ({}, "/var/lib/ptt-gateway", "/var/lib/ptt-gateway/status.sock"),
+        (
+            {"STATE_DIRECTORY": "/s:/other", "RUNTIME_DIRECTORY": "/r:/other"},
+            "/s",
+            "/r/status.sock",
+        ),
+    ],
+)
+def test_directories_are_systemds_unless_configured(environ: dict[str, str], state_dir: str, socket: str) -> None:
+    settings = settings_of()
+    fixed = settings_of(LEAST + '[state]\ndir = "/d"\nstatus_socket = "/x.sock"')
+
+    assert (str(settings.state_dir(environ)), str(settings.status_socket(environ))) == (state_dir, socket)
+    assert (str(fixed.state_dir(environ)), str(fixed.status_socket(environ))) == ("/d", "/x.sock")
+
+
+def test_a_persons_command_looks_where_the_unit_keeps_its_socket() -> None:
+    assert [str(path) for path in settings_of().status_sockets({})] == [
+        "/run/ptt-gateway/status.sock",
+        "/var/lib/ptt-gateway/status.sock",
+    ]
+
+
+# --- texts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lang", "environ", "texts"),
+    [
+        (None, {}, EN),
+        (None, {"LANG": "ko_KR.UTF-8"}, KO),
+        (None, {"LANG": "ko_KR.UTF-8", "LC_ALL": "C"}, EN),
+        ("ko", {"LANG": "C"}, KO),
+    ],
+)
+def test_the_language_is_the_options_else_the_locales(lang: str | None, environ: dict[str, str], texts: object) -> None:
+    assert pick(lang, environ) is texts
+
+
+def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
+    status: dict[str, Any] = {
+        "user": "car-1",
+        "name": "one",
+        "office": "seoul/hq",
+        "pins": "virtual",
+        "version": "1",
+        "pid": 7,
+        "uptime_s": 75.0,
+        "broker": "h:1883",
+        "link": {"up": False, "reason": "refused"},
+        "session": {"active": True, "event_id": "e-1", "burst": 4, "current_speaker": "car-2"},
+        "device": {
+            "floor": "U: has no permission",
+            "keyed": True,
+            "voice": {"worker": "ok", "link": True, "capture": False, "playback": True, "buffer_ms": 0},
+        },
+        "sound_devices": [{"device": "capture", "ok": False, "detail": "unplugged"}],
+        "counters": {"malformed": 2, "unsent": 0},
+        "presses": [
+            {
+                "press_no": 3,
+                "edge_at": 1.0,
+                "sent_at": 1.0004,
+                "handled_at": None,
+                "told_at": 1.01,
+                "answer": "denied",
+                "last": "denied",
+            }
+        ],
+    }
+
+    lines = "\n".join(render(status, EN))
+
+    for said in ("DOWN (h:1883): refused", "burst 4: car-2", "keyed", "capture: unplugged", "malformed 2"):
+        assert said in lines
+    assert "#3 denied: sent 0.4, told 10.0" in lines
+    assert "unsent" not in lines

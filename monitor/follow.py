@@ -20,17 +20,18 @@ from service.mqtt import (
     Connected,
     DialFailed,
     Disconnected,
+    Filter,
     LinkEvent,
     MqttLink,
     Received,
     Subscribed,
 )
 
-WATCHED = (Kind.SESSION, Kind.PRESENCE, Kind.ROSTER, Kind.EVENTS, Kind.ALERT)
+WATCHED = (Kind.SESSION, Kind.PRESENCE, Kind.ROSTER, Kind.EVENTS, Kind.ALERT, Kind.DEVICE_STATE)
 QUIET_S = 0.25
-"""After the last retained message nothing came for so long: they are taken for complete."""
-COMPLETE_S_MAX = 3.0
-"""So long after subscribing they are taken for complete anyway."""
+"""After the last retained message nothing came for so long: the broker is asked whether that was all."""
+SILENT_S_MAX = 15.0
+"""A broker that neither sends anything nor answers for so long, before all has come, is hung up on."""
 RETRY_S_MIN = 0.5
 RETRY_S_MAX = 15.0
 
@@ -46,6 +47,11 @@ class Follower:
     """A model kept true. `on_change` hears every change; `on_link` that the link or the completeness changed.
 
     `complete` is true once the broker's retained messages are all in. Dials again for ever, with back-off.
+
+    How that is known, however slow the line: after a moment of quiet one filter is subscribed to once more, without
+    its retained messages. The broker handles what we send in order, our acknowledgements first, and these make it send
+    what it still holds back; so when no retained message comes before its answer, there is none left. A read-only
+    account can ask that.
     """
 
     def __init__(
@@ -67,8 +73,8 @@ class Follower:
         self._link = MqttLink(loop, settings, self._on_event)
         self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX, random.Random())
         self._client_id = f"watch-{os.getpid()}-{secrets.token_hex(4)}"
-        self._quiet: Timer | None = None
-        self._complete_by_s = 0.0
+        self._timer: Timer | None = None
+        self._question: int | None = None
 
     def start(self) -> None:
         """Dial for the first time."""
@@ -84,12 +90,15 @@ class Follower:
             case Connected():
                 self.model.linked(now)
                 self._link.subscribe(self._filters)
+                self._await_answer(now)
                 self._on_link()
             case Subscribed(ok=False):
                 self._link.drop(f"the broker refuses to tell: {event.detail}")
+            case Subscribed() if event.mid == self._question:
+                self._now_complete()
             case Subscribed():
-                self._complete_by_s = now + COMPLETE_S_MAX
-                self._await_quiet(now)
+                if self._question is None and not self.complete:
+                    self._await_quiet(now)
             case Received():
                 if event.retain and not self.complete:
                     self._await_quiet(now)
@@ -107,12 +116,28 @@ class Follower:
             self._on_change(change)
 
     def _await_quiet(self, now: float) -> None:
-        if self._quiet is not None:
-            self._quiet.cancel()
-        if self._complete_by_s:  # before SUBACK nothing is awaited
-            self._quiet = self._loop.call_at(min(now + QUIET_S, self._complete_by_s), self._now_complete)
+        self._question = None  # whatever is answered to it, that was not all
+        self._set_timer(now + QUIET_S, self._ask)
+
+    def _ask(self) -> None:
+        name, qos = self._filters[0]
+        self._question = self._link.subscribe([Filter(name, qos, retain_handling=2)])
+        self._await_answer(time.monotonic())
+
+    def _await_answer(self, now: float) -> None:
+        self._set_timer(now + SILENT_S_MAX, lambda: self._link.drop("the broker does not tell what it retains"))
+
+    def _set_timer(self, when_s: float, fn: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_at(when_s, fn)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _now_complete(self) -> None:
+        self._stop_timer()
+        self._question = None
         self.complete = True
         self.failures = 0
         self._backoff.reset()
@@ -121,11 +146,10 @@ class Follower:
         self._on_link()
 
     def _lost(self, reason: str, now: float) -> None:
-        if self._quiet is not None:
-            self._quiet.cancel()
+        self._stop_timer()
+        self._question = None
         self.complete = False
         self.failures += 1
-        self._complete_by_s = 0.0
         self.model.unlinked(reason, now)
         self._loop.call_at(now + self._backoff.next_delay(), self.start)
         self._on_link()

@@ -7,7 +7,7 @@ messages count whatever their order, and what it no longer retains is forgotten 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sized
 
 from msgspec import Struct, field
 
@@ -15,7 +15,7 @@ from monitor.bursts import Burst, Bursts
 from monitor.text import clean
 from protocol.codec import Malformed, decode
 from protocol.ids import OfficeId
-from protocol.messages import Alert, Event, Message, Presence, PresenceState, Roster, Session
+from protocol.messages import Alert, DeviceState, Event, Message, Presence, PresenceState, Roster, Session
 from protocol.topics import BadTopic, Kind, Topic, parse
 
 OFFICES_MAX = 1000
@@ -23,8 +23,6 @@ MEMBERS_MAX = 2000
 ALERTS_MAX = 500
 EVENTS_KEPT_MAX = 1000
 """Bounds per fleet, office, office and office; what exceeds them is dropped and counted as bad."""
-
-T = TypeVar("T")
 
 
 class Kept(Struct):
@@ -56,6 +54,12 @@ class Raised(Kept):
     alert: Alert
 
 
+class Device(Kept):
+    """What a member's device says it is doing; `since_s` is when it last said so."""
+
+    state: DeviceState
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """One thing that changed, in the order it did; `message` is None where a retained topic was cleared."""
 
@@ -76,6 +80,7 @@ class Office(Struct):
     roster_link_no: int = 0
     members: dict[str, Member] = {}
     alerts: dict[tuple[str, str], Raised] = {}
+    devices: dict[str, Device] = {}
     bursts: Bursts = field(default_factory=Bursts)
     event_nos: dict[int, None] = {}
 
@@ -85,7 +90,7 @@ class Office(Struct):
 
     def known(self) -> bool:
         """Whether there is anything to show of it."""
-        retained = self.floor is not None or self.roster is not None or self.members or self.alerts
+        retained = self.floor is not None or self.roster is not None or self.members or self.alerts or self.devices
         return bool(retained or self.bursts.newest(1))
 
     def burst(self) -> Burst | None:
@@ -135,6 +140,9 @@ class Model:
             for user, item in [k for k, a in office.alerts.items() if a.link_no != self._link_no]:
                 del office.alerts[user, item]
                 gone.append(Change(kind="alert", office=office.id, user=user, item=item))
+            for user in [u for u, d in office.devices.items() if d.link_no != self._link_no]:
+                del office.devices[user]
+                gone.append(Change(kind="device_state", office=office.id, user=user))
             if office.floor is not None and office.floor.link_no != self._link_no:
                 office.floor = None
                 gone.append(Change(kind="session", office=office.id))
@@ -176,6 +184,8 @@ class Model:
                 office.roster, office.roster_link_no = message, self._link_no
             case Kind.ALERT, Alert() | None:
                 changed = self._alert(office, (place.user, place.item), message, retained, now)
+            case Kind.DEVICE_STATE, DeviceState() | None:
+                changed = self._device(office, place.user, message, retained, now)
             case Kind.EVENTS, Event():
                 changed = self._event(office, message, now)
             case _:
@@ -231,6 +241,15 @@ class Model:
         office.alerts[key] = Raised(self._link_no, since_s, exact, new)
         return old is None or old.alert != new
 
+    def _device(self, office: Office, user: str, new: DeviceState | None, retained: bool, now: float) -> bool:
+        old = office.devices.get(user)
+        if new is None:
+            return office.devices.pop(user, None) is not None
+        if old is None:
+            _bound(office.devices, MEMBERS_MAX, "devices")
+        office.devices[user] = Device(self._link_no, now, not retained, new)
+        return old is None or old.state != new
+
     def _event(self, office: Office, event: Event, now: float) -> bool:
         if event.no in office.event_nos:
             return False
@@ -241,6 +260,6 @@ class Model:
         return True
 
 
-def _bound(held: dict[T, object] | dict[T, Office] | dict[T, Member] | dict[T, Raised], limit: int, what: str) -> None:
+def _bound(held: Sized, limit: int, what: str) -> None:
     if len(held) >= limit:
         raise Malformed(f"more than {limit} {what}")

@@ -62,7 +62,8 @@ def once(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) ->
 def json_lines(settings: BrokerSettings, offices: Sequence[OfficeId]) -> int:
     """Write every change as one JSON object a line, for ever; ends quietly when nobody reads any more.
 
-    `kind` is session, presence, roster, alert, events, bad or link; `message` is null where a topic was cleared.
+    `kind` is session, presence, roster, alert, device_state, events, bad or link; `message` is null where a topic was
+    cleared.
     """
     with _looping() as loop:
 

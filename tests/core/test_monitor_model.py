@@ -12,6 +12,7 @@ from protocol import codec
 from protocol.ids import OfficeId
 from protocol.messages import (
     Alert,
+    DeviceState,
     Ended,
     Event,
     EventType,
@@ -21,6 +22,7 @@ from protocol.messages import (
     Roster,
     Session,
     Severity,
+    VoiceHealth,
 )
 from protocol.topics import Kind, topic
 
@@ -182,6 +184,20 @@ def test_an_alert_appears_and_is_gone_when_it_is_cured(feed):
     assert feed.office.alerts == {}
 
 
+def test_what_a_device_does_is_known_until_it_is_cleared_and_told_only_when_it_changes(feed):
+    # given
+    idle = DeviceState(floor="U: has no permission", keyed=False, voice=VoiceHealth())
+    talks = DeviceState(floor="U: has permission", keyed=True, voice=VoiceHealth())
+    # when
+    told = [feed.say(state, Kind.DEVICE_STATE, "car-1", at_s=at) for at, state in enumerate([idle, idle, talks])]
+    known = feed.office.devices["car-1"].state
+    cleared = feed.say(None, Kind.DEVICE_STATE, "car-1")
+    # then
+    assert [len(changes) for changes in told] == [1, 0, 1]
+    assert (told[0][0].kind, told[0][0].user, known) == ("device_state", "car-1", talks)
+    assert (len(cleared), feed.office.devices) == (1, {})
+
+
 def test_only_what_changes_something_is_a_change(feed):
     first = feed.say(session(5), Kind.SESSION)
     same, older = feed.say(session(5), Kind.SESSION), feed.say(session(4), Kind.SESSION)
@@ -197,7 +213,8 @@ def test_after_a_reconnect_the_brokers_word_counts_and_what_it_forgot_is_forgott
     alert = Alert(alert="hot", severity=Severity.WARNING, what="hot", mend="cool it", since=1)
     feed.say(alert, Kind.ALERT, "car-1", "hot")
     feed.say(Roster(participants=0, members=()), Kind.ROSTER)
-    # when the link comes back and the broker has an older session, one member, no alert, no roster
+    feed.say(DeviceState(floor="U: queued", keyed=True, voice=VoiceHealth()), Kind.DEVICE_STATE, "car-1")
+    # when the link comes back and the broker has an older session, one member, no alert, no roster, no device
     feed.model.unlinked("gone", 1.0)
     feed.model.linked(2.0)
     feed.say(session(7), Kind.SESSION, retained=True)
@@ -206,8 +223,8 @@ def test_after_a_reconnect_the_brokers_word_counts_and_what_it_forgot_is_forgott
     # then
     assert feed.office.floor.session.rev == 7
     assert {user: m.presence.state for user, m in feed.office.members.items()} == {"car-2": PresenceState.LOST}
-    assert (feed.office.alerts, feed.office.roster) == ({}, None)
-    assert sorted(change.kind for change in gone) == ["alert", "presence", "roster"]
+    assert (feed.office.alerts, feed.office.roster, feed.office.devices) == ({}, None, {})
+    assert sorted(change.kind for change in gone) == ["alert", "device_state", "presence", "roster"]
 
 
 def test_the_link_says_since_when_it_is_down_however_often_dialling_fails(feed):
@@ -226,8 +243,9 @@ def test_a_message_on_another_kinds_topic_is_bad(feed):
 def test_memory_is_bounded_whatever_is_published(feed):
     for number in range(MEMBERS_MAX + 2):
         feed.say(presence(1, 1), Kind.PRESENCE, f"car-{number}")
+        feed.say(DeviceState(floor="", keyed=False, voice=VoiceHealth()), Kind.DEVICE_STATE, f"car-{number}")
     for number in range(1, EVENTS_KEPT_MAX + 3):
         feed.say(event(number, EventType.SPEAKER_CHANGED, user="car-1", burst=number), Kind.EVENTS)
-    assert (len(feed.office.members), feed.model.bad) == (MEMBERS_MAX, 2)
+    assert (len(feed.office.members), len(feed.office.devices), feed.model.bad) == (MEMBERS_MAX, MEMBERS_MAX, 4)
     assert len(feed.office.event_nos) == EVENTS_KEPT_MAX
     assert len(feed.office.bursts.newest(10_000)) == 50

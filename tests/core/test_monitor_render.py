@@ -16,6 +16,7 @@ from protocol import codec
 from protocol.ids import OfficeId, ordered_number
 from protocol.messages import (
     Alert,
+    DeviceState,
     Ended,
     Event,
     EventType,
@@ -26,6 +27,7 @@ from protocol.messages import (
     RosterMember,
     Session,
     Severity,
+    VoiceHealth,
 )
 from protocol.topics import Kind, topic
 
@@ -116,6 +118,41 @@ def test_an_office_at_work_is_shown_to_the_letter_in_korean():
         "  1.42       22:13:27.5          김민수 (car-1)               진행 중  긴급\n"
         "  1.41       22:13:22.0    4.2s  Lee (car-2)                  끝맺음"
     )
+
+
+def with_device(user: str, **state) -> Model:
+    model = office_at_work()
+    said = DeviceState(**{"floor": "U: has no permission", "keyed": False, "voice": VoiceHealth(), **state})
+    model.apply(topic(OFFICE, Kind.DEVICE_STATE, user), codec.encode(said), True, 109.0, NOON_MS)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({}, "Pi 4"),
+        ({"keyed": True}, "keyed  Pi 4"),
+        ({"floor": "U: has permission", "keyed": True}, "has the floor  keyed  Pi 4"),
+        ({"floor": "U: some other state"}, "U: some other state  Pi 4"),
+        ({"floor": "bad"}, "bad  Pi 4"),
+        ({"voice": VoiceHealth(worker="down", capture=False, link=False)}, "VOICE down  Pi 4"),
+        ({"voice": VoiceHealth(capture=False, playback=False)}, "NO MICROPHONE  NO SPEAKER  Pi 4"),
+        ({"voice": VoiceHealth(link=False), "keyed": True}, "NO VOICE LINK  keyed  Pi 4"),
+    ],
+)
+def test_a_member_says_what_its_device_does_and_lacks(state, told):
+    row = next(line for line in text(with_device("car-2", **state)).splitlines() if line.startswith("  car-2"))
+    assert row == f"  car-2             Lee               online    -            9.0s  {told}"
+
+
+def test_a_member_that_is_gone_says_nothing_of_its_device():
+    row = next(line for line in text(with_device("car-3", keyed=True)).splitlines() if line.startswith("  car-3"))
+    assert row.endswith("lost      -            9.0s  Pi 4")
+
+
+def test_a_member_without_voice_stands_out():
+    rows = lines(with_device("car-2", voice=VoiceHealth(capture=False)), colour=True)
+    assert next(row for row in rows if "car-2  " in row).startswith("\x1b[33m")
 
 
 def test_without_a_connection_it_says_so_says_why_and_shows_all_the_rest_grey_and_frozen():

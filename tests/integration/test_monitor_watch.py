@@ -17,6 +17,8 @@ import time
 
 import pytest
 
+from monitor import follow
+from monitor.follow import QUIET_S
 from protocol import codec
 from protocol.ids import OfficeId
 from protocol.messages import Alert, Presence, PresenceState, Session, Severity
@@ -25,6 +27,7 @@ from service.loop import Loop
 from service.mqtt import BrokerSettings, MqttLink
 from tests.support.broker import Broker, free_port
 from tests.support.procs import ROOT, Daemons, eventually
+from tests.support.proxy import Proxy
 
 OFFICE = OfficeId("seoul", "north")
 OTHER = OfficeId("busan", "south")
@@ -96,6 +99,47 @@ def test_a_snapshot_shows_what_is_retained_and_exits_with_0(broker):
 def test_a_snapshot_of_an_empty_broker_says_that_nothing_is_known(broker):
     done = watch("--broker", f"127.0.0.1:{broker.port}", "--all", "--once")
     assert (done.returncode, "nothing is known of any office yet" in done.stdout) == (0, True)
+
+
+def test_a_snapshot_over_a_slow_line_is_whole_though_the_line_is_quiet_in_between(broker):
+    # given more members than the broker sends unacknowledged, and a line on which an acknowledgement takes long
+    members = [f"car-{number}" for number in range(1, 1501)]
+    lines = [(OFFICE, Kind.PRESENCE, (user,), presence(user), True) for user in members]
+    for first in range(0, len(lines), 500):
+        publish(broker.port, *lines[first : first + 500])
+    with Proxy(broker.port) as proxy:
+        proxy.delay_s = 2 * QUIET_S
+        # when
+        done = watch("--broker", f"127.0.0.1:{proxy.port}", "--office", str(OFFICE), "--once")
+    # then
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "online 1500/1500" in done.stdout
+
+
+def test_a_broker_that_never_says_what_it_retains_is_given_up(broker, monkeypatch):
+    # given a line that goes dead once the connection is greeted, and a monitor of little patience
+    monkeypatch.setattr(follow, "SILENT_S_MAX", 0.3)
+    loop = Loop()
+    with Proxy(broker.port) as proxy:
+        settings = BrokerSettings(host="127.0.0.1", port=proxy.port)
+        reasons = []
+
+        def on_link() -> None:
+            if follower.model.link.up:
+                proxy.stall()
+            if follower.failures:
+                reasons.append(follower.model.link.reason)
+                loop.stop()
+
+        follower = follow.Follower(loop, settings, [OFFICE], lambda _change: None, on_link)
+        # when
+        follower.start()
+        loop.call_at(time.monotonic() + 5.0, loop.stop)
+        loop.run(lambda _now: None)
+    # then
+    assert reasons == ["the broker does not tell what it retains"]
+    assert not follower.complete
+    loop.close()
 
 
 def test_a_snapshot_without_a_broker_exits_with_1_and_says_why():

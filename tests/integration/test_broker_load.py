@@ -129,11 +129,11 @@ def test_readers_that_stand_still_meanwhile_miss_nothing_when_all_members_come_b
         # then each reader hears all of it, and each member's presences in order
         wanted = {server: 4 * MEMBERS, monitor: (3 + len(KNOWN)) * MEMBERS}
         turn(loop, lambda: all(reader.count() >= count for reader, count in wanted.items()), fails=False)
-        presences = dict.fromkeys(USERS, [b"before", b"online", b"will"])
+        presences = {user: [b"before", b"online", b"will"] for user in USERS}
         assert {reader: reader.count() for reader in wanted} == wanted
         assert [reader.heard(Kind.PRESENCE) == presences for reader in wanted] == [True, True]
-        assert server.heard(Kind.HEARTBEAT) == dict.fromkeys(USERS, [b"beat"])
-        assert monitor.heard(Kind.ALERT) == dict.fromkeys(USERS, [b""] * len(KNOWN))
+        assert server.heard(Kind.HEARTBEAT) == {user: [b"beat"] for user in USERS}
+        assert monitor.heard(Kind.ALERT) == {user: [b""] * len(KNOWN) for user in USERS}
         for reader in wanted:
             assert reader.link.close()
         office.sock.close()

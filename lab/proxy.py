@@ -17,6 +17,9 @@ BUFFER_BYTES_MAX = 1 << 20
 """What one direction holds; beyond it the sender is no longer read, and feels it as TCP lets it feel."""
 CHUNK_BYTES = 65536
 _ORDER_S = 5.0
+# struct tcp_info of linux/tcp.h: tcpi_bytes_received, then tcpi_segs_out and tcpi_segs_in.
+_TCP_INFO_BYTES = 144
+_BYTES_RECEIVED_AT = 128
 
 
 class _Flow:
@@ -65,6 +68,23 @@ class Proxy:
     def connections(self) -> int:
         """How many connections are open through it."""
         return len(self._flows) // 2
+
+    def sent(self) -> tuple[int, int]:
+        """Bytes and TCP segments that the clients of the open connections have sent, by the kernel's own count.
+
+        Segments are all there were on the line, acknowledgements too.
+        """
+        found = (0, 0)
+
+        def count() -> None:
+            nonlocal found
+            near = [sock for sock in self._flows if sock.getsockname()[1] == self.port]
+            infos = [sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES) for sock in near]
+            pairs = [struct.unpack_from("=Q4xI", info, _BYTES_RECEIVED_AT) for info in infos]
+            found = (sum(octets for octets, _ in pairs), sum(segments for _, segments in pairs))
+
+        self._order(count)
+        return found
 
     def stall(self) -> None:
         """A black hole: sockets stay open, new ones are accepted, nothing passes in either direction."""

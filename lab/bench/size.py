@@ -1,0 +1,38 @@
+"""How much is measured: the whole, or just enough to see that it works."""
+
+from msgspec import Struct
+
+
+class Size(Struct, frozen=True, kw_only=True):
+    """Counts and durations of a run."""
+
+    presses: int = 2000
+    opening_presses: int = 200
+    starts: int = 7
+    talk_s: float = 3.0
+    """Each vehicle speaks so long before memory is looked at: codec, buffers and cues are in use by then."""
+    settle_s: float = 3.0
+    """Rest before memory and idle CPU are looked at."""
+    idle_s: float = 30.0
+    rounds: int = 3
+    """New starts of every program for mouth to ear."""
+    marks: int = 20
+    """Chirps in each round and program."""
+    quiet_s: float = 1.5
+    """From the first sound of a burst to the first chirp: cues and the start of the burst are over."""
+    stalls: bool = True
+
+
+FULL = Size()
+SHORT = Size(
+    presses=6,
+    opening_presses=2,
+    starts=1,
+    talk_s=0.3,
+    settle_s=0.2,
+    idle_s=0.5,
+    rounds=1,
+    marks=3,
+    quiet_s=0.2,
+    stalls=False,
+)

@@ -1,0 +1,103 @@
+"""`ptt-lab demo | press | release | levels | watch | bench`.
+
+Exit status: 0 good, 1 something did not happen as it must, 2 wrong use, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw.board import INPUTS
+from hw.errors import HardwareError
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+LANGS = ("ko", "en")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["bench"]:  # its arguments are its own
+        from lab.bench.run import main as bench
+
+        return int(bench(given[1:]))
+    options = _parser().parse_args(given)
+    try:
+        return int(options.run(options))
+    except HardwareError as error:
+        print(f"ptt-lab: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's own flush is quiet
+        return EXIT_FAILED
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from lab.demo import live, run
+    from lab.demo.texts import language
+
+    lang = options.lang or language(os.environ)
+    if options.live:
+        return live.main(options.out, options.say, lang)
+    return run.main(options.out, options.say, lang)
+
+
+def _pins(options: argparse.Namespace) -> int:
+    from lab import press
+
+    match options.command:
+        case "press":
+            return press.press(options.socket, options.signal, options.hold)
+        case "release":
+            return press.release(options.socket, options.signal)
+        case "levels":
+            return press.levels(options.socket)
+        case _:
+            return press.watch(options.socket, options.seconds)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ptt-lab", description="Virtual vehicles: a demo, a finger, benchmarks.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
+
+    demo = commands.add_parser("demo", help="three vehicles, one office, one story, measured", allow_abbrev=False)
+    demo.set_defaults(run=_demo)
+    demo.add_argument("--out", type=Path, default=Path("build/demo"), metavar="DIR", help="default: %(default)s")
+    demo.add_argument("--say", type=Path, metavar="WAV", help="car-1 says this recording")
+    demo.add_argument("--live", action="store_true", help="leave it running, and print what to press, watch and kill")
+    demo.add_argument("--lang", choices=LANGS, help="language of the timeline (default: LANG)")
+
+    def pins(name: str, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        made.set_defaults(run=_pins)
+        made.add_argument("socket", type=Path, metavar="SOCKET", help="pins_socket of a vehicle with virtual pins")
+        return made
+
+    for name, text in (("press", "press a button and keep it down"), ("release", "let a button go")):
+        command = pins(name, text)
+        command.add_argument("--signal", choices=INPUTS, default="ptt", help="which input (default: %(default)s)")
+        if name == "press":
+            command.add_argument("--hold", type=_seconds, metavar="SECONDS", help="let go after so long")
+    pins("levels", "show every pin's level")
+    pins("watch", "show every change of an output").add_argument(
+        "--seconds", type=_seconds, metavar="SECONDS", help="end after so long (default: when interrupted)"
+    )
+    commands.add_parser("bench", help="every benchmark; `ptt-lab bench --help`", add_help=False)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.02 <= value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r}: give seconds, 0.02 to 86400")
+    return value

@@ -1,0 +1,127 @@
+"""`ptt-lab demo`: plays the story, measures it, leaves the files, and says whether it was as it must be."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from gateway.status_client import Unreachable
+from hw.errors import HardwareError
+from lab.broker import BrokerFailed
+from lab.demo.report import Report, machine
+from lab.demo.script import NAMES, Script
+from lab.demo.speech import NoSpeech
+from lab.demo.story import Outcome, Story
+from lab.demo.tape import Microphone, TooLate, recordings
+from lab.demo.texts import Texts
+from lab.demo.timeline import Timeline
+from lab.demo.verdict import Check, Verdict, judge
+from lab.demo.world import DemoFailed, World
+from lab.measure.sound import BadSound, Recording
+
+TAPE_S = 300.0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(out: Path, say: Path | None, lang: str) -> int:
+    """Run the demo; gives the exit status: 0 as it must be, 1 not, 2 wrong use, 130 interrupted."""
+    began_s = time.monotonic()
+    texts = Texts(lang)
+    try:
+        script = Script(say)
+        make_room(out)
+    except (BadSound, NoSpeech, OSError) as error:
+        print(f"ptt-lab: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    timeline = Timeline(texts)
+    try:
+        with interruptible():
+            report = _play(out, script, timeline, texts, began_s)
+    except KeyboardInterrupt:
+        timeline.close()
+        print(texts.line("stopped"), file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return _say(report, out, texts)
+
+
+def make_room(out: Path) -> None:
+    """Make the folder, and remove what an earlier demo left in it; nothing else is touched. Raises OSError."""
+    out.mkdir(parents=True, exist_ok=True)
+    for pattern in ("said-*.wav", "heard-*.wav", "report.json", "timeline.png"):
+        for old in out.glob(pattern):
+            old.unlink()
+    shutil.rmtree(out / "logs", ignore_errors=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end us as Ctrl-C does: by way of everything that has to be cleaned up."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: float) -> Report:
+    problem = ""
+    outcome, verdict = Outcome(), Verdict(checks=(), hearings=(), search={})
+    mouths: dict[str, Recording] = {}
+    ears: dict[str, Recording] = {}
+    facts = machine()
+    with World(out / "logs", NAMES, loop=False, cues_percent=0, lang="ko") as world:
+        try:
+            with ExitStack() as stack:
+                tapes = {user: Microphone(car.tape, TAPE_S) for user, car in world.cars.items()}
+                world.start()
+                timeline.add(time.monotonic(), "-", "starting", port=world.broker.port, cars=len(NAMES))
+                story = Story(world, script, timeline, stack)
+                outcome = story.outcome
+                story.prepare()
+                story.play(tapes)
+        except (DemoFailed, TooLate, BrokerFailed, HardwareError, Unreachable, OSError) as error:
+            problem = str(error)
+        timeline.close()
+        world.stop()
+        if not problem:
+            for user, car in world.cars.items():
+                mouths[user], ears[user] = recordings(car.tape, car.played)
+            verdict = judge(outcome, mouths, ears, out)
+    report = Report(timeline, outcome, verdict, problem, facts, time.monotonic() - began_s)
+    if mouths:
+        from lab.demo.picture import draw
+
+        draw(out / "timeline.png", report, mouths, ears, texts)
+    report.write(out / "report.json")
+    if report.passed:
+        shutil.rmtree(out / "logs", ignore_errors=True)
+    return report
+
+
+def _say(report: Report, out: Path, texts: Texts) -> int:
+    print()
+    for check in report.checks:
+        print(f"  {texts.line('ok' if check.ok else 'FAILED'):6} {check.name}\n         {check.detail}")
+    print()
+    failed: list[Check] = [check for check in report.checks if not check.ok]
+    if not failed:
+        print(texts.line("passed", count=len(report.checks), seconds=report.lasted_s, folder=out))
+        return 0
+    print(texts.line("failed", count=len(failed)), file=sys.stderr)
+    for check in failed:
+        print(f"  - {check.name}: {check.detail}", file=sys.stderr)
+    print(texts.line("logs", folder=out / "logs"), file=sys.stderr)
+    return EXIT_FAILED

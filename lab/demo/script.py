@@ -1,0 +1,44 @@
+"""Who is in the story, and what is said."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from lab.demo.speech import Voice, recording, speak
+from lab.measure.sound import Sound
+
+NAMES: Final = {"car-1": "1호차", "car-2": "2호차", "car-3": "3호차"}
+PARTS: Final = {
+    "first": (Voice("ko", 175, 45), "본부, 1호차입니다. 시청 앞 사고로 길이 막힙니다."),
+    "refused": (Voice("ko+m4", 195, 42), "잠깐만요, 저는 주유소에 들렀다 갑니다."),
+    "answer": (Voice("ko+f3", 180, 60), "1호차, 잘 들었습니다. 우회하겠습니다."),
+    "killed": (Voice("ko+f3", 180, 60), "2호차입니다. 지금 한강 다리를 건너고 있습니다. 곧 도착합니다."),
+    "last": (Voice("ko+m4", 170, 30), "3호차입니다. 2호차 피티티가 끊겼습니다."),
+}
+"""Each with its voice. No two talks share their very waveform, as no two of a person's do: see lab.measure.search."""
+SAY_S_MAX: Final = 25.0
+"""The office's talk limit is 30 s."""
+
+
+class Script:
+    """The sentences as sound. Raises NoSpeech, and BadSound for a recording that will not do."""
+
+    def __init__(self, say: Path | None = None) -> None:
+        own = None if say is None else recording(say, SAY_S_MAX)
+        with ThreadPoolExecutor(4) as pool:
+            spoken = pool.map(lambda part: speak(part[1], part[0]), PARTS.values())
+            self._sounds: dict[str, Sound] = dict(zip(PARTS, spoken, strict=True))
+        self._texts = {name: text for name, (_, text) in PARTS.items()}
+        if own is not None and say is not None:
+            self._sounds["first"] = own
+            self._texts["first"] = say.name
+
+    def sound(self, part: str) -> Sound:
+        """Give what is said."""
+        return self._sounds[part]
+
+    def text(self, part: str) -> str:
+        """Give it as text."""
+        return self._texts[part]

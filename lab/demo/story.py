@@ -1,0 +1,408 @@
+"""The story: who presses when, and what must follow. It does what drivers and monitors can do, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from hw.virtual_client import VirtualPins
+from lab.demo.script import NAMES, Script
+from lab.demo.tape import LEAD_S, Microphone, epochs
+from lab.demo.timeline import Timeline
+from lab.demo.watch import Monitor, Notebook, follow_log, watch_outputs
+from lab.demo.world import OFFICE, DemoFailed, World
+from lab.measure.sound import RATE_HZ, Sound
+from protocol.messages import (
+    Ended,
+    Event,
+    EventType,
+    FloorDeny,
+    Presence,
+    PresenceState,
+    Session,
+)
+
+T = TypeVar("T")
+
+SOON_S = LEAD_S + 0.1
+"""Time between a decision to speak and the first syllable."""
+EDGE_BEFORE_S = 0.015
+"""The button goes down so long before the first syllable: as near as a finger and a mouth can be."""
+AFTER_SPEECH_S = 0.25
+"""The button goes up so long after the last."""
+ANSWER_AFTER_S = 0.9
+REFUSED_AT = 0.3
+"""Where in the first talk the refused press comes, as a share of it."""
+KILL_AT = 0.55
+DRAIN_S = 0.9
+"""After the last release, ears are recorded so long."""
+STEP_S = 6.0
+"""Each step that must follow is awaited so long, but for the ends of sessions and leases."""
+IDLE_S = 6.0
+HANG_S = 9.0
+MOTOR_S = 0.35
+
+
+class Burst(Struct, kw_only=True):
+    """One talk as it went. Times are CLOCK_MONOTONIC; `n` counts from 1, `number` is the one on the wire."""
+
+    n: int
+    speaker: str
+    number: int
+    event_id: str
+    text: str
+    listeners: tuple[str, ...]
+    edge_s: float
+    handled_s: float
+    told_s: float
+    end_s: float = 0.0
+    """Key-up, or the kill."""
+    idle_s: float = 0.0
+    killed: bool = False
+    ended: str = ""
+    last_seq: int | None = None
+
+
+class Refusal(Struct, kw_only=True):
+    """A press that was refused."""
+
+    user: str
+    text: str
+    edge_s: float
+    end_s: float
+    deny: FloorDeny
+    told_s: float
+    motor_ms: tuple[float, ...]
+
+
+class Outcome(Struct, kw_only=True):
+    """All that the measuring needs to know of what happened."""
+
+    bursts: list[Burst] = []
+    refusals: list[Refusal] = []
+    joins: dict[str, dict[str, float]] = {}
+    """By session: user, and ms from the grant to its presence that says so."""
+    answer_joins: int = -1
+    """Members that joined or left between the answer's press and its end."""
+    left: dict[str, float] = {}
+    session_over_s: float = 0.0
+    kill_s: float = 0.0
+    kill_idle_ms: float = 0.0
+    dead_presence: str = ""
+
+
+class Story:
+    """Plays it once; raises DemoFailed where something does not follow."""
+
+    def __init__(self, world: World, script: Script, timeline: Timeline, stack: ExitStack) -> None:
+        self._world = world
+        self._script = script
+        self._line = timeline
+        self._stack = stack
+        self._book = Notebook()
+        self._pins: dict[str, VirtualPins] = {}
+        self.notebook = self._book
+        self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={})
+        self._speaking = ""
+
+    def prepare(self) -> None:
+        """Wait until everything is ready, and connect to what may be watched."""
+        for car in self._world.cars.values():
+            car.microphone = None
+        Monitor(self._stack, self._world.broker.port, OFFICE, self._book)
+        self._world.await_ready()
+        self._await_members()
+        for user, car in self._world.cars.items():
+            self._pins[user] = self._stack.enter_context(VirtualPins(car.pins))
+            watch_outputs(user, car.pins, self._book)
+            follow_log(car.log, lambda line, user=user: self._logged(user, line), self._stack)
+        self._line.add(time.monotonic(), "-", "ready")
+
+    def play(self, tapes: dict[str, Microphone]) -> Outcome:
+        """Play it."""
+        for user, microphone in tapes.items():
+            self._world.cars[user].microphone = microphone
+        self._first_talk_and_refusal()
+        self._answer_and_end()
+        self._kill_and_go_on()
+        time.sleep(DRAIN_S)
+        self._world.check_running(but=("car-2",))
+        self._line.add(time.monotonic(), "-", "over")
+        return self.outcome
+
+    # --- the three acts ---------------------------------------------------------------------------------------------
+
+    def _first_talk_and_refusal(self) -> None:
+        script = self._script
+        sound, refused = script.sound("first"), script.sound("refused")
+        start_s = time.monotonic() + SOON_S
+        length_s = len(sound) / RATE_HZ
+        refused_s = start_s + max(1.0, REFUSED_AT * length_s)
+        refused_end_s = refused_s + len(refused) / RATE_HZ + 0.1
+        end_s = max(start_s + length_s + AFTER_SPEECH_S, refused_end_s + 0.3)
+        self._lay("car-1", sound, start_s)
+        self._lay("car-3", refused, refused_s)
+        burst = self._talk("car-1", "first", start_s, ("car-2", "car-3"))
+        self._await_joins(burst, ("car-1", "car-2", "car-3"))
+        self._refused("car-3", refused_s, refused_end_s)
+        self._key_up(burst, end_s)
+
+    def _answer_and_end(self) -> None:
+        first = self.outcome.bursts[0]
+        start_s = max(first.idle_s + ANSWER_AFTER_S, time.monotonic() + SOON_S)
+        self._lay("car-2", self._script.sound("answer"), start_s)
+        burst = self._talk("car-2", "answer", start_s, ("car-1", "car-3"))
+        if burst.event_id != first.event_id:
+            raise DemoFailed("car-2's answer within the hang time opened another session")
+        self._key_up(burst, start_s + len(self._script.sound("answer")) / RATE_HZ + AFTER_SPEECH_S)
+        moves = [
+            event
+            for _, _, event in self._book.all(Event, burst.edge_s, burst.idle_s)
+            if event.event in (EventType.USER_JOINED, EventType.USER_LEFT, EventType.SESSION_STARTED)
+        ]
+        changed = [user for _, user, p in self._book.all(Presence, burst.edge_s, burst.idle_s) if p.in_channel is None]
+        self.outcome.answer_joins = len(moves) + len(changed)
+        self._line.add(burst.idle_s, "car-2", "answer", joins=self.outcome.answer_joins)
+        over_s, _ = self._await(
+            Session, lambda s: not s.active, burst.idle_s, HANG_S, "the session ends after its hang time"
+        )
+        self.outcome.session_over_s = over_s
+        self._line.add(over_s, "office", "session_over", after_s=over_s - burst.idle_s)
+        for user, at_s in self._await_all(
+            tuple(self._world.cars), lambda p: p.in_channel is None, over_s - 0.5, "{} leaves the channel"
+        ):
+            self.outcome.left[user] = at_s
+            self._line.add(at_s, user, "left")
+
+    def _kill_and_go_on(self) -> None:
+        sound = self._script.sound("killed")
+        start_s = time.monotonic() + SOON_S
+        self._lay("car-2", sound, start_s)
+        burst = self._talk("car-2", "killed", start_s, ("car-1", "car-3"))
+        self._await_joins(burst, ("car-1", "car-2", "car-3"))
+        self._kill(burst, start_s + KILL_AT * len(sound) / RATE_HZ)
+        start_s = time.monotonic() + SOON_S
+        self._lay("car-3", self._script.sound("last"), start_s)
+        last = self._talk("car-3", "last", start_s, ("car-1",))
+        self._key_up(last, start_s + len(self._script.sound("last")) / RATE_HZ + AFTER_SPEECH_S)
+
+    # --- what drivers do ----------------------------------------------------------------------------------------------
+
+    def _lay(self, user: str, sound: Sound, at_s: float) -> None:
+        car = self._world.cars[user]
+        assert car.microphone is not None
+        car.microphone.say(sound, at_s, epochs(car.played)[1])
+
+    def _talk(self, user: str, part: str, start_s: float, listeners: tuple[str, ...]) -> Burst:
+        """Press just before the first syllable, and see the grant."""
+        _sleep_until(start_s - EDGE_BEFORE_S)
+        self._speaking = user
+        edge_s = self._pins[user].press()
+        text = self._script.text(part)
+        self._line.add(edge_s, user, "pressed", said=text)
+        at_s, session = self._await(
+            Session,
+            lambda s: s.current_speaker == user and s.active,
+            edge_s,
+            STEP_S,
+            f"the office announces {user} as the speaker",
+        )
+        press = self._answered(user, edge_s, "granted")
+        n = len(self.outcome.bursts) + 1
+        burst = Burst(
+            n=n,
+            speaker=user,
+            number=session.burst,
+            event_id=session.event_id or "",
+            text=text,
+            listeners=listeners,
+            edge_s=press["edge_at"],
+            handled_s=press["handled_at"],
+            told_s=press["told_at"],
+        )
+        self.outcome.bursts.append(burst)
+        told = self._told(user, edge_s, red=True)
+        granted_ms = (burst.handled_s - burst.edge_s) * 1000
+        self._line.add(burst.handled_s, user, "granted", burst_n=n, granted_ms=granted_ms, told=told)
+        if n == 1 or burst.event_id != self.outcome.bursts[-2].event_id:
+            self._line.add(at_s, "office", "session", speaker=session.speaker_name or user)
+        return burst
+
+    def _refused(self, user: str, start_s: float, end_s: float) -> None:
+        _sleep_until(start_s - EDGE_BEFORE_S)
+        edge_s = self._pins[user].press()
+        text = self._script.text("refused")
+        self._line.add(edge_s, user, "pressed", said=text)
+        _, deny = self._await(FloorDeny, lambda _: True, edge_s, STEP_S, f"{user} is refused", user)
+        press = self._answered(user, edge_s, "denied")
+        told = self._told(user, edge_s, red=False)
+        self._line.add(
+            press["told_at"],
+            user,
+            "denied",
+            name=deny.speaker_name,
+            remaining_s=deny.remaining_s or 0.0,
+            cause=deny.cause.value,
+            told=told,
+        )
+        _sleep_until(end_s)
+        up_s = self._pins[user].release()
+        self._line.add(up_s, user, "released")
+        motor = tuple(_pulses(self._book, user, edge_s))
+        self.outcome.refusals.append(
+            Refusal(
+                user=user,
+                text=text,
+                edge_s=edge_s,
+                end_s=up_s,
+                deny=deny,
+                told_s=press["told_at"],
+                motor_ms=motor,
+            )
+        )
+
+    def _key_up(self, burst: Burst, at_s: float) -> None:
+        _sleep_until(at_s)
+        burst.end_s = self._pins[burst.speaker].release()
+        self._line.add(burst.end_s, burst.speaker, "released")
+        self._idle(burst, burst.end_s)
+        self._line.add(burst.idle_s, "office", "idle", burst_n=burst.n, ended=burst.ended)
+
+    def _kill(self, burst: Burst, at_s: float) -> None:
+        process = self._world.cars[burst.speaker].process
+        assert process is not None
+        _sleep_until(at_s)
+        process.kill()
+        burst.end_s = self.outcome.kill_s = time.monotonic()
+        burst.killed = True
+        self._line.add(burst.end_s, burst.speaker, "killed")
+        self._idle(burst, burst.end_s)
+        self.outcome.kill_idle_ms = (burst.idle_s - burst.end_s) * 1000
+        self._line.add(burst.idle_s, "office", "freed", after_ms=self.outcome.kill_idle_ms, ended=burst.ended)
+        _, presence = self._await(
+            Presence,
+            lambda p: p.state is not PresenceState.ONLINE,
+            burst.end_s,
+            STEP_S,
+            f"{burst.speaker}'s presence tells that it is gone",
+            burst.speaker,
+        )
+        self.outcome.dead_presence = presence.state.value
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    def _idle(self, burst: Burst, since_s: float) -> None:
+        burst.idle_s, session = self._await(
+            Session,
+            lambda s: s.burst == burst.number and s.current_speaker is None,
+            since_s,
+            IDLE_S,
+            f"the floor is idle after burst {burst.n}",
+        )
+        ended = session.ended
+        burst.ended = "" if ended is None else ended.value
+        burst.last_seq = session.last_seq
+        wanted = Ended.LOST if burst.killed else Ended.RELEASED
+        if ended is not wanted:
+            raise DemoFailed(f"burst {burst.n} ended as {burst.ended or 'nothing'}, not as {wanted.value}")
+
+    def _await_joins(self, burst: Burst, users: tuple[str, ...]) -> None:
+        joins = self.outcome.joins.setdefault(burst.event_id, {})
+        for user, at_s in self._await_all(
+            users, lambda p: p.in_channel == burst.event_id, burst.edge_s, "{} joins the session by itself"
+        ):
+            joins[user] = (at_s - burst.handled_s) * 1000
+            self._line.add(at_s, user, "joined", after_ms=joins[user])
+
+    def _await_members(self) -> None:
+        users = tuple(self._world.cars)
+        for _ in self._await_all(users, lambda p: p.state is PresenceState.ONLINE, 0.0, "{} is online"):
+            pass
+
+    def _answered(self, user: str, edge_s: float, answer: str) -> dict[str, Any]:
+        """Wait until the press of that edge was answered, as `ptt-gateway status` shows it."""
+        car = self._world.cars[user]
+        deadline = time.monotonic() + STEP_S
+        press: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            newest = car.status()["presses"][-1:]
+            press = dict(newest[0]) if newest else {}
+            if press and abs(press["edge_at"] - edge_s) < 0.5 and press["answer"] is not None:
+                break
+            time.sleep(0.01)
+        if press.get("answer") != answer:
+            raise DemoFailed(f"{user}'s press should be {answer}; it was: {press.get('answer') or 'not answered'}")
+        return press
+
+    def _told(self, user: str, edge_s: float, *, red: bool) -> str:
+        """See at the pins what the driver is told: the motor, and the red light while transmitting."""
+
+        def look() -> list[float] | None:
+            pulses = _pulses(self._book, user, edge_s)
+            lit = any(c.signal == "led_red" and c.level > 0 for c in self._outputs(user, edge_s))
+            return pulses if len(pulses) >= (1 if red else 2) and (lit or not red) else None
+
+        pulses = self._book.wait(look, 1.5)
+        if pulses is None:
+            raise DemoFailed(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}")
+        felt = " + ".join(f"{round(ms / 10) * 10}" for ms in pulses[: 1 if red else 2])
+        return f"LED + motor {felt} ms" if red else f"motor {felt} ms"
+
+    def _outputs(self, user: str, since_s: float) -> list[Any]:
+        return [c for c in list(self._book.outputs.get(user, ())) if c.at_s >= since_s]
+
+    def _logged(self, user: str, line: str) -> None:
+        if "burst heard" in line and (speaker := re.search(r"speaker=(\S+)", line)):
+            self._line.add(time.monotonic(), user, "hears", speaker=NAMES.get(speaker[1], speaker[1]))
+
+    def _await_all(
+        self, users: tuple[str, ...], holds: Callable[[Presence], bool], since_s: float, what: str
+    ) -> Iterator[tuple[str, float]]:
+        """Give each user and when, as their presences come to say it."""
+        missing = list(users)
+
+        def look() -> tuple[str, float] | None:
+            for user in missing:
+                if (found := self._book.find(Presence, holds, since_s, user)) is not None:
+                    return user, found[0]
+            return None
+
+        while missing:
+            came = self._book.wait(look, STEP_S)
+            if came is None:
+                raise DemoFailed(f"not within {STEP_S:.0f} s: {what.format(', '.join(missing))}")
+            missing.remove(came[0])
+            yield came
+
+    def _await(
+        self, of: type[T], holds: Callable[[T], bool], since_s: float, timeout_s: float, what: str, user: str = ""
+    ) -> tuple[float, T]:
+        found: tuple[float, T] | None = self._book.wait(lambda: self._book.find(of, holds, since_s, user), timeout_s)
+        if found is None:
+            self._world.check_running(but=("car-2",) if self.outcome.kill_s else ())
+            raise DemoFailed(f"not within {timeout_s:.0f} s: {what}")
+        return found
+
+
+def _pulses(book: Notebook, user: str, since_s: float) -> list[float]:
+    """Lengths of the motor's pulses, ms."""
+    lengths, began = [], None
+    for change in list(book.outputs.get(user, ())):
+        if change.signal != "motor" or change.at_s < since_s:
+            continue
+        if change.level > 0 and began is None:
+            began = change.at_s
+        elif change.level == 0 and began is not None:
+            lengths.append((change.at_s - began) * 1000)
+            began = None
+    return lengths
+
+
+def _sleep_until(at_s: float) -> None:
+    while (left_s := at_s - time.monotonic()) > 0:
+        time.sleep(min(left_s, 0.1) if left_s > 0.002 else left_s)

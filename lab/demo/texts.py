@@ -1,0 +1,95 @@
+"""What the demo prints and draws, in Korean and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+LANGS: Final = ("ko", "en")
+
+STEPS: Final[dict[str, tuple[str, str]]] = {
+    "starting": (
+        "시작: mosquitto(포트 {port}), ptt-dispatch, 차량 {cars}대",
+        "starting mosquitto (port {port}), ptt-dispatch and {cars} vehicles",
+    ),
+    "ready": ("모든 차량이 연결되고 음성이 준비되었습니다", "every vehicle is online with its voice ready"),
+    "pressed": ("버튼을 누릅니다, 마이크에: “{said}”", "button down, at the microphone: “{said}”"),
+    "granted": (
+        "발언권을 얻었습니다 (버스트 {burst_n}): 누른 뒤 {granted_ms:.1f} ms, 운전자에게 {told}",
+        "floor granted (burst {burst_n}) {granted_ms:.1f} ms after the edge; the driver is told by {told}",
+    ),
+    "session": ("세션이 열렸습니다: {speaker}가 말합니다", "session opened: {speaker} speaks"),
+    "joined": (
+        "스스로 참가합니다 (발언 시작 {after_ms:.0f} ms 뒤)",
+        "joins by itself, {after_ms:.0f} ms after the grant",
+    ),
+    "hears": ("{speaker}의 말이 들립니다", "hears {speaker}"),
+    "denied": (
+        "거절되었습니다: {name} 통화 중, 남은 시간 최대 {remaining_s:.0f} 초 ({cause}); 운전자에게 {told}",
+        "refused: {name} is speaking, at most {remaining_s:.0f} s more ({cause}); the driver is told by {told}",
+    ),
+    "released": ("버튼을 놓습니다", "button up"),
+    "idle": ("발언권이 비었습니다 (버스트 {burst_n}: {ended})", "floor idle (burst {burst_n}: {ended})"),
+    "answer": (
+        "같은 세션에서 답합니다: 새로 참가한 차량 {joins}대",
+        "answers in the same session: {joins} vehicles had to join",
+    ),
+    "left": ("채널에서 나갑니다", "leaves the channel"),
+    "session_over": (
+        "세션이 끝났습니다 (마지막 발언 {after_s:.1f} 초 뒤)",
+        "session over, {after_s:.1f} s after its last burst",
+    ),
+    "killed": ("SIGKILL로 강제 종료됩니다 (말하는 도중)", "killed with SIGKILL in the middle of its sentence"),
+    "freed": (
+        "발언권이 비었습니다: 종료 뒤 {after_ms:.0f} ms ({ended}, 유언 메시지)",
+        "floor idle {after_ms:.0f} ms after the kill ({ended}: its last will told)",
+    ),
+    "over": ("이야기 끝. 측정 중…", "the story is over; measuring…"),
+}
+
+LINES: Final[dict[str, tuple[str, str]]] = {
+    "ok": ("확인", "ok"),
+    "FAILED": ("실패", "FAILED"),
+    "passed": (
+        "모두 확인되었습니다: {count}개 항목, {seconds:.1f} 초. {folder}",
+        "everything happened as it must: {count} checks, {seconds:.1f} s in all. See {folder}",
+    ),
+    "failed": ("{count}개 항목이 확인되지 않았습니다:", "{count} checks failed:"),
+    "logs": ("기록: {folder}", "logs: {folder}"),
+    "stopped": ("중단했습니다", "stopped"),
+    "burst": ("버스트 {n}", "burst {n}"),
+    "refused": ("거절", "refused"),
+    "killed": ("강제 종료", "killed"),
+    "button": ("버튼", "button"),
+    "mouth": ("말한 것", "mouth"),
+    "ear": ("들은 것", "ear"),
+    "floor": ("발언권", "floor"),
+    "session_lane": ("세션", "session"),
+    "seconds": ("초", "s"),
+    "title": (
+        "한 번 누르면 다른 차에서 들립니다 — 실제 프로세스, 실제 브로커, 실제 음성",
+        "One press, heard in the other vehicles — real processes, a real broker, real speech",
+    ),
+}
+
+
+class Texts:
+    """One language."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+        self._column = LANGS.index(lang)
+
+    def step(self, what: str, measures: Mapping[str, Any]) -> str:
+        """Give a step's text with its measures."""
+        return STEPS[what][self._column].format(**measures)
+
+    def line(self, what: str, **values: Any) -> str:
+        """Give another text."""
+        return LINES[what][self._column].format(**values)
+
+
+def language(environ: Mapping[str, str]) -> str:
+    """Choose by the locale's variables: Korean where they say so, else English."""
+    told = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+    return "ko" if told.startswith("ko") else "en"

@@ -42,7 +42,7 @@ EXIT_BUG = 70
 """EX_SOFTWARE of sysexits.h: a programmer's error. Everything was made safe; systemd starts us again."""
 GOODBYE_S = 1.0
 WORKER_END_S = 1.0
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.0001
 """How long another thread (a pin driver's) may keep the loop from running, once the loop has something to do."""
 
 _log = Log("gateway")

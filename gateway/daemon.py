@@ -169,11 +169,19 @@ class Daemon:
 
     def _effects(self, effects: tuple[Effect, ...], now: float, granted: RequestId | None = None) -> None:
         later = []
+        arm: ToWorker | None = None
         for effect in effects:
             if _can_wait(effect):
                 later.append(effect)
+            elif isinstance(effect, ToWorker) and isinstance(effect.command, Arm):
+                arm = effect  # the request goes first: waking the worker costs as much again, and the edge is in it
             else:
+                if arm is not None and isinstance(effect, ToWorker):
+                    self._to_worker(arm, now)
+                    arm = None
                 self._carry[type(effect)](effect, now)
+        if arm is not None:
+            self._to_worker(arm, now)
         if granted is not None:
             self.presses.granted(granted, self._link.granted_at, time.monotonic())
         participant = self._vehicle.participant

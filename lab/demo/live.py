@@ -1,1 +1,94 @@
 """`make demo LIVE=1`: the same vehicles, left running for whoever wants to press, watch and kill."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from hw.errors import HardwareError
+from lab.broker import BrokerFailed
+from lab.demo.run import EXIT_FAILED, EXIT_USAGE, interruptible, make_room
+from lab.demo.script import LIVE, NAMES, SAY_S_MAX
+from lab.demo.speech import NoSpeech, recording, speak
+from lab.demo.tape import looped
+from lab.demo.texts import LIVE_TEXT, Texts
+from lab.demo.watch import follow_log
+from lab.demo.world import OFFICE, DemoFailed, World
+from lab.measure.sound import BadSound, Sound
+
+PAUSE_S = 1.0
+"""Silence between two repetitions of a sentence."""
+
+
+def main(out: Path, say: Path | None, lang: str) -> int:
+    """Run until Ctrl-C; gives the exit status."""
+    texts = Texts(lang)
+    try:
+        sounds = {user: speak(text, voice) for user, (voice, text) in LIVE.items()}
+        if say is not None:
+            sounds["car-1"] = recording(say, SAY_S_MAX)
+        make_room(out)
+        with interruptible():
+            _live(out, sounds, texts)
+    except (BadSound, NoSpeech, OSError) as error:
+        print(f"ptt-lab: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (BrokerFailed, DemoFailed, HardwareError) as error:
+        print(f"ptt-lab: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print(texts.line("stopped"), file=sys.stderr)
+    return 0
+
+
+def _live(out: Path, sounds: dict[str, Sound], texts: Texts) -> None:
+    with World(out / "logs", NAMES, loop=True, cues_percent=60, lang=texts.lang) as world, ExitStack() as stack:
+        for user, car in world.cars.items():
+            looped(car.tape, sounds[user], PAUSE_S)
+        stack.callback(_keep_ears, world, out)
+        world.start()
+        world.await_ready()
+        print(_how_to(world, out, texts.lang), flush=True)
+        began_s = time.monotonic()
+        for user, car in world.cars.items():
+            follow_log(car.log, lambda line, user=user: _tell(user, line, began_s), stack)
+        gone: set[str] = set()
+        while True:
+            time.sleep(0.2)
+            for user, car in world.cars.items():
+                if car.process is not None and not car.process.running and user not in gone:
+                    gone.add(user)
+                    print(f"{time.monotonic() - began_s:9.2f} s  {user:8}  {texts.line('gone')}", flush=True)
+            if not world.office.running:
+                raise DemoFailed(f"dispatch ended by itself; see {world.office.log}")
+
+
+def _tell(user: str, line: str, began_s: float) -> None:
+    """Print what a vehicle's log says of its driver and of bursts."""
+    for mark in ("driver told", "burst heard", "burst played"):
+        if mark in line:
+            print(f"{time.monotonic() - began_s:9.2f} s  {user:8}  {line[line.index(mark) :]}", flush=True)
+
+
+def _how_to(world: World, out: Path, lang: str) -> str:
+    program = Path(sys.executable).parent
+    lines = []
+    for user, car in world.cars.items():
+        assert car.process is not None
+        values = {"press": f"{program}/ptt-lab press {car.pins} --hold 4", "kill": f"kill -9 {car.process.pid}"}
+        status = f"{program}/ptt-gateway status --config {car.config}"
+        lines.append(LIVE_TEXT[lang]["car"].format(name=car.name, user=user, status=status, ear=car.played, **values))
+    watch = f"{program}/ptt watch --broker 127.0.0.1:{world.broker.port} --office {OFFICE}"
+    dispatch = f"{program}/ptt-dispatch status --config {world.folder / 'dispatch.toml'}"
+    return LIVE_TEXT[lang]["all"].format(cars="\n".join(lines), watch=watch, dispatch=dispatch, out=out)
+
+
+def _keep_ears(world: World, out: Path) -> None:
+    """What was heard is kept: the temporary folder goes."""
+    world.stop()
+    for user, car in world.cars.items():
+        if car.played.exists():
+            shutil.copy(car.played, out / f"heard-{user}-live.wav")

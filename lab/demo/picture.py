@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,16 @@ COLOURS = {"car-1": "#1f6fb4", "car-2": "#d9771e", "car-3": "#5c9a2f"}
 REFUSED = "#c0392b"
 GREY = "#c9ced6"
 INK = "#2b313b"
+SOFT = "#7a8494"
 BLOCKS_PER_S = 70
-LANE = 0.42
+LANE = 0.40
+CAR = 2.9
+"""Heights of a waveform's half and of a vehicle's lanes."""
 
 
 def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[str, Recording], texts: Texts) -> None:
     """Draw it into `path`."""
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a missing weight is no news
     known = {font.name for font in font_manager.fontManager.ttflist}
     style: dict[str, Any] = {
         "font.family": [name for name in FONTS if name in known] or ["sans-serif"],
@@ -40,9 +45,9 @@ def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[st
         "xtick.color": INK,
     }
     with plt.rc_context(style):
-        figure, axes = plt.subplots(figsize=(13, 7.4), dpi=100)
+        figure, axes = plt.subplots(figsize=(13, 7.8), dpi=100)
         _Picture(axes, report, mouths, ears, texts).draw()
-        figure.tight_layout(rect=(0, 0, 1, 0.985))
+        figure.tight_layout()
         figure.savefig(path, pil_kwargs={"optimize": True})
         plt.close(figure)
 
@@ -57,135 +62,113 @@ class _Picture:
         self._texts = texts
         self._bursts = report.outcome.bursts
         self._zero_s = self._bursts[0].edge_s - 0.8
-        self._end_s = self._bursts[-1].idle_s + 0.9
+        self._end_s = self._bursts[-1].idle_s + 1.6
         self._ticks: list[tuple[float, str]] = []
 
     def draw(self) -> None:
-        axes = self._axes
-        self._floor(9.0)
+        axes, texts = self._axes, self._texts
+        self._floor(9.4)
         for index, user in enumerate(NAMES):
-            top = 7.35 - 2.55 * index
-            self._button(user, top)
-            self._wave(user, self._mouths[user], top - 0.75, self._keyed(user), GREY)
-            self._wave(user, self._ears[user], top - 1.6, self._listened(user), GREY)
-            axes.text(
-                -0.085, top - 0.8, f"{NAMES[user]}\n{user}", transform=axes.get_yaxis_transform(), fontsize=13,
-                fontweight=600, color=COLOURS[user], ha="center", va="center",
-            )  # fmt: skip
-            axes.axhline(top + 0.5, color="#e4e7ec", linewidth=1, zorder=0)
+            self._car(user, 8.25 - CAR * index)
         for burst in self._bursts:
-            axes.axvspan(self._t(burst.handled_s), self._t(burst.end_s), color=COLOURS[burst.speaker], alpha=0.06, lw=0)
-        self._kill()
+            axes.axvspan(self._t(burst.handled_s), self._t(burst.end_s), color=COLOURS[burst.speaker], alpha=0.07, lw=0)
+        self._kill(10.02)
         axes.set_yticks([y for y, _ in self._ticks], [name for _, name in self._ticks], fontsize=9)
         axes.tick_params(axis="y", length=0)
-        axes.set_ylim(-0.25, 9.85)
+        axes.set_ylim(-0.15, 10.25)
         axes.set_xlim(0, self._end_s - self._zero_s)
-        axes.set_xlabel(self._texts.line("seconds"))
-        axes.set_title(self._texts.line("title"), fontsize=14, fontweight=600, pad=12)
+        axes.set_xlabel(f"{texts.line('seconds')}\n{texts.line('legend')}", fontsize=9, color=SOFT, linespacing=1.6)
+        axes.set_title(texts.line("title"), fontsize=14, fontweight=600, pad=14)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
 
     def _t(self, at_s: float) -> float:
         return at_s - self._zero_s
 
+    def _write(self, at_s: float, y: float, text: str, **style: Any) -> None:
+        self._axes.text(self._t(at_s), y, text, **({"va": "center", "zorder": 5, "clip_on": True} | style))
+
+    def _bar(self, start_s: float, end_s: float, y: float, height: float, colour: str, zorder: int = 3) -> None:
+        span = (self._t(start_s), end_s - start_s)
+        self._axes.broken_barh([span], (y - height / 2, height), color=colour, zorder=zorder)
+
+    # --- the office -------------------------------------------------------------------------------------------------
+
     def _floor(self, y: float) -> None:
-        axes, ends = self._axes, self._sessions()
-        for start_s, end_s in ends:
-            axes.broken_barh([(self._t(start_s), end_s - start_s)], (y - 0.4, 0.8), color="#eef1f5", zorder=1)
-            axes.text(
-                self._t(end_s) - 0.08, y - 0.34, self._texts.line("session_lane"), fontsize=8, ha="right", va="bottom",
-                color="#7a8494", zorder=2,
-            )  # fmt: skip
+        for start_s, end_s in self._sessions():
+            self._bar(start_s, end_s, y, 0.84, "#e9edf2", zorder=1)
+            self._write(end_s - 0.1, y, self._texts.line("session_lane"), fontsize=9, ha="right", color=SOFT)
         for burst in self._bursts:
-            held = (self._t(burst.handled_s), burst.idle_s - burst.handled_s)
-            axes.broken_barh([held], (y - 0.27, 0.54), color=COLOURS[burst.speaker], zorder=3)
+            self._bar(burst.handled_s, burst.idle_s, y, 0.56, COLOURS[burst.speaker])
             label = f"{NAMES[burst.speaker]} · {(burst.handled_s - burst.edge_s) * 1000:.1f} ms"
-            axes.text(
-                held[0] + held[1] / 2, y, label, color="white", ha="center", va="center", fontsize=10,
-                fontweight=600, zorder=4,
-            )  # fmt: skip
+            middle_s = (burst.handled_s + burst.end_s) / 2
+            self._write(middle_s, y, label, color="white", ha="center", fontsize=10, fontweight=600)
         self._ticks.append((y, self._texts.line("floor")))
 
     def _sessions(self) -> list[tuple[float, float]]:
         over_s = self._report.outcome.session_over_s
         return [(self._bursts[0].handled_s, over_s), (self._bursts[2].handled_s, self._end_s)]
 
-    def _button(self, user: str, y: float) -> None:
+    def _kill(self, y: float) -> None:
+        outcome = self._report.outcome
+        if outcome.kill_s:
+            at = self._t(outcome.kill_s)
+            self._axes.plot([at, at], [0.0, y], color=REFUSED, linewidth=1.4, linestyle=(0, (4, 3)), zorder=6)
+            text = self._texts.line("kill_to_idle", ms=outcome.kill_idle_ms)
+            self._write(outcome.kill_s + 0.1, y + 0.06, text, color=REFUSED, fontsize=9.5, fontweight=600)
+
+    # --- a vehicle --------------------------------------------------------------------------------------------------
+
+    def _car(self, user: str, top: float) -> None:
+        button, mouth, ear = top - 0.2, top - 0.88, top - 1.76
+        self._axes.axhline(top + 0.5, color="#dfe3e9", linewidth=1, zorder=0)
+        self._axes.text(
+            -0.1, mouth, f"{NAMES[user]}\n{user}", transform=self._axes.get_yaxis_transform(), fontsize=13,
+            fontweight=600, color=COLOURS[user], ha="center", va="center",
+        )  # fmt: skip
+        self._presses(user, button)
+        keyed = [(b.edge_s, b.end_s, COLOURS[user]) for b in self._bursts if b.speaker == user]
+        keyed += [(r.edge_s, r.end_s, REFUSED) for r in self._report.outcome.refusals if r.user == user]
+        listened = [(b.handled_s, b.end_s + 0.6, COLOURS[b.speaker]) for b in self._bursts if user in b.listeners]
+        self._wave(user, self._mouths[user], mouth, keyed)
+        self._wave(user, self._ears[user], ear, listened)
+        self._measures(user, ear - 0.52)
+        for y, name in ((button, "button"), (mouth, "mouth"), (ear, "ear")):
+            self._ticks.append((y, self._texts.line(name)))
+
+    def _presses(self, user: str, y: float) -> None:
+        texts = self._texts
         for burst in self._bursts:
             if burst.speaker == user:
-                self._bar(burst.edge_s, burst.end_s, y, COLOURS[user])
-                if len(burst.text) < 60:
-                    self._axes.text(
-                        self._t(burst.edge_s) + 0.08, y + 0.02, _shortened(burst), fontsize=8.5, va="center",
-                        color="white", zorder=5, clip_on=True,
-                    )  # fmt: skip
+                self._bar(burst.edge_s, burst.end_s, y, 0.2, COLOURS[user])
+                self._write(burst.edge_s, y + 0.37, f"“{burst.text}”", fontsize=9, color=COLOURS[user])
         for refusal in self._report.outcome.refusals:
             if refusal.user == user:
-                self._bar(refusal.edge_s, refusal.end_s, y, REFUSED)
+                self._bar(refusal.edge_s, refusal.end_s, y, 0.2, REFUSED)
+                self._write(refusal.edge_s, y + 0.37, f"“{refusal.text}”", fontsize=9, color=REFUSED)
                 deny = refusal.deny
-                told = f"{self._texts.line('refused')}: {deny.speaker_name}, ≤ {deny.remaining_s or 0:.0f} s"
-                self._axes.text(
-                    self._t(refusal.edge_s) + 0.08, y + 0.02, told, fontsize=8.5, va="center", color="white", zorder=5,
-                )  # fmt: skip
-        self._ticks.append((y, self._texts.line("button")))
+                told = texts.line("refused_by", name=deny.speaker_name, remaining_s=deny.remaining_s or 0.0)
+                self._write(refusal.end_s + 0.1, y, told, fontsize=9, color=REFUSED, fontweight=600)
 
-    def _bar(self, start_s: float, end_s: float, y: float, colour: str) -> None:
-        self._axes.broken_barh([(self._t(start_s), end_s - start_s)], (y - 0.2, 0.4), color=colour, zorder=3)
-
-    def _keyed(self, user: str) -> list[tuple[float, float, str]]:
-        """When what is at a microphone leaves the vehicle, in whose colour."""
-        return [(b.edge_s, b.end_s, COLOURS[user]) for b in self._bursts if b.speaker == user] + [
-            (r.edge_s, r.end_s, REFUSED) for r in self._report.outcome.refusals if r.user == user
-        ]
-
-    def _listened(self, user: str) -> list[tuple[float, float, str]]:
-        return [(b.handled_s, b.end_s + 0.6, COLOURS[b.speaker]) for b in self._bursts if user in b.listeners]
-
-    def _wave(
-        self, user: str, recording: Recording, y: float, parts: list[tuple[float, float, str]], rest: str
-    ) -> None:
-        end_s = self._end_s
-        if self._report.outcome.kill_s and user == self._bursts[2].speaker:
-            end_s = self._report.outcome.kill_s
+    def _wave(self, user: str, recording: Recording, y: float, parts: list[tuple[float, float, str]]) -> None:
+        outcome = self._report.outcome
+        killed = outcome.kill_s and user == self._bursts[2].speaker
+        end_s = outcome.kill_s if killed else self._end_s
         sound = recording.cut(self._zero_s, end_s)
         size = RATE_HZ // BLOCKS_PER_S
         blocks = sound[: len(sound) // size * size].reshape(-1, size)
         high = np.abs(blocks).max(axis=1) / 0.55 * LANE
         times = (np.arange(len(high)) + 0.5) / BLOCKS_PER_S
-        self._axes.plot([0, end_s - self._zero_s], [y, y], color=rest, linewidth=0.8, zorder=2)
+        self._axes.plot([0, self._t(end_s)], [y, y], color=GREY, linewidth=0.8, zorder=2)
+        self._axes.fill_between(times, y - high, y + high, color=GREY, lw=0, zorder=2)
         for start_s, stop_s, colour in parts:
             inside = (times >= self._t(start_s)) & (times <= self._t(stop_s))
             self._axes.fill_between(times[inside], y - high[inside], y + high[inside], color=colour, lw=0, zorder=3)
-        which = "mouth" if recording is self._mouths[user] else "ear"
-        self._ticks.append((y, self._texts.line(which)))
-        if which == "ear":
-            self._lags(user, y)
 
-    def _lags(self, user: str, y: float) -> None:
+    def _measures(self, user: str, y: float) -> None:
         for hearing in self._report.verdict.hearings:
             if hearing.listener == user:
-                burst = self._bursts[hearing.n - 1]
                 a = hearing.alignment
-                mark = "✓" if a.whole else "✗"
-                text = f"{mark} {a.likeness_mean:.2f} · {a.lag_end_ms:.0f} ms"
-                self._axes.text(
-                    self._t(burst.handled_s) + 0.05, y - 0.50, text, fontsize=7.5, va="center",
-                    color=COLOURS[hearing.speaker] if a.whole else REFUSED, zorder=5,
-                )  # fmt: skip
-
-    def _kill(self) -> None:
-        outcome = self._report.outcome
-        if not outcome.kill_s:
-            return
-        burst = self._bursts[2]
-        at = self._t(outcome.kill_s)
-        self._axes.plot([at, at], [0, 9.5], color=REFUSED, linewidth=1.4, linestyle=(0, (4, 3)), zorder=6)
-        freed = f"kill -9 → {outcome.kill_idle_ms:.0f} ms"
-        self._axes.text(at + 0.08, 9.55, freed, color=REFUSED, fontsize=9.5, fontweight=600, va="center")
-        del burst
-
-
-def _shortened(burst: Burst) -> str:
-    """What fits into the bar: about seven Hangul a second."""
-    room = int((burst.end_s - burst.edge_s) * 6.5)
-    return burst.text if len(burst.text) <= room else burst.text[: room - 1] + "…"
+                text = f"{a.likeness_mean:.0%} · {a.lag_end_ms:.0f} ms" if a.whole else self._texts.line("FAILED")
+                colour = COLOURS[hearing.speaker] if a.whole else REFUSED
+                self._write(self._bursts[hearing.n - 1].edge_s, y, text, fontsize=8, color=colour)

@@ -18,6 +18,12 @@ PARTS: Final = {
     "last": (Voice("ko+m4", 170, 30), "3호차입니다. 2호차 피티티가 끊겼습니다."),
 }
 """Each with its voice. No two talks share their very waveform, as no two of a person's do: see lab.measure.search."""
+LIVE: Final = {
+    "car-1": (Voice("ko", 175, 45), "1호차입니다. 피티티 시험 중입니다. 하나, 둘, 셋, 넷."),
+    "car-2": (Voice("ko+f3", 180, 60), "2호차입니다. 지금 한강 다리를 건너고 있습니다. 곧 도착합니다."),
+    "car-3": (Voice("ko+m4", 170, 30), "3호차입니다. 주유소에 들렀다 가겠습니다. 다섯, 여섯."),
+}
+"""What each microphone hears again and again when the demo is left running."""
 SAY_S_MAX: Final = 25.0
 """The office's talk limit is 30 s."""
 

@@ -56,20 +56,42 @@ LINES: Final[dict[str, tuple[str, str]]] = {
     ),
     "failed": ("{count}개 항목이 확인되지 않았습니다:", "{count} checks failed:"),
     "logs": ("기록: {folder}", "logs: {folder}"),
+    "gone": ("프로세스가 끝났습니다", "its process has ended"),
     "stopped": ("중단했습니다", "stopped"),
-    "burst": ("버스트 {n}", "burst {n}"),
-    "refused": ("거절", "refused"),
-    "killed": ("강제 종료", "killed"),
+    "refused_by": (
+        "거절: {name} 통화 중, 최대 {remaining_s:.0f} 초",
+        "refused: {name} speaks, at most {remaining_s:.0f} s more",
+    ),
+    "kill_to_idle": ("kill -9: {ms:.0f} ms 뒤 발언권이 빔", "kill -9: floor idle after {ms:.0f} ms"),
     "button": ("버튼", "button"),
-    "mouth": ("말한 것", "mouth"),
-    "ear": ("들은 것", "ear"),
+    "mouth": ("마이크", "microphone"),
+    "ear": ("스피커", "speaker"),
     "floor": ("발언권", "floor"),
     "session_lane": ("세션", "session"),
     "seconds": ("초", "s"),
+    "legend": (
+        "발언권: 누른 뒤 허가까지 · 스피커: 말한 것과 들은 것의 유사도 · 입에서 귀까지. 모두 측정값, 코덱은 Opus 24 kb/s",
+        "floor: from the press to the grant · speaker: likeness of heard to said (Opus, 24 kb/s), and from mouth to ear",
+    ),
     "title": (
         "한 번 누르면 다른 차에서 들립니다 — 실제 프로세스, 실제 브로커, 실제 음성",
         "One press, heard in the other vehicles — real processes, a real broker, real speech",
     ),
+}
+
+
+LIVE_TEXT: Final[dict[str, dict[str, str]]] = {
+    "ko": {
+        "car": "{name} ({user})\n  말하기   {press}\n  죽이기   {kill}\n  상태     {status}\n  들은 소리 {ear}",
+        "all": "\n실행 중입니다. 다른 터미널에서 해 보세요 (끝내기: Ctrl-C).\n\n{cars}\n\n"
+        "지켜보기   {watch}\n관제       {dispatch}\n기록       {out}/logs; 들은 소리는 끝나면 {out}/heard-*-live.wav\n",
+    },
+    "en": {
+        "car": "{name} ({user})\n  press    {press}\n  kill     {kill}\n  status   {status}\n  heard    {ear}",
+        "all": "\nIt runs. In another terminal (Ctrl-C here ends it):\n\n{cars}\n\n"
+        "watch      {watch}\noffice     {dispatch}\nlogs       {out}/logs; what was heard goes to "
+        "{out}/heard-*-live.wav at the end\n",
+    },
 }
 
 

@@ -143,7 +143,11 @@ def _silence(user: str, ear: Recording, outcome: Outcome) -> Check:
 
 def _search(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Recording], out: Path) -> dict[str, Any]:
     """Look for the refused sentence in every ear, and prove that it would be found there: plant it PLANTED_DB down,
-    under somebody's voice."""
+    under somebody's voice.
+
+    The same driver's own talks are left out: the same voice says the same syllables. What is heard then is held
+    against what was said, step by step, by `align`, to which anything else would be extra.
+    """
     results: dict[str, Any] = {"planted_db": PLANTED_DB, "ears": {}}
     for refusal in outcome.refusals:
         said = mouths[refusal.user].cut(refusal.edge_s, refusal.end_s)
@@ -152,8 +156,10 @@ def _search(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Reco
         for user, ear in ears.items():
             start_s = outcome.bursts[0].edge_s
             heard = ear.cut(start_s, min(ear.end_s, outcome.bursts[-1].end_s + AFTER_S))
+            for own in (burst for burst in outcome.bursts if burst.speaker == refusal.user):
+                heard[round((own.edge_s - start_s) * RATE_HZ) : round((own.end_s + AFTER_S - start_s) * RATE_HZ)] = 0
             planted = heard.copy()
-            under = next((burst for burst in outcome.bursts if user in burst.listeners), outcome.bursts[0])
+            under = next(b for b in outcome.bursts if user in b.listeners and b.speaker != refusal.user)
             begin = round((under.edge_s + 0.3 - start_s) * RATE_HZ)
             room = min(len(copy), len(planted) - begin)
             planted[begin : begin + room] += copy[:room]

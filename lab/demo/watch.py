@@ -67,9 +67,9 @@ class Notebook:
     ) -> tuple[float, M] | None:
         """Give the first message of a type, from `since_s` on, of this user's topic, for which `holds`."""
         for heard in self.heard:
-            if heard.at_s >= since_s and isinstance(heard.message, of) and user in ("", heard.user):
-                if holds(heard.message):
-                    return heard.at_s, heard.message
+            wanted = heard.at_s >= since_s and isinstance(heard.message, of) and user in ("", heard.user)
+            if wanted and holds(heard.message):
+                return heard.at_s, heard.message
         return None
 
     def all(self, of: type[M], since_s: float = 0.0, until_s: float = float("inf")) -> list[tuple[float, str, M]]:

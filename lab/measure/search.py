@@ -2,7 +2,8 @@
 
 The sentence is cut into pieces. Each is sought by correlation, both sides whitened so that the vowels everybody has in
 common do not count; the peaks of all pieces must come in the sentence's own order and distances (within SLACK_S, for a
-jitter buffer that hurries). The score has no unit: compare it with the score of the same recording with the sentence planted in it.
+jitter buffer that hurries). The score has no unit: compare it with the score of the same recording with the sentence
+planted in it.
 """
 
 from __future__ import annotations

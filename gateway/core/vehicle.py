@@ -71,6 +71,8 @@ from protocol.worker import (
 
 STUCK_AFTER_S = 10.0
 """A button still down this long after its burst ended by the limit (or its press was refused) is stuck."""
+VOICE_LINK_AFTER_S = 5.0
+"""A voice connection that stays down this long while control is up is an alert: the broker refuses the second one."""
 STATE_EVERY_S = 1.0
 
 
@@ -181,6 +183,8 @@ class Vehicle:
             if name == "stuck":
                 self._alerts.set("stuck-button", True, wall_ms)
                 self._ctx.tell(Told.BUTTON_STUCK)
+            elif name == "voice link":
+                self._alerts.set("voice-link", True, wall_ms)
         return self._finish(now, wall_ms)
 
     def next_deadline(self) -> float | None:
@@ -328,19 +332,24 @@ class Vehicle:
     def _finish(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         self._presence.voice = self.worker.health
         self._watch_button(now)
-        self._raise_alerts(wall_ms)
+        self._raise_alerts(now, wall_ms)
         self._sound_answers()
         self._show()
         self._say_state(now)
         return self._ctx.take()
 
-    def _raise_alerts(self, wall_ms: int) -> None:
+    def _raise_alerts(self, now: float, wall_ms: int) -> None:
         running = self.worker.state == "ok"
         for device, alert in ((Device.CAPTURE, "microphone"), (Device.PLAYBACK, "speaker")):
             known = self.worker.devices.get(device)
             if running and known is not None:
                 self._alerts.set(alert, not known.ok, wall_ms)
         self._alerts.set("voice-worker", self.worker.state == "down", wall_ms)
+        if not (running and self._ctx.link_up and not self.worker.link):
+            self._timers.stop("voice link")
+            self._alerts.set("voice-link", False, wall_ms)
+        elif not self._timers.running("voice link"):
+            self._timers.set("voice link", now + VOICE_LINK_AFTER_S)
 
     def _sound_answers(self) -> None:
         """Add what the worker is to sound for each thing told."""

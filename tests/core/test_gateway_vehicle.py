@@ -336,6 +336,32 @@ def test_a_trouble_of_the_machine_is_an_alert(rig: Rig) -> None:
     assert [e.ids for e in effects if isinstance(e, Publish)] == [("car-1", "state-dir")]
 
 
+def test_a_voice_connection_that_stays_down_alone_is_an_alert_until_it_is_back(rig: Rig) -> None:
+    def alerts() -> list[bool]:
+        return [e.message is not None for _, e in rig.all if isinstance(e, Publish) and e.ids[-1] == "voice-link"]
+
+    rig.up()
+    rig.feed(FromWorker(event=VoiceLink(up=False, detail="refused")))
+    for _ in range(8):
+        rig.feed(FromWorker(event=Pong(no=1, link=False, capture=True, playback=True)))
+        rig.wait(1.0)
+    raised = alerts()
+    rig.feed(FromWorker(event=VoiceLink(up=True)))
+
+    assert raised == [False, True]
+    assert alerts() == [False, True, False]
+
+
+def test_a_voice_connection_that_is_back_soon_or_falls_with_the_control_link_is_none(rig: Rig) -> None:
+    rig.up()
+    rig.feed(FromWorker(event=VoiceLink(up=False)))
+    rig.wait(2.0)
+    rig.feed(FromWorker(event=VoiceLink(up=True)), FromWorker(event=VoiceLink(up=False)), LinkDown(reason="lost"))
+    rig.wait(8.0)
+
+    assert [e for _, e in rig.all if isinstance(e, Publish) and e.ids[-1] == "voice-link" and e.message] == []
+
+
 def test_a_shutdown_mutes_releases_says_offline_and_takes_no_more_presses(rig: Rig) -> None:
     rig.up().feed(Pressed(at=rig.now))
     rig.grant()

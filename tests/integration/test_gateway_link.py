@@ -279,7 +279,7 @@ def test_a_cleared_or_older_presence_is_put_right(stack: ExitStack, broker: Brok
 
 def test_what_it_tells_monitors_is_retained(stack: ExitStack, broker: Broker, car: Vehicle) -> None:
     early = Tap(stack, broker.port)
-    eventually(lambda: early.on("device/car-1/state")[-1]["voice"]["link"], 4, "the state is told on change")
+    eventually(lambda: [s for s in early.on("device/car-1/state")[-1:] if s["voice"]["link"]], 4, "told on change")
 
     late = Tap(stack, broker.port)
     state = late.wait("device/car-1/state")
@@ -291,3 +291,26 @@ def test_what_it_tells_monitors_is_retained(stack: ExitStack, broker: Broker, ca
     assert (presence["state"], presence["name"]) == ("online", "car-1 driver")
     assert all(retained for _, topic, _, retained in late.heard if "/device/" in topic)
     assert json.dumps(presence)
+
+
+def test_two_units_under_one_user_take_turns_and_harm_nobody_else(
+    stack: ExitStack, broker: Broker, car: Vehicle, tmp_path: Path
+) -> None:
+    Service(stack, tmp_path, broker, rules="hang_s = 1").start()
+    other = Vehicle(stack, tmp_path, broker.port, "car-2").start(ready=False).online()
+    tap = Tap(stack, broker.port)
+    other.press()
+    other.answered("granted")
+
+    (tmp_path / "spare").mkdir()
+    twin = Vehicle(stack, tmp_path / "spare", broker.port, "car-1").start()
+    eventually(lambda: car.counters["dials"] > 1 and twin.counters["dials"] > 0, 5, "they take each other over")
+    eventually(lambda: "another unit is online under this user" in car.daemon.log, 8)
+
+    assert car.daemon.running and twin.daemon.running
+    assert other.transmitting
+    assert tap.on("session")[-1]["current_speaker"] == "car-2"
+    other.release()
+    twin.daemon.stop()
+    car.online()
+    assert talk(car) == "granted"

@@ -21,7 +21,7 @@ import pytest
 
 from tests.integration.gateway_rig import Tap, Vehicle
 from tests.support.broker import Broker
-from tests.support.procs import ROOT, eventually
+from tests.support.procs import ROOT, eventually, session_members
 
 
 @pytest.fixture
@@ -223,6 +223,68 @@ def test_a_bug_in_the_loop_makes_everything_safe_lets_the_will_speak_and_ends_wi
     assert outputs.of("led_green")[-1][0] == 0.0
     assert not Path(f"/proc/{worker}").exists()
     tap.wait("presence/car-bug", state="lost")
+
+
+THREAD_BUG = """
+import sys, threading
+from pathlib import Path
+from gateway import app, settings
+from service import logs
+
+def die():
+    raise RuntimeError("a bug in a thread")
+
+app._ready = lambda began_at: threading.Thread(target=die).start()
+logs.configure("ptt-gateway")
+sys.exit(app.run(settings.read(Path(sys.argv[1]))))
+"""
+
+
+def test_a_bug_in_any_thread_ends_the_process_as_one_in_the_loop_does(
+    stack: ExitStack, broker: Broker, tmp_path: Path
+) -> None:
+    car = Vehicle(stack, tmp_path, broker.port, "car-thread")
+    script = tmp_path / "buggy.py"
+    script.write_text(THREAD_BUG)
+    car.daemon = car._daemons.python("buggy", script, car.config)
+
+    assert car.daemon.wait() == 70
+    assert "RuntimeError: a bug in a thread" in car.daemon.log
+
+
+def test_hardware_that_is_not_there_ends_the_start_and_says_what_to_do_and_leaves_no_worker(
+    stack: ExitStack, broker: Broker, tmp_path: Path
+) -> None:
+    car = Vehicle(stack, tmp_path, broker.port, "car-bare")
+    text = car.config.read_text().replace('"virtual"', '"lgpio"')
+    car.config.write_text("".join(line for line in text.splitlines(True) if "pins_socket" not in line))
+    car.start(ready=False)
+
+    status = car.daemon.wait()
+
+    assert status == 1
+    assert "cannot start" in car.daemon.log and "->" in car.daemon.log
+    eventually(lambda: session_members(car.daemon.pid) == [], 2, "no process is left")
+
+
+def test_a_stop_is_done_in_three_seconds_even_if_neither_broker_nor_worker_answers(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    broker = stack.enter_context(Broker(folder=tmp_path / "hung"))
+    car = Vehicle(stack, tmp_path, broker.port, "car-hung").start(ready=False).online()
+    worker = car.worker_pid()
+    car.press()
+    os.kill(worker, signal.SIGSTOP)
+    broker.pause()
+
+    began_s = time.monotonic()
+    status = car.daemon.stop(3.5)
+
+    assert status == 0
+    assert time.monotonic() - began_s < 3.0
+    assert not Path(f"/proc/{worker}").exists()
+    assert "stopped without a good-bye" in car.daemon.log
+    broker.resume()
 
 
 # --- commands --------------------------------------------------------------------------------------------------------

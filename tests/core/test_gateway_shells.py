@@ -216,9 +216,7 @@ def test_while_transmitting_faint_ticks_follow_the_push_of_success_and_end_with_
 
     starts = [at_s for (at_s, now), (_, before) in zip(felt[1:], felt, strict=False) if now > 0 and before == 0]
     assert starts[0] == pytest.approx(0.1 + HOLD_AFTER_S, abs=0.011)
-    assert [b - a for a, b in itertools.pairwise(starts)] == pytest.approx(
-        [0.25] * (len(starts) - 1), abs=0.02
-    )
+    assert [b - a for a, b in itertools.pairwise(starts)] == pytest.approx([0.25] * (len(starts) - 1), abs=0.02)
     assert driver.panel.levels()["motor"] == 0.0
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from hw.errors import HardwareError
@@ -54,7 +55,7 @@ def _live(out: Path, sounds: dict[str, Sound], texts: Texts) -> None:
         print(_how_to(world, out, texts.lang), flush=True)
         began_s = time.monotonic()
         for user, car in world.cars.items():
-            follow_log(car.log, lambda line, user=user: _tell(user, line, began_s), stack)
+            follow_log(car.log, partial(_tell, user, began_s), stack)
         gone: set[str] = set()
         while True:
             time.sleep(0.2)
@@ -66,7 +67,7 @@ def _live(out: Path, sounds: dict[str, Sound], texts: Texts) -> None:
                 raise DemoFailed(f"dispatch ended by itself; see {world.office.log}")
 
 
-def _tell(user: str, line: str, began_s: float) -> None:
+def _tell(user: str, began_s: float, line: str) -> None:
     """Print what a vehicle's log says of its driver and of bursts."""
     for mark in ("driver told", "burst heard", "burst played"):
         if mark in line:

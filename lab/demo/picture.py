@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 
 from lab.demo.report import Report
 from lab.demo.script import NAMES
-from lab.demo.story import Burst
 from lab.demo.texts import Texts
 from lab.measure.sound import RATE_HZ, Recording
 
@@ -37,7 +36,7 @@ def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[st
     """Draw it into `path`."""
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a missing weight is no news
     known = {font.name for font in font_manager.fontManager.ttflist}
-    style: dict[str, Any] = {
+    style: Any = {
         "font.family": [name for name in FONTS if name in known] or ["sans-serif"],
         "axes.unicode_minus": False,
         "text.color": INK,
@@ -86,7 +85,8 @@ class _Picture:
         return at_s - self._zero_s
 
     def _write(self, at_s: float, y: float, text: str, **style: Any) -> None:
-        self._axes.text(self._t(at_s), y, text, **({"va": "center", "zorder": 5, "clip_on": True} | style))
+        look: dict[str, Any] = {"va": "center", "zorder": 5, "clip_on": True}
+        self._axes.text(self._t(at_s), y, text, **(look | style))
 
     def _bar(self, start_s: float, end_s: float, y: float, height: float, colour: str, zorder: int = 3) -> None:
         span = (self._t(start_s), end_s - start_s)

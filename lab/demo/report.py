@@ -71,6 +71,8 @@ class Report:
             "session_over_ms": ms(outcome.session_over_s) if outcome.session_over_s else None,
             "left_ms": {user: ms(at_s) for user, at_s in outcome.left.items()},
             "kill": {"at_ms": kill_ms, "to_idle_ms": outcome.kill_idle_ms, "presence": outcome.dead_presence},
+            "events": outcome.events,
+            "messages": outcome.messages,
             "search_for_refused_speech": self.verdict.search,
             "machine": self.facts,
         }

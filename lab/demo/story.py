@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -94,6 +95,10 @@ class Outcome(Struct, kw_only=True):
     kill_s: float = 0.0
     kill_idle_ms: float = 0.0
     dead_presence: str = ""
+    messages: int = 0
+    unreadable: list[str] = []
+    events: dict[str, list[str]] = {}
+    """Types of the events of each session, in order."""
 
 
 class Story:
@@ -107,7 +112,7 @@ class Story:
         self._book = Notebook()
         self._pins: dict[str, VirtualPins] = {}
         self.notebook = self._book
-        self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={})
+        self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={}, events={})
         self._speaking = ""
 
     def prepare(self) -> None:
@@ -120,7 +125,7 @@ class Story:
         for user, car in self._world.cars.items():
             self._pins[user] = self._stack.enter_context(VirtualPins(car.pins))
             watch_outputs(user, car.pins, self._book)
-            follow_log(car.log, lambda line, user=user: self._logged(user, line), self._stack)
+            follow_log(car.log, partial(self._logged, user), self._stack)
         self._line.add(time.monotonic(), "-", "ready")
 
     def play(self, tapes: dict[str, Microphone]) -> Outcome:
@@ -132,6 +137,10 @@ class Story:
         self._kill_and_go_on()
         time.sleep(DRAIN_S)
         self._world.check_running(but=("car-2",))
+        self.outcome.messages = len(self._book.heard)
+        self.outcome.unreadable = list(self._book.bad)
+        for event in {event.no: event for _, _, event in self._book.all(Event)}.values():
+            self.outcome.events.setdefault(event.event_id or "", []).append(event.event.value)
         self._line.add(time.monotonic(), "-", "over")
         return self.outcome
 

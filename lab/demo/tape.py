@@ -49,7 +49,7 @@ class Microphone:
 
 
 def epochs(played: Path) -> tuple[float, float]:
-    """Give the times of the first samples of what is played and of the microphone's tape. Raises OSError, ValueError."""
+    """Give the times of the first samples of what is played and of the tape. Raises OSError, ValueError."""
     words = json.loads(Path(f"{played}.json").read_text())
     return float(words["epoch_s"]), float(words["capture_epoch_s"])
 

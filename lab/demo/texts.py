@@ -70,8 +70,8 @@ LINES: Final[dict[str, tuple[str, str]]] = {
     "session_lane": ("세션", "session"),
     "seconds": ("초", "s"),
     "legend": (
-        "발언권: 누른 뒤 허가까지 · 스피커: 말한 것과 들은 것의 유사도 · 입에서 귀까지. 모두 측정값, 코덱은 Opus 24 kb/s",
-        "floor: from the press to the grant · speaker: likeness of heard to said (Opus, 24 kb/s), and from mouth to ear",
+        "발언권: 누른 뒤 허가까지 · 스피커: 말한 것과 들은 것의 유사도 (Opus 24 kb/s) · 입에서 귀까지",
+        "floor: from press to grant · speaker: likeness of heard to said (Opus, 24 kb/s), and from mouth to ear",
     ),
     "title": (
         "한 번 누르면 다른 차에서 들립니다 — 실제 프로세스, 실제 브로커, 실제 음성",

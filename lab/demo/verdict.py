@@ -11,7 +11,7 @@ from msgspec import Struct
 from lab.demo.story import Burst, Outcome
 from lab.measure.align import Alignment, align
 from lab.measure.search import score
-from lab.measure.sound import RATE_HZ, Recording, Sound, as_int16, dbfs, peak, write
+from lab.measure.sound import RATE_HZ, Recording, Sound, as_int16, dbfs, from_int16, peak, write
 from protocol.messages import DenyCause
 from protocol.worker_settings import CodecSettings
 from voice.opus import Decoder, Encoder
@@ -30,6 +30,10 @@ HEARD_MS_MAX = 500.0
 LAG_MS_MAX = 500.0
 KILL_IDLE_MS_MAX = 5000.0
 JOIN_MS_MAX = 3000.0
+MOTOR_OFF_MS_MAX = 40.0
+WHOLE_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "SESSION_ENDED": 1, "USER_LEFT": 3}
+OPEN_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "USER_LEFT": 1}
+"""Least numbers of events: of the session that ended, and of the one in which a speaker was killed."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -82,6 +86,7 @@ def judge(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Record
     search = _search(outcome, mouths, ears, out)
     checks += _search_checks(search)
     checks += _times(outcome)
+    checks += _told(outcome)
     return Verdict(checks=tuple(checks), hearings=tuple(hearings), search=search)
 
 
@@ -163,7 +168,7 @@ def _search(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Reco
             begin = round((under.edge_s + 0.3 - start_s) * RATE_HZ)
             room = min(len(copy), len(planted) - begin)
             planted[begin : begin + room] += copy[:room]
-            planted = np.frombuffer(as_int16(planted), "<i2").astype(np.float32) / 32768
+            planted = from_int16(as_int16(planted))
             results["ears"][user] = {"found": score(said, heard), "planted": score(said, planted)}
     return results
 
@@ -186,7 +191,7 @@ def _coded(sound: Sound) -> Sound:
     pcm = as_int16(sound)
     size = encoder.packet_bytes
     heard = b"".join(decoder.decode(encoder.encode(pcm[i : i + size])) for i in range(0, len(pcm) - size + 1, size))
-    return np.frombuffer(heard, "<i2").astype(np.float32) / 32768
+    return from_int16(heard)
 
 
 def _times(outcome: Outcome) -> list[Check]:
@@ -249,4 +254,36 @@ def _times(outcome: Outcome) -> list[Check]:
             detail=f"{outcome.kill_idle_ms:.0f} ms from SIGKILL to the idle floor; presence: {outcome.dead_presence}",
         )
     )
+    return checks
+
+
+def _told(outcome: Outcome) -> list[Check]:
+    """What monitors and drivers were told beside."""
+    checks = [
+        Check(
+            name="every message of the office can be read",
+            ok=not outcome.unreadable,
+            detail="; ".join(outcome.unreadable[:3]) or f"{outcome.messages} messages",
+        )
+    ]
+    for refusal in outcome.refusals:
+        pattern = refusal.motor_ms[:2]
+        checks.append(
+            Check(
+                name=f"{refusal.user}'s driver feels the refusal",
+                ok=len(pattern) == 2 and all(abs(ms - 80) <= MOTOR_OFF_MS_MAX for ms in pattern),
+                detail=f"motor on for {' and '.join(f'{ms:.0f}' for ms in pattern)} ms (80 and 80 are meant)",
+            )
+        )
+    for event_id, wanted in zip(outcome.joins, (WHOLE_SESSION, OPEN_SESSION), strict=False):
+        seen = outcome.events.get(event_id, [])
+        missing = sorted(name for name in wanted if seen.count(name) < wanted[name])
+        counted = ", ".join(f"{seen.count(name)} {name}" for name in sorted(set(seen)))
+        checks.append(
+            Check(
+                name=f"the log of events tells session {list(outcome.joins).index(event_id) + 1}",
+                ok=not missing,
+                detail=f"missing: {', '.join(missing)}; seen: {counted}" if missing else counted,
+            )
+        )
     return checks

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import paho.mqtt.client as paho
 from msgspec import Struct
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hw.virtual_client import OutputChange, VirtualPins
@@ -86,7 +87,7 @@ class Monitor:
 
     def __init__(self, stack: ExitStack, port: int, office: OfficeId, notebook: Notebook) -> None:
         self._notebook = notebook
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self._client.on_message = self._on_message
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()

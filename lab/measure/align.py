@@ -30,11 +30,17 @@ FLOOR_DB = 45.0
 """Under the loudest step by this much, everything is silence."""
 VOICED_DB = 33.0
 """A step is voiced when it is at most so much softer than the loudest."""
+NOISE_PERCENT = 10
+OVER_NOISE_DB = 4.0
+VOICED_OVER_NOISE_DB = 12.0
+LEAST_DB = 15.0
+"""Where a recording has noise in its pauses, floor and voice begin so much above it; within LEAST_DB of the loudest
+step everything counts."""
 FAR_DB = 14.0
 """Mean difference over the bands at which two steps have nothing to do with each other."""
 
 NEAR_S = 0.15
-MISSING_NEAR_S_MAX = 0.065
+MISSING_NEAR_S_MAX = 0.05
 """Voiced sound missing within NEAR_S. Hurrying leaves out a quarter, in single periods of at most 12.5 ms."""
 EXTRA_RUN_S_MAX = 0.080
 """Sound in one piece that nobody said."""
@@ -98,8 +104,12 @@ def align(said: Sound, heard: Sound, *, lag_s: float = 0.0, tail_s: float = 0.0)
     if not len(a) or a.max() < -70 or not len(b) or b.max() < -70:
         return _nothing(said, "nothing was said" if not len(a) or a.max() < -70 else "nothing was heard")
     top = max(float(a.max()), float(b.max()))
-    a, b = (np.maximum(m, top - FLOOR_DB) - (top - FLOOR_DB) for m in (a, b))
-    loud_a, loud_b = (m.max(axis=1) > FLOOR_DB - VOICED_DB for m in (a, b))
+    floor = np.clip(np.percentile(a, NOISE_PERCENT, axis=0) + OVER_NOISE_DB, top - FLOOR_DB, top - LEAST_DB)
+    loudness_a, loudness_b = (m.max(axis=1) for m in (a, b))
+    noise = float(np.percentile(loudness_a, NOISE_PERCENT))
+    voiced = float(np.clip(noise + VOICED_OVER_NOISE_DB, top - VOICED_DB, top - LEAST_DB))
+    loud_a, loud_b = loudness_a > voiced, loudness_b > voiced
+    a, b = (np.maximum(m, floor) - (top - FLOOR_DB) for m in (a, b))
     match, extra = _path(a, b, loud_a, loud_b)
     return _judge(said, a, b, loud_a, loud_b, match, extra, lag_s, tail_s)
 

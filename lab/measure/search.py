@@ -18,7 +18,10 @@ from lab.measure.sound import RATE_HZ, Sound, resample
 SEARCH_HZ = 16_000
 PIECE_S = 0.30
 SLACK_S = 0.03
-HISS = 10 ** (-70 / 20)
+HISS = 10 ** (-90 / 20)
+QUIET = 10 ** (-45 / 20)
+HUSH = 0.1
+"""Nothing is looked for in pauses: of the level of whitened speech, which is about 0.5, this counts as silence."""
 
 Signal = NDArray[np.float64]
 
@@ -31,7 +34,7 @@ def score(sentence: Sound, recording: Sound) -> float:
         return 0.0
     length = next_fast_len(len(place) + size)
     spectrum = rfft(place, length)
-    energy = np.sqrt(uniform_filter1d(place**2, size, origin=-(size // 2)) + 1e-12)
+    energy = np.sqrt(uniform_filter1d(place**2, size, origin=-(size // 2)) + HUSH**2)
     begins = [begin for begin in range(0, len(words) - size, size // 2) if words[begin : begin + size].std() > 0.3]
     total = np.zeros(len(place))
     if not begins:
@@ -54,7 +57,7 @@ def _white(sound: Sound) -> Signal:
     slow += np.random.default_rng(1).normal(0, HISS, len(slow))  # so that there is no perfect silence
     padded = np.concatenate([slow, np.zeros(frame)])
     window = np.sqrt(np.hanning(frame + 1)[:frame])
-    loudest = float(np.sqrt(np.mean(slow**2))) * frame**0.5
+    loudest = max(QUIET, float(np.sqrt(np.mean(slow**2)))) * frame**0.5
     out = np.zeros(len(padded))
     for begin in range(0, len(padded) - frame, hop):
         spectrum = rfft(padded[begin : begin + frame] * window)

@@ -94,6 +94,11 @@ def as_int16(sound: Sound) -> bytes:
     return np.clip(np.round(sound * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
+def from_int16(samples: bytes) -> Sound:
+    """Read 16-bit little-endian samples."""
+    return (np.frombuffer(samples, "<i2") / np.float32(32768)).astype(np.float32)
+
+
 def trimmed(sound: Sound, below_peak_db: float = 45.0) -> Sound:
     """Cut silence off both ends: what never comes within `below_peak_db` of the peak."""
     loud = np.flatnonzero(np.abs(sound) > peak(sound) * 10 ** (-below_peak_db / 20))

@@ -87,6 +87,15 @@ class AudioSettings(_Settings, frozen=True, kw_only=True):
     frame_ms: Annotated[
         Literal[10, 20], Meta(description="length of a sound device's frame; 10 gives the least delay")
     ] = 10
+    rest_after_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="quiet time after which microphone and speaker are stopped until the next press or session; "
+            "0 keeps them running, for cards that are slow to start",
+        ),
+    ] = 10
     cue_volume_percent: Annotated[int, Meta(ge=0, le=100, description="loudness of cues and spoken sentences")] = 60
     duck_percent: Annotated[
         int, Meta(ge=0, le=100, description="what is left of a cue's or sentence's loudness while a colleague speaks")

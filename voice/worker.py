@@ -87,6 +87,8 @@ class Worker:
         self._faults: dict[str, float] = {}
         self._null_at = 0.0
         self._restart_allowed = True
+        self._in_channel = False
+        self._needed_at = epoch_s
 
     def run(self) -> None:
         """Work until told otherwise."""
@@ -150,8 +152,21 @@ class Worker:
         if allowed != self._restart_allowed:
             self._restart_allowed = allowed
             self._devices.allow_restart(allowed)
+        self._rest(now, allowed)
+        self._devices.watch(now)
         deadlines = [mouth.next_deadline(), transport.next_deadline(), self._null_speaker(now)]
         return min((d for d in deadlines if d is not None), default=None)
+
+    def _rest(self, now: float, quiet: bool) -> None:
+        """Let the devices rest once nobody spoke, was heard or was in a session for a while (the pings turn us)."""
+        if self._in_channel or not quiet:
+            self._needed_at = now
+        after_s = self._audio.rest_after_s
+        self._devices.rest(bool(after_s) and now - self._needed_at > after_s)
+
+    def _need_devices(self, now: float) -> None:
+        self._needed_at = now
+        self._devices.rest(False)
 
     def _pump(self, now: float) -> None:
         mouth, transport = self._mouth, self._transport
@@ -191,6 +206,7 @@ class Worker:
         now = time.monotonic()
         match command:
             case Arm():
+                self._need_devices(now)
                 self._capture_wanted = True
                 self._take_captured()
                 self._announcer.microphone(True, now)
@@ -205,14 +221,18 @@ class Worker:
             case Stop():
                 self._ear.stop(command, now)
             case Join(event_id=event_id):
+                self._in_channel = True
+                self._need_devices(now)
                 self._transport.join(event_id)
             case Leave():
+                self._in_channel = False
                 self._transport.leave()
                 self._pipe.tell(Left())
             case Cue(sound=sound):
                 if sound not in self._cues:
                     audio = self._audio
                     self._cues[sound] = synthesise(sound, audio.device_rate_hz, audio.cue_volume_percent)
+                self._need_devices(now)
                 self._announcer.cue(self._cues[sound], now)
             case Say(text=text, lang=lang, urgent=urgent):
                 if not self._speech.say(text, lang, urgent=urgent):
@@ -253,6 +273,7 @@ class Worker:
         if spoken.fault:
             self._fault(spoken.fault, spoken.fault)
         else:
+            self._need_devices(time.monotonic())
             self._announcer.sentence(spoken.sound, time.monotonic(), urgent=spoken.urgent)
 
     def _pong(self, no: int) -> None:

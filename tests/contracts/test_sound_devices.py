@@ -17,7 +17,20 @@ from pathlib import Path
 import pytest
 
 from protocol.worker import Arm as ArmWord
-from protocol.worker import Device, Heard, KeyUp, Play, PlayedOut, SoundDevice, Stop, Transmit, VoiceLink
+from protocol.worker import (
+    Device,
+    Drained,
+    Heard,
+    Join,
+    KeyUp,
+    Leave,
+    Play,
+    PlayedOut,
+    SoundDevice,
+    Stop,
+    Transmit,
+    VoiceLink,
+)
 from protocol.worker_settings import AudioSettings, WavSettings
 from tests.rig_pulse import PulseRig
 from tests.support.broker import Broker
@@ -219,6 +232,57 @@ def test_speech_goes_from_one_sound_card_to_another_and_a_lost_server_is_found_a
             rig.start()
             # then it is found again when it is back
             eventually(lambda: {e.device for e in car2.all(SoundDevice)[count:] if e.ok} == set(Device), 20.0)
+
+
+def test_devices_nobody_needs_rest_wake_for_a_press_or_a_session_and_a_loss_is_known_all_the_same(
+    rig: PulseRig, tmp_path: Path
+) -> None:
+    def corked() -> list[bool]:
+        listed = rig.pactl("list", "source-outputs").stdout + rig.pactl("list", "sink-inputs").stdout
+        return ["yes" in line for line in listed.splitlines() if "Corked:" in line]
+
+    with Broker() as broker:
+        first = AudioSettings(capture_device="a_mic_cap", playback_device="a_spk", rest_after_s=1)
+        second = AudioSettings(capture_device="b_mic_cap", playback_device="b_spk", rest_after_s=1)
+        with (
+            WorkerProcess("car-1", broker.port, first, tmp_path / "1.log", env=rig.env) as car1,
+            WorkerProcess("car-2", broker.port, second, tmp_path / "2.log", env=rig.env) as car2,
+        ):
+            # given two quiet workers
+            for car in (car1, car2):
+                car.wait(VoiceLink, lambda event: event.up)
+                for device in Device:
+                    car.wait(SoundDevice, lambda event, device=device: event.device == device and event.ok)  # type: ignore[misc]
+            # then microphones and speakers are stopped, and count as good
+            eventually(lambda: corked() == [True] * 4, 8.0)
+            assert all(event.ok for car in (car1, car2) for event in car.all(SoundDevice))
+            # when one is pressed and the other told of it
+            request = (0, 1, 1, 1)
+            edge = time.monotonic()
+            car1.tell(ArmWord(request_id=request, edge_at=edge))
+            car1.tell(Transmit(request_id=request, burst=8))
+            car2.tell(Join(event_id="s"))
+            car2.tell(Play(burst=8, user="car-1"))
+            for _ in range(3):
+                time.sleep(0.2)
+                car1.tell(Transmit(request_id=request, burst=8))
+            up = time.monotonic()
+            car1.tell(KeyUp(request_id=request, at=up))
+            # then hardly anything behind the edge is missing
+            _, drained = car1.wait(Drained)
+            packet_s = first.codec.packet_ms / 1000
+            assert drained.last_seq is not None
+            assert (drained.last_seq + 1) * packet_s > up - edge - 0.1
+            car2.wait(Heard)
+            car2.tell(Stop(burst=8, drain=True))
+            car2.tell(Leave())
+            eventually(lambda: corked() == [True] * 4, 8.0)
+            # when the sound server dies in its sleep
+            rig.stop()
+            # then that is known without a press
+            for car in (car1, car2):
+                car.wait(SoundDevice, lambda event: not event.ok, 20.0)
+            rig.start()
 
 
 def test_a_device_that_is_not_there_is_told_with_those_that_are(rig: PulseRig, tmp_path: Path) -> None:

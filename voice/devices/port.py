@@ -29,5 +29,11 @@ class SoundDevices(Protocol):
     def stop(self) -> None:
         """Close both; no callback comes after it returned. Idempotent, takes at most about a second."""
 
+    def rest(self, resting: bool) -> None:
+        """Say whether nobody needs sound now: the streams may stop, and start again the moment they are needed."""
+
+    def watch(self, now: float) -> None:
+        """Notice, from the loop, a device that hangs in its driver; to be called about every second."""
+
     def allow_restart(self, allowed: bool) -> None:
         """Say whether sound may be interrupted now, for a missing device to be looked for."""

@@ -16,11 +16,15 @@ from voice.devices.port import RETRY_S_MAX, RETRY_S_MIN, OnCaptured, OnPlayback,
 from voice.devices.timeline import Timeline
 
 LOOK_EVERY_S = 0.25
+LOOK_RESTING_S = 5.0
 SILENT_S_MAX = 2.0
 """A stream whose callback did not come for this long is lost, whatever it says of itself."""
 RESTARTS_EVERY_S = 30.0
 """PortAudio, whose list of devices is frozen when it starts, is restarted no more often while one device works."""
+PROBE_EVERY_S, PROBE_S = 10.0, 0.5
+"""Resting devices are run this often for this long, so that one that was pulled out is known before it is needed."""
 _NAMES_SHOWN_MAX = 12
+_LOST = "{device} device was lost: check its plug and cable; it is tried again"
 
 
 class PyAudioDevices:
@@ -39,10 +43,15 @@ class PyAudioDevices:
         self._timeline = Timeline(self._frame_s)
         self._audio: pyaudio.PyAudio | None = None
         self._streams: dict[Device, Any] = {}  # pyaudio.Stream, which has no public type
+        self._opened: dict[Device, str] = {}
         self._called_at = {Device.CAPTURE: 0.0, Device.PLAYBACK: 0.0}
         self._told: dict[Device, tuple[bool, str]] = {}
         self._restarted_at = 0.0
         self._may_restart = True
+        self._resting = False
+        self._running = True
+        self._probed_at = 0.0
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sound-devices", daemon=True)
 
@@ -53,12 +62,26 @@ class PyAudioDevices:
     def stop(self) -> None:
         """Close both."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(2.0)
 
     def allow_restart(self, allowed: bool) -> None:
         """Say whether sound may be interrupted to look for a missing device."""
         self._may_restart = allowed
+
+    def rest(self, resting: bool) -> None:
+        """Have the streams stopped or started; starting takes a few milliseconds."""
+        if resting != self._resting:
+            self._resting = resting
+            self._wake.set()
+
+    def watch(self, now: float) -> None:
+        """Tell of streams without a callback, also while the thread that opens is stuck in a driver's call."""
+        if self._running:
+            for device in tuple(self._streams):
+                if now - self._called_at[device] > SILENT_S_MAX:
+                    self._tell(device, False, _LOST.format(device=device))
 
     # --- PortAudio's threads --------------------------------------------------------------------------------------
 
@@ -86,6 +109,8 @@ class PyAudioDevices:
         quiet_libraries()
         retry_s, retry_at = RETRY_S_MIN, 0.0
         while not self._stopping.is_set():
+            self._wake.clear()
+            self._start_or_stop(time.monotonic())
             self._look_for_losses()
             now = time.monotonic()
             if len(self._streams) < 2 and now >= retry_at:
@@ -93,10 +118,42 @@ class PyAudioDevices:
                 complete = len(self._streams) == 2
                 retry_s = RETRY_S_MIN if complete else min(RETRY_S_MAX, 2 * retry_s)
                 retry_at = time.monotonic() + retry_s
-            self._stopping.wait(LOOK_EVERY_S)
+            self._wake.wait(LOOK_EVERY_S if self._running or len(self._streams) < 2 else LOOK_RESTING_S)
         for device in tuple(self._streams):
             self._close(device)
         self._terminate()
+
+    def _start_or_stop(self, now: float) -> None:
+        """Run the streams while they are needed, and now and then to see whether they still would."""
+        probing = self._resting and now - self._probed_at > PROBE_EVERY_S
+        wanted = not self._resting or probing
+        if probing:
+            self._probed_at = now
+        if wanted != self._running:
+            self._run_streams(wanted)
+        if probing and not self._wake.wait(PROBE_S):
+            self._look_for_losses(silent_s_max=PROBE_S)
+        if self._resting and self._running:
+            self._run_streams(False)
+
+    def _run_streams(self, run: bool) -> None:
+        if run:
+            self._called_at = dict.fromkeys(Device, time.monotonic())
+        self._running = run
+        for device, stream in tuple(self._streams.items()):
+            try:
+                if run:
+                    self._about_to_start(device)
+                    stream.start_stream()
+                else:
+                    stream.stop_stream()
+            except OSError:
+                self._lost(device)
+
+    def _about_to_start(self, device: Device) -> None:
+        self._called_at[device] = time.monotonic()
+        if device is Device.CAPTURE:
+            self._timeline = Timeline(self._frame_s)
 
     def _open_missing(self, now: float) -> None:
         stale = self._audio is not None and any(not ok for ok, _ in self._told.values())
@@ -121,8 +178,6 @@ class PyAudioDevices:
         index, name = _find(audio, device, self._names[device])
         capture = device is Device.CAPTURE
         callback: Callable[..., Any] = self._captured if capture else self._play
-        if capture:
-            self._timeline = Timeline(self._frame_s)
         try:
             stream = audio.open(
                 format=pyaudio.paInt16,
@@ -136,25 +191,34 @@ class PyAudioDevices:
                 stream_callback=callback,
                 start=False,
             )
-            self._called_at[device] = time.monotonic()
-            stream.start_stream()
+            if self._running:
+                self._about_to_start(device)
+                stream.start_stream()
         except (OSError, ValueError) as error:
             raise OSError(
                 f"{device} device '{name}' does not open at {self._rate} Hz ({error}): is another program using it?"
             ) from error
         self._streams[device] = stream
+        self._opened[device] = name
         return name
 
-    def _look_for_losses(self) -> None:
+    def _look_for_losses(self, silent_s_max: float = SILENT_S_MAX) -> None:
+        if not self._running:
+            return
         for device, stream in tuple(self._streams.items()):
             silent_s = time.monotonic() - self._called_at[device]
             try:
                 active = stream.is_active()
             except OSError:
                 active = False
-            if not active or silent_s > SILENT_S_MAX:
-                self._close(device)
-                self._tell(device, False, f"{device} device was lost: check its plug and cable; it is tried again")
+            if not active or silent_s > silent_s_max:
+                self._lost(device)
+            elif not self._told.get(device, (True, ""))[0]:
+                self._tell(device, True, self._opened[device])  # it hung, and goes on
+
+    def _lost(self, device: Device) -> None:
+        self._close(device)
+        self._tell(device, False, _LOST.format(device=device))
 
     def _close(self, device: Device) -> None:
         with contextlib.suppress(OSError):

@@ -55,6 +55,12 @@ class WavDevices:
         if self._thread.is_alive():
             self._thread.join(1.0)
 
+    def rest(self, resting: bool) -> None:
+        """Files run on the wall clock, needed or not."""
+
+    def watch(self, now: float) -> None:
+        """A file does not hang."""
+
     def allow_restart(self, allowed: bool) -> None:
         """Files are looked for again without any interruption."""
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from lab.demo.story import Outcome
+from lab.demo.checks import check
+from lab.demo.outcome import Outcome
 from lab.demo.timeline import Timeline
-from lab.demo.verdict import Check, Verdict
+from lab.demo.verdict import Verdict
 
 PACKAGES = ("paho-mqtt", "gpiozero", "opuslib-next", "msgspec", "SQLAlchemy", "numpy")
 
@@ -35,7 +36,7 @@ class Report:
         self.verdict = verdict
         self.facts = facts
         self.lasted_s = lasted_s
-        story = Check(name="the story is played to its end", ok=not problem, detail=problem or "every step followed")
+        story = check("played", not problem, problem or "every step followed")
         self.checks = (story, *verdict.checks)
 
     @property

@@ -14,14 +14,16 @@ from types import FrameType
 from gateway.status_client import Unreachable
 from hw.errors import HardwareError
 from lab.broker import BrokerFailed
+from lab.demo.checks import Check
+from lab.demo.outcome import Outcome
 from lab.demo.report import Report, machine
 from lab.demo.script import NAMES, Script
 from lab.demo.speech import NoSpeech
-from lab.demo.story import Outcome, Story
+from lab.demo.story import Story
 from lab.demo.tape import Microphone, TooLate, recordings
 from lab.demo.texts import Texts
 from lab.demo.timeline import Timeline
-from lab.demo.verdict import Check, Verdict, judge
+from lab.demo.verdict import Verdict, judge
 from lab.demo.world import DemoFailed, World
 from lab.measure.sound import BadSound, Recording
 
@@ -114,7 +116,7 @@ def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: 
 def _say(report: Report, out: Path, texts: Texts) -> int:
     print()
     for check in report.checks:
-        print(f"  {texts.line('ok' if check.ok else 'FAILED'):6} {check.name}\n         {check.detail}")
+        print(f"  {texts.line('ok' if check.ok else 'FAILED'):6} {check.named(texts.lang)}\n         {check.detail}")
     print()
     failed: list[Check] = [check for check in report.checks if not check.ok]
     if not failed:
@@ -122,6 +124,6 @@ def _say(report: Report, out: Path, texts: Texts) -> int:
         return 0
     print(texts.line("failed", count=len(failed)), file=sys.stderr)
     for check in failed:
-        print(f"  - {check.name}: {check.detail}", file=sys.stderr)
+        print(f"  - {check.named(texts.lang)}: {check.detail}", file=sys.stderr)
     print(texts.line("logs", folder=out / "logs"), file=sys.stderr)
     return EXIT_FAILED

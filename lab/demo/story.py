@@ -9,9 +9,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
 
-from msgspec import Struct
-
 from hw.virtual_client import VirtualPins
+from lab.demo.outcome import Burst, Outcome, Refusal
 from lab.demo.script import NAMES, Script
 from lab.demo.tape import LEAD_S, Microphone, epochs
 from lab.demo.timeline import Timeline
@@ -46,59 +45,6 @@ STEP_S = 6.0
 """Each step that must follow is awaited so long, but for the ends of sessions and leases."""
 IDLE_S = 6.0
 HANG_S = 9.0
-MOTOR_S = 0.35
-
-
-class Burst(Struct, kw_only=True):
-    """One talk as it went. Times are CLOCK_MONOTONIC; `n` counts from 1, `number` is the one on the wire."""
-
-    n: int
-    speaker: str
-    number: int
-    event_id: str
-    text: str
-    listeners: tuple[str, ...]
-    edge_s: float
-    handled_s: float
-    told_s: float
-    end_s: float = 0.0
-    """Key-up, or the kill."""
-    idle_s: float = 0.0
-    killed: bool = False
-    ended: str = ""
-    last_seq: int | None = None
-
-
-class Refusal(Struct, kw_only=True):
-    """A press that was refused."""
-
-    user: str
-    text: str
-    edge_s: float
-    end_s: float
-    deny: FloorDeny
-    told_s: float
-    motor_ms: tuple[float, ...]
-
-
-class Outcome(Struct, kw_only=True):
-    """All that the measuring needs to know of what happened."""
-
-    bursts: list[Burst] = []
-    refusals: list[Refusal] = []
-    joins: dict[str, dict[str, float]] = {}
-    """By session: user, and ms from the grant to its presence that says so."""
-    answer_joins: int = -1
-    """Members that joined or left between the answer's press and its end."""
-    left: dict[str, float] = {}
-    session_over_s: float = 0.0
-    kill_s: float = 0.0
-    kill_idle_ms: float = 0.0
-    dead_presence: str = ""
-    messages: int = 0
-    unreadable: list[str] = []
-    events: dict[str, list[str]] = {}
-    """Types of the events of each session, in order."""
 
 
 class Story:

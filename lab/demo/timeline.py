@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -85,4 +86,5 @@ def _at(step: Step) -> float:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads any more: the report is still written
+        print(line, flush=True)

@@ -85,6 +85,8 @@ class Alignment(Struct, frozen=True, kw_only=True):
     extra_run_ms: float
     first_found: float
     last_found: float
+    heard_until_ms: float
+    """Place, in what was said, of the last voiced step that was heard."""
     level_db: float
     windows: tuple[Window, ...]
     problems: tuple[str, ...]
@@ -220,6 +222,7 @@ def _judge(
         extra_run_ms=_run(added) * STEP_S * 1000,
         first_found=first,
         last_found=last,
+        heard_until_ms=float(voiced[found[voiced]].max(initial=0)) * STEP_S * 1000,
         level_db=level_db,
         windows=windows,
         problems=(),

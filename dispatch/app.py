@@ -1,5 +1,6 @@
 """`ptt-dispatch serve`: everything wired together, from settings to the end of the process."""
 
+import gc
 import os
 import random
 import signal
@@ -103,6 +104,7 @@ class App:
             self._notifier.status(self._status_text())
         if started:
             self._ready = True
+            gc.freeze()  # what lives now lives for the whole run: the collector need not look at it before a grant
             self._notifier.ready()
         every_s = self._notifier.watchdog_interval_s
         if every_s is not None and now >= self._watchdog_at:

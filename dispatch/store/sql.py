@@ -21,6 +21,7 @@ from dispatch.store.errors import StoreDamaged, StoreError, in_words, is_conflic
 from dispatch.store.tx import SqlTx, read_event
 from protocol.ids import OfficeId
 from protocol.messages import Event
+from service.logs import Log
 
 T = TypeVar("T")
 
@@ -29,8 +30,14 @@ BUSY_S = 0.5
 BUSY_AGAIN_S = 0.02
 """The same while the store is known to be locked: one waiting member must not make a hundred others wait."""
 CONFLICTS_MAX = 10
+_log = Log(__name__)
 WAL_PAGES_MAX = 20_000
 """The write-ahead log is written back by `tidy` in quiet moments; at 80 MB a commit does it, whoever waits."""
+
+
+LOG_READY_BYTES = 4 << 20
+"""The log's file is made so large at once. A synced commit that makes its file longer waits for the file system's
+journal too: two stores side by side took 0.73 and 0.85 ms for a grant at the median (ext4; p99 is the disk's own)."""
 
 
 class SqlStore:
@@ -205,6 +212,28 @@ class SqlStore:
             pragmas += ["journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={WAL_PAGES_MAX}"]
         for pragma in pragmas:
             connection.exec_driver_sql(f"PRAGMA {pragma}").close()
+        if self._file is not None:
+            self._lengthen_log(connection, self._file.with_name(f"{self._file.name}-wal"))
+
+    def _lengthen_log(self, connection: sa.Connection, log: Path) -> None:
+        """Make SQLite's log as long as it is going to be: a large change spills into it and is then taken back.
+
+        Only a short log is lengthened, and only where nobody else is writing: it is a matter of speed alone.
+        """
+        if log.exists() and log.stat().st_size >= LOG_READY_BYTES:
+            return
+        run = connection.exec_driver_sql
+        pages = run("PRAGMA cache_size").scalar_one()
+        run("PRAGMA cache_size=16").close()
+        try:
+            run("BEGIN IMMEDIATE")
+            run("CREATE TABLE lengthening (filling BLOB)")
+            run("INSERT INTO lengthening VALUES (zeroblob(?))", (LOG_READY_BYTES * 5 // 4,))
+        except sa.exc.SQLAlchemyError as error:
+            _log.warning("the store's log could not be prepared, commits take longer", why=in_words(self.where, error))
+        finally:
+            _rollback(connection)
+            run(f"PRAGMA cache_size={pages}").close()
 
     def _identify(self, connection: sa.Connection) -> str:
         """Give the store's identity; makes tables and identity in a new store. Raises StoreError for a newer one."""

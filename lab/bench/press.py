@@ -99,12 +99,15 @@ def _figures(
     judged: bool,
 ) -> list[Figure]:
     presses, trips = [row[1] for row in rows], [row[2] for row in rows]
+    with_disk = [row[2] + row[3] for row in rows]
     steps = ("edge→loop", "loop→request sent", "sent→grant read", "read→grant handled")
     detail = {
         "press_ms": summary(presses),
         "round_trip_ms": summary(trips),
         "raw_sync_ms": summary([row[3] for row in rows]),
         "round_trip_back_to_back_ms": summary(tight),
+        "ratio_p50_against_round_trip_and_sync": round(statistics.median(presses) / statistics.median(with_disk), 3),
+        "ratio_p99_against_round_trip_and_sync": round(quantile(presses, 0.99) / quantile(with_disk, 0.99), 3),
         "ratio_p50_against_back_to_back": round(statistics.median(presses) / statistics.median(tight), 3),
         "ratio_p99_against_back_to_back": round(quantile(presses, 0.99) / quantile(tight, 0.99), 3),
         "steps_p50_ms": {

@@ -11,8 +11,8 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from lab.bench.pulse import RATE_HZ
 
@@ -20,6 +20,10 @@ PREFILL_FRAMES = 1
 SLACK_FRAMES = 2
 """More than so many frames beyond the prefill are thrown away, the oldest first."""
 DATAGRAM_BYTES_MAX = 65536
+CONTINUE = 0
+"""PortAudio's paContinue."""
+
+Callback: TypeAlias = Callable[[bytes | None, int, Mapping[str, float], int], tuple[bytes | None, int]]
 
 
 class Relay:
@@ -27,9 +31,6 @@ class Relay:
 
     def __init__(self, capture: str, playback: str, frame_ms: int) -> None:
         """Open both devices by name; raises OSError."""
-        import pyaudio  # the rest of the bench does without
-
-        self._continue: int = pyaudio.paContinue
         self._queue: deque[bytes] = deque()
         self._playing = False
         self._inlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -37,19 +38,7 @@ class Relay:
         self._outlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._outlet.connect(self._inlet.getsockname())
         threading.Thread(target=self._receive, name="relay", daemon=True).start()
-        audio = pyaudio.PyAudio()
-        infos = (audio.get_device_info_by_index(index) for index in range(audio.get_device_count()))
-        numbers = {str(info["name"]): int(info["index"]) for info in infos}
-        common: dict[str, Any] = {
-            "format": pyaudio.paInt16,
-            "channels": 1,
-            "rate": RATE_HZ,
-            "frames_per_buffer": RATE_HZ * frame_ms // 1000,
-        }
-        self._streams = (
-            audio.open(output=True, output_device_index=numbers[playback], stream_callback=self._play, **common),
-            audio.open(input=True, input_device_index=numbers[capture], stream_callback=self._captured, **common),
-        )
+        self._streams = open_streams(capture, playback, frame_ms, self._captured, self._play)
 
     def _receive(self) -> None:
         queue = self._queue
@@ -62,7 +51,7 @@ class Relay:
         self, data: bytes | None, _count: int, _times: Mapping[str, float], _status: int
     ) -> tuple[bytes | None, int]:
         self._outlet.send(data or b"")
-        return None, self._continue
+        return None, CONTINUE
 
     def _play(
         self, _data: bytes | None, count: int, _times: Mapping[str, float], _status: int
@@ -71,10 +60,31 @@ class Relay:
             self._playing = len(self._queue) >= PREFILL_FRAMES
         if self._playing:
             try:
-                return self._queue.popleft(), self._continue
+                return self._queue.popleft(), CONTINUE
             except IndexError:
                 self._playing = False
-        return bytes(2 * count), self._continue
+        return bytes(2 * count), CONTINUE
+
+
+def open_streams(
+    capture: str, playback: str, frame_ms: int, on_captured: Callback, on_play: Callback
+) -> tuple[Any, Any]:
+    """Open and start two callback streams on devices of these names: playback and capture."""
+    import pyaudio  # the rest of the bench does without
+
+    audio = pyaudio.PyAudio()
+    infos = (audio.get_device_info_by_index(index) for index in range(audio.get_device_count()))
+    numbers = {str(info["name"]): int(info["index"]) for info in infos}
+    common: dict[str, Any] = {
+        "format": pyaudio.paInt16,
+        "channels": 1,
+        "rate": RATE_HZ,
+        "frames_per_buffer": RATE_HZ * frame_ms // 1000,
+    }
+    return (
+        audio.open(output=True, output_device_index=numbers[playback], stream_callback=on_play, **common),
+        audio.open(input=True, input_device_index=numbers[capture], stream_callback=on_captured, **common),
+    )
 
 
 def main(argv: list[str]) -> int:

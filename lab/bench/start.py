@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from lab.bench.figure import Figure, bounded, summary, write_samples
-from lab.bench.parts import Vehicle, dispatch
+from lab.bench.parts import POLL_S, Vehicle, dispatch, python
 from lab.bench.progress import Say
 from lab.bench.pulse import PulseRig
 from lab.bench.size import Size
@@ -36,6 +36,7 @@ def start_and_rest(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
             wav.await_talkable()
             time.sleep(size.settle_s)
             without_cards = _cpu_percent(_processes(wav), min(size.idle_s, 10.0))
+        bare = _bare_pyaudio(work, rig, size)
         cars = [
             stack.enter_context(Vehicle(work, f"car-{name}", OFFICE, broker.port, _audio(name), env=rig.env))
             for name in ("a", "b")
@@ -45,7 +46,11 @@ def start_and_rest(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
         for car in cars:
             _talk(car, size.talk_s)
         time.sleep(size.settle_s)
-        return [ready, _memory(say, cars[1]), _idle(out, say, cars[1], size.idle_s, without_cards)]
+        return [
+            ready,
+            _memory(say, cars[1]),
+            _idle(out, say, cars[1], size.idle_s, {"wav": without_cards, "bare": bare}),
+        ]
 
 
 def _audio(name: str) -> str:
@@ -116,7 +121,7 @@ def _memory(say: Say, car: Vehicle) -> Figure:
     )
 
 
-def _idle(out: Path, say: Say, car: Vehicle, idle_s: float, without_cards: dict[str, float]) -> Figure:
+def _idle(out: Path, say: Say, car: Vehicle, idle_s: float, beside: Mapping[str, Mapping[str, float]]) -> Figure:
     processes = _processes(car)
     slices = max(1, round(idle_s / 5))
     rows: list[tuple[float, ...]] = []
@@ -127,7 +132,9 @@ def _idle(out: Path, say: Say, car: Vehicle, idle_s: float, without_cards: dict[
     say(f"idle: {daemon + worker:.2f} % of a core (daemon {daemon:.2f}, worker {worker:.2f})")
     detail: dict[str, Any] = {"daemon_percent": round(daemon, 3), "worker_percent": round(worker, 3)}
     detail["counts"] = f"user and system time over {idle_s:g} s, PyAudio devices open, link up, nobody talks"
-    detail["with_wav_devices_percent"] = {name: round(value, 3) for name, value in without_cards.items()}
+    detail["with_wav_devices_percent"] = {name: round(value, 3) for name, value in beside["wav"].items()}
+    detail["bare_pyaudio_percent"] = round(beside["bare"]["bare"], 3)
+    detail["bare_pyaudio_is"] = "PyAudio with both devices open and callbacks that do nothing, same frames, same rig"
     return bounded(
         "idle_cpu",
         daemon + worker,
@@ -137,6 +144,16 @@ def _idle(out: Path, say: Say, car: Vehicle, idle_s: float, without_cards: dict[
         samples=(write_samples(out / "idle_cpu.csv", ("daemon_percent", "worker_percent"), rows),),
         detail=detail,
     )
+
+
+def _bare_pyaudio(work: Path, rig: PulseRig, size: Size) -> dict[str, float]:
+    """What the sound devices cost any PyAudio program, CPU in percent of a core."""
+    with python("bare", work, "-m", "lab.bench.bare", "a_mic_cap", "a_spk", env=rig.env) as process:
+        while "ready" not in process.log:
+            process.require_running()
+            time.sleep(POLL_S)
+        time.sleep(size.settle_s)
+        return _cpu_percent({"bare": psutil.Process(process.pid)}, min(size.idle_s, 10.0))
 
 
 def _cpu_percent(processes: Mapping[str, psutil.Process], for_s: float) -> dict[str, float]:

@@ -23,7 +23,7 @@ QUIET = 10 ** (-45 / 20)
 HUSH = 0.1
 """Nothing is looked for in pauses: of the level of whitened speech, which is about 0.5, this counts as silence."""
 
-Signal = NDArray[np.float64]
+Signal = NDArray[np.float32]
 
 
 def score(sentence: Sound, recording: Sound) -> float:
@@ -35,8 +35,8 @@ def score(sentence: Sound, recording: Sound) -> float:
     length = next_fast_len(len(place) + size)
     spectrum = rfft(place, length)
     energy = np.sqrt(uniform_filter1d(place**2, size, origin=-(size // 2)) + HUSH**2)
-    begins = [begin for begin in range(0, len(words) - size, size // 2) if words[begin : begin + size].std() > 0.3]
-    total = np.zeros(len(place))
+    begins = [begin for begin in range(0, len(words) - size, 3 * size // 4) if words[begin : begin + size].std() > 0.3]
+    total = np.zeros(len(place), np.float32)
     if not begins:
         return 0.0
     for begin in begins:
@@ -53,7 +53,7 @@ def _white(sound: Sound) -> Signal:
     slow = resample(sound, RATE_HZ, SEARCH_HZ).astype(np.float64)
     frame, hop = 512, 256
     if len(slow) < frame:
-        return np.zeros(0)
+        return np.zeros(0, np.float32)
     slow += np.random.default_rng(1).normal(0, HISS, len(slow))  # so that there is no perfect silence
     padded = np.concatenate([slow, np.zeros(frame)])
     window = np.sqrt(np.hanning(frame + 1)[:frame])
@@ -63,5 +63,5 @@ def _white(sound: Sound) -> Signal:
         spectrum = rfft(padded[begin : begin + frame] * window)
         smooth = uniform_filter1d(np.abs(spectrum), 9) + 0.02 * loudest
         out[begin : begin + frame] += irfft(spectrum / smooth, frame) * window
-    result: Signal = out[: len(slow)] * frame**0.5 / 2
+    result: Signal = (out[: len(slow)] * frame**0.5 / 2).astype(np.float32)
     return result

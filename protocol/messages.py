@@ -17,7 +17,7 @@ ChannelName = Annotated[str, Meta(min_length=1, max_length=63)]
 
 
 class Priority(StrEnum):
-    """Floor priority, lowest first in `RANK`; clamped by the server to what the member is allowed."""
+    """Floor priority: normal, high or emergency; clamped by the server to what the member is allowed."""
 
     NORMAL = "normal"
     HIGH = "high"

@@ -39,19 +39,24 @@ RELEASE_TRIES_MAX = 20
 QUEUED_REFRESH_S = 1.0
 """A queued member repeats its request this often; the queue forgets it after QUEUED_EXPIRE_S."""
 QUEUED_EXPIRE_S = 3.0
+"""A queued member that did not repeat its request for this long is taken out of the queue."""
 FLOOR_MESSAGE_EXPIRY_S = 2
 """MQTT message expiry of floor messages: what is later than this must not be delivered."""
 
 HANG_S = 5.0
 """T4, inactivity: default time a session stays open after its last burst."""
 HEARTBEAT_S = 60.0
+"""How often a member sends a heartbeat; the first one after half of it to all of it, at random."""
 HEARTBEAT_ACK_S = 5.0
 """A heartbeat unacknowledged this long is retried after HEARTBEAT_RETRY_S."""
 HEARTBEAT_RETRY_S = 30.0
+"""How long after an unacknowledged heartbeat the next one is sent."""
 PARTICIPANT_EXPIRE_S = 170.0
 """A member whose heartbeats stop is gone after this much connected time."""
 CLEANER_SWEEP_S = 120.0
+"""How often the store is swept for what leases and expiry should have removed."""
 CLEANER_PARTICIPANT_S = 180.0
+"""A member the sweep sees unchanged for this long, though expiry should have come first, is removed."""
 JOIN_SPREAD_S = 1.0
 """Joins and leaves are told over this span at random, so that 500 of them are no herd."""
 

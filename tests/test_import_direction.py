@@ -30,7 +30,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "gateway": {"msgspec", "requests"},
     "dispatch": {"msgspec", "sqlalchemy", "requests"},
     "monitor": {"msgspec"},
-    "lab": {"msgspec", "numpy", "scipy", "matplotlib", "psutil", "paho", "requests"},
+    "lab": {"msgspec", "numpy", "scipy", "matplotlib", "psutil", "paho", "pyaudio", "requests"},
 }
 
 # Decisions, the interfaces they are written against, and the wire's words. Time, ids and randomness are passed in, I/O

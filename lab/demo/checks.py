@@ -44,7 +44,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "left": ("세션이 끝나고 모두 나갑니다", "the session ends and all leave"),
     "freed": ("강제 종료된 차량의 발언권이 풀립니다", "the killed speaker's floor is freed"),
     "readable": ("사무소의 모든 메시지를 읽을 수 있습니다", "every message of the office can be read"),
-    "events": ("이벤트 기록이 세션 {number}을 전합니다", "the log of events tells session {number}"),
+    "events": ("세션 {number}: 이벤트 기록이 이야기와 같습니다", "the log of events tells session {number}"),
 }
 
 

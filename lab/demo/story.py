@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from hw.virtual_client import VirtualPins
 from lab.demo.outcome import Burst, Outcome, Refusal
 from lab.demo.script import NAMES, Script
-from lab.demo.tape import LEAD_S, Microphone, epochs
+from lab.demo.tape import Microphone, epochs
 from lab.demo.timeline import Timeline
 from lab.demo.watch import Monitor, Notebook, follow_log, watch_outputs
 from lab.demo.world import OFFICE, DemoFailed, World
@@ -29,8 +29,6 @@ from protocol.messages import (
 
 T = TypeVar("T")
 
-SOON_S = LEAD_S + 0.1
-"""Time between a decision to speak and the first syllable."""
 EDGE_BEFORE_S = 0.015
 """The button goes down so long before the first syllable: as near as a finger and a mouth can be."""
 AFTER_SPEECH_S = 0.25
@@ -55,16 +53,15 @@ class Story:
         self._script = script
         self._line = timeline
         self._stack = stack
-        self._book = Notebook()
+        self._book = Notebook(self._check_running)
         self._pins: dict[str, VirtualPins] = {}
         self.notebook = self._book
         self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={}, events={})
-        self._speaking = ""
+        self._soon_s = 0.0
+        """Time between a decision to speak and the first syllable."""
 
     def prepare(self) -> None:
         """Wait until everything is ready, and connect to what may be watched."""
-        for car in self._world.cars.values():
-            car.microphone = None
         Monitor(self._stack, self._world.broker.port, OFFICE, self._book)
         self._world.await_ready()
         self._await_members()
@@ -78,11 +75,12 @@ class Story:
         """Play it."""
         for user, microphone in tapes.items():
             self._world.cars[user].microphone = microphone
+            self._soon_s = max(self._soon_s, microphone.lead_s + 0.1)
         self._first_talk_and_refusal()
         self._answer_and_end()
         self._kill_and_go_on()
         time.sleep(DRAIN_S)
-        self._world.check_running(but=("car-2",))
+        self._check_running()
         self.outcome.messages = len(self._book.heard)
         self.outcome.unreadable = list(self._book.bad)
         for event in {event.no: event for _, _, event in self._book.all(Event)}.values():
@@ -95,7 +93,7 @@ class Story:
     def _first_talk_and_refusal(self) -> None:
         script = self._script
         sound, refused = script.sound("first"), script.sound("refused")
-        start_s = time.monotonic() + SOON_S
+        start_s = time.monotonic() + self._soon_s
         length_s = len(sound) / RATE_HZ
         refused_s = start_s + max(1.0, REFUSED_AT * length_s)
         refused_end_s = refused_s + len(refused) / RATE_HZ + 0.1
@@ -109,7 +107,7 @@ class Story:
 
     def _answer_and_end(self) -> None:
         first = self.outcome.bursts[0]
-        start_s = max(first.idle_s + ANSWER_AFTER_S, time.monotonic() + SOON_S)
+        start_s = max(first.idle_s + ANSWER_AFTER_S, time.monotonic() + self._soon_s)
         self._lay("car-2", self._script.sound("answer"), start_s)
         burst = self._talk("car-2", "answer", start_s, ("car-1", "car-3"))
         if burst.event_id != first.event_id:
@@ -136,12 +134,12 @@ class Story:
 
     def _kill_and_go_on(self) -> None:
         sound = self._script.sound("killed")
-        start_s = time.monotonic() + SOON_S
+        start_s = time.monotonic() + self._soon_s
         self._lay("car-2", sound, start_s)
         burst = self._talk("car-2", "killed", start_s, ("car-1", "car-3"))
         self._await_joins(burst, ("car-1", "car-2", "car-3"))
         self._kill(burst, start_s + KILL_AT * len(sound) / RATE_HZ)
-        start_s = time.monotonic() + SOON_S
+        start_s = time.monotonic() + self._soon_s
         self._lay("car-3", self._script.sound("last"), start_s)
         last = self._talk("car-3", "last", start_s, ("car-1",))
         self._key_up(last, start_s + len(self._script.sound("last")) / RATE_HZ + AFTER_SPEECH_S)
@@ -156,7 +154,6 @@ class Story:
     def _talk(self, user: str, part: str, start_s: float, listeners: tuple[str, ...]) -> Burst:
         """Press just before the first syllable, and see the grant."""
         _sleep_until(start_s - EDGE_BEFORE_S)
-        self._speaking = user
         edge_s = self._pins[user].press()
         text = self._script.text(part)
         self._line.add(edge_s, user, "pressed", said=text)
@@ -232,9 +229,9 @@ class Story:
         process = self._world.cars[burst.speaker].process
         assert process is not None
         _sleep_until(at_s)
+        burst.killed = True
         process.kill()
         burst.end_s = self.outcome.kill_s = time.monotonic()
-        burst.killed = True
         self._line.add(burst.end_s, burst.speaker, "killed")
         self._idle(burst, burst.end_s)
         self.outcome.kill_idle_ms = (burst.idle_s - burst.end_s) * 1000
@@ -339,9 +336,11 @@ class Story:
     ) -> tuple[float, T]:
         found: tuple[float, T] | None = self._book.wait(lambda: self._book.find(of, holds, since_s, user), timeout_s)
         if found is None:
-            self._world.check_running(but=("car-2",) if self.outcome.kill_s else ())
             raise DemoFailed(f"not within {timeout_s:.0f} s: {what}")
         return found
+
+    def _check_running(self) -> None:
+        self._world.check_running(but=[burst.speaker for burst in self.outcome.bursts if burst.killed])
 
 
 def _pulses(book: Notebook, user: str, since_s: float) -> list[float]:

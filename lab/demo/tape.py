@@ -14,8 +14,8 @@ import numpy as np
 from lab.measure.sound import RATE_HZ, Recording, Sound, as_int16, read
 
 _HEAD = struct.Struct("<4sI4s4sIHHIIHH4sI")
-LEAD_S = 0.4
-"""A sentence is laid before the microphone at least so long before it is due: the worker reads the file ahead."""
+_SPARE_S = 0.3
+_READ_AHEAD_BYTES_MIN = 8192
 
 
 class TooLate(RuntimeError):
@@ -30,16 +30,20 @@ class Microphone:
 
     def __init__(self, path: Path, length_s: float) -> None:
         self.path = path
+        self.lead_s = 0.0
+        """A sentence is to be laid onto the tape so long before it is due: whoever reads a file reads blocks ahead."""
         self._count = round(length_s * RATE_HZ)
         size = 2 * self._count
         head = _HEAD.pack(b"RIFF", size + 36, b"WAVE", b"fmt ", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16, b"data", size)
         path.write_bytes(head)
         os.truncate(path, _HEAD.size + size)  # a hole in the file reads as silence
+        block = max(path.stat().st_blksize, _READ_AHEAD_BYTES_MIN)
+        self.lead_s = block / 2 / RATE_HZ + _SPARE_S
 
     def say(self, sound: Sound, at_s: float, epoch_s: float) -> None:
         """Lay `sound` so that its first sample is at the microphone at `at_s`; the tape began at `epoch_s`."""
         first = round((at_s - epoch_s) * RATE_HZ)
-        if at_s < time.monotonic() + LEAD_S / 2:
+        if at_s < time.monotonic() + self.lead_s - _SPARE_S:
             raise TooLate(f"{self.path.name}: {at_s - time.monotonic():.3f} s are too short to begin a sentence")
         if first + len(sound) > self._count:
             raise TooLate(f"{self.path.name}: the tape is at its end")

@@ -74,8 +74,8 @@ LINES: Final[dict[str, tuple[str, str]]] = {
         "floor: from press to grant · speaker: likeness of heard to said (Opus, 24 kb/s), and from mouth to ear",
     ),
     "title": (
-        "한 번 누르면 다른 차에서 들립니다 — 실제 프로세스, 실제 브로커, 실제 음성",
-        "One press, heard in the other vehicles — real processes, a real broker, real speech",
+        "한 번 누르면 다른 차에서 들립니다 — 실제 프로세스와 브로커, 들린 소리까지 측정",
+        "One press, heard in the other vehicles — real processes and broker, every ear measured",
     ),
 }
 

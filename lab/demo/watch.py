@@ -37,7 +37,9 @@ class Heard(Struct, frozen=True):
 class Notebook:
     """What was seen, by any thread, in order of arrival; whoever wants waits for more."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[], object] = lambda: None) -> None:
+        """`check` is called again and again while somebody waits, and may raise."""
+        self._check = check
         self.heard: list[Heard] = []
         self.outputs: dict[str, list[OutputChange]] = {}
         self.bad: list[str] = []
@@ -60,6 +62,7 @@ class Notebook:
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while (found := look()) is None and (left_s := deadline - time.monotonic()) > 0:
+                self._check()
                 self._changed.wait(min(left_s, 0.25))
             return found
 

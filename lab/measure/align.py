@@ -49,7 +49,8 @@ EXTRA_SHARE_MAX = 0.06
 LAG_RISE_S_MAX = 0.12
 """What is heard twice pushes all that follows back; so does a stall of the link, and neither may go unnoticed."""
 EDGE_S = 0.2
-"""The first and the last voiced syllable."""
+EDGE_FOUND_MIN = 0.75
+"""The first and the last voiced syllable, and what must be found of each."""
 SPAN_S = 0.3
 """Length of the windows whose likeness is judged each for itself."""
 LIKENESS_MIN = 0.60
@@ -232,9 +233,9 @@ def _judge(
 
 def _with_problems(r: Alignment) -> Alignment:
     problems = []
-    if r.first_found < 0.8:
+    if r.first_found < EDGE_FOUND_MIN:
         problems.append(f"of the first syllable only {r.first_found:.0%} was heard")
-    if r.last_found < 0.8:
+    if r.last_found < EDGE_FOUND_MIN:
         problems.append(f"of the last syllable only {r.last_found:.0%} was heard")
     if r.missing_near_ms > MISSING_NEAR_S_MAX * 1000:
         problems.append(f"{r.missing_near_ms:.0f} ms of speech in one place were not heard")

@@ -41,6 +41,9 @@ format: setup ## let ruff format the code
 bench: setup ## every benchmark, into build/bench/
 	@$(BIN)/ptt-lab bench --out build/bench $(ARGS)
 
+docs: setup ## write the generated parts of docs/*.md anew
+	@$(BIN)/python -m lab.docs
+
 install: ## as root: /opt/ptt, systemd units, example configurations; DESTDIR= and PREFIX= as usual
 	@setup/install
 

@@ -1,0 +1,82 @@
+"""Every function, class, file and command that the documents name exists."""
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PACKAGES = "protocol|service|hw|voice|gateway|dispatch|monitor|lab"
+_NAME = re.compile(rf"`((?:{PACKAGES})(?:\.\w+)+)(?:\(\))?`")
+_PATH = re.compile(rf"`((?:{PACKAGES}|docs|setup|systemd|tests)/[\w./-]*)`")
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something inside one."""
+    parts = name.split(".")
+    found: object = None
+    for place in range(len(parts)):
+        if isinstance(found, ModuleType) or found is None:
+            try:
+                found = importlib.import_module(".".join(parts[: place + 1]))
+                continue
+            except ModuleNotFoundError:
+                pass
+        if not hasattr(found, parts[place]):
+            return False
+        found = getattr(found, parts[place])
+    return True
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_of_code_in_a_document_exist(document: Path) -> None:
+    names = set(_NAME.findall(document.read_text()))
+    files = {name for name in names if name.rpartition(".")[2] in {"py", "toml", "md"}}
+    assert sorted(name for name in names - files if not resolves(name)) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_in_a_document_exist(document: Path) -> None:
+    assert sorted(path for path in set(_PATH.findall(document.read_text())) if not (ROOT / path).exists()) == []
+
+
+def test_the_architecture_follows_a_press_by_name() -> None:
+    names = _NAME.findall((ROOT / "docs/architecture.md").read_text())
+    assert len(set(names)) > 60
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.ko.md", "docs/operations.md", "docs/architecture.md"])
+def test_make_targets_in_a_document_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|sudo )make ([a-z-]+)", (ROOT / document).read_text(), re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
+def test_a_name_that_does_not_exist_is_noticed() -> None:
+    assert resolves("gateway.core.participant.Participant.ask")
+    assert not resolves("gateway.core.participant.Participant.asks")
+    assert not resolves("gateway.core.participants")
+
+
+def test_every_alert_stands_in_the_documents() -> None:
+    from dispatch.core.office import FOREIGN, STORE
+    from gateway.core.alerts import KNOWN
+
+    for document in ("docs/protocol.md", "docs/operations.md"):
+        text = (ROOT / document).read_text()
+        assert [alert for alert in (*KNOWN, FOREIGN, STORE) if f"`{alert}`" not in text] == []
+
+
+def test_every_command_and_decision_stands_in_the_documents() -> None:
+    operations = (ROOT / "docs/operations.md").read_text()
+    for package in ("gateway", "dispatch", "lab"):
+        source = (ROOT / package / "cli.py").read_text()
+        commands = re.findall(r"(?:add_parser|command|pins)\(\s*\"([a-z-]+)\"", source)
+        assert commands
+        assert [name for name in commands if f"{name}`" not in operations and f" {name} " not in operations] == []
+    listed = (ROOT / "docs/adr/README.md").read_text()
+    assert [path.name for path in (ROOT / "docs/adr").glob("0*.md") if path.name not in listed] == []

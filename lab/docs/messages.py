@@ -13,6 +13,27 @@ from protocol.messages import Message
 _PLAIN_PATTERN = ID_PATTERN.replace(r"(?!\n)", "")
 """The pattern without what only Python's `$` makes necessary: every JSON Schema validator knows the rest."""
 
+_UNSAID = {
+    "type": "which message this is",
+    "request_id": "the request it is about: its connection_id, then the number of the press",
+    "connection_id": "enrolment generation, boot counter, number of the connection",
+    "voice": "state of the voice side",
+    "frames_played": "voice frames played since the worker's start",
+    "frames_concealed": "frames that were missing and concealed",
+    "frames_late": "frames that came too late to be played",
+    "renew_no": "1, 2, 3, ... within the burst",
+    "members": "all that are known, by id",
+    "severity": "how much it matters",
+    "alert": "its id, as in the topic",
+    "version": "of the program",
+    "python": "version of the interpreter",
+    "board": "model of the machine, and the wiring",
+    "capture": "microphone as configured",
+    "playback": "speaker as configured",
+    "device_info": "free text, e.g. the number plate",
+}
+"""Meanings of fields that have no description of their own."""
+
 
 def sections() -> str:
     """Give one section for each message."""
@@ -62,7 +83,7 @@ def _fields(part: dict[str, Any], schema: dict[str, Any]) -> str:
     rows = []
     for name, node in part["properties"].items():
         default = "required" if name in required else pretty(node["default"], 1) if "default" in node else "see below"
-        rows.append((f"`{name}`", _takes(node, schema), default, _meaning(node, schema)))
+        rows.append((f"`{name}`", _takes(node, schema), default, _meaning(node, schema) or _UNSAID.get(name, "")))
     return table(("field", "takes", "default", "meaning"), rows)
 
 

@@ -205,21 +205,26 @@ class Participant:
         self._renew(now)
 
     def _renew(self, now: float) -> None:
+        """One behind an unanswered one goes to every replica: a stopped one may swallow what is shared among them."""
         talk = self._live()
-        self.timers.set(Word.RENEW, now + RENEW_S)
+        self.timers.set(Word.RENEW, now + (RENEW_S if talk.confirmed else REQUEST_RETRANSMIT_S))
         through = now - talk.through_at <= VOICE_THROUGH_S
-        unanswered = bool(talk.sent) and not talk.permitted
+        again = bool(talk.sent)
+        unanswered = again and not talk.permitted
         if self._ctx.link_up and (through or unanswered or not talk.confirmed):
             talk.renew_no += 1
             talk.sent[talk.renew_no] = now
-            self._ctx.floor(FloorRenew(burst=talk.burst, renew_no=talk.renew_no))
+            self._ctx.floor(FloorRenew(burst=talk.burst, renew_no=talk.renew_no), again=again)
 
     def renewed(self, now: float, answer: FloorRenewed) -> None:
         """The burst is still ours: the lease runs from when that renewal was sent."""
         talk = self._live()
+        first = not talk.confirmed
         if answer.burst != talk.burst or not talk.renewed(answer.renew_no):
             self.discarded += 1
             return
+        if first:
+            self.timers.set(Word.RENEW, max(talk.baseline + RENEW_S, now))
         if now >= talk.lease_ends:
             return
         self.timers.set(Word.LOST, max(talk.baseline + LOST_S, now))

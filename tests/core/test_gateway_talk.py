@@ -146,6 +146,24 @@ def test_a_grant_is_renewed_at_once_and_permission_does_not_outlast_what_the_ser
     assert transmit.until == pytest.approx(asked_s + FIRST_RENEW_S)
 
 
+def test_a_first_renewal_that_nobody_answers_is_repeated_to_every_replica_before_the_grant_is_freed() -> None:
+    """A stopped replica swallows what is shared among them; a grant without a renewal is freed after a second."""
+    bench = talking()
+
+    bench.run(FIRST_RENEW_S - 0.1, bench.voice_through)
+
+    assert "FloorRenew again" in bench.said()
+
+
+def test_a_renewal_behind_an_answered_one_is_read_by_one_replica_and_one_behind_an_unanswered_one_by_all() -> None:
+    bench = talking()
+    bench.renew_answered(1)
+
+    bench.run(2.1, bench.voice_through)
+
+    assert [word for word in bench.said() if word.startswith("FloorRenew")] == ["FloorRenew", "FloorRenew again"]
+
+
 def test_a_grant_so_late_that_it_may_be_freed_already_transmits_only_once_a_renewal_is_answered() -> None:
     bench = Bench().take(Word.PRESS)
     bench.run(1.5)
@@ -452,7 +470,7 @@ def test_a_press_during_the_tail_does_not_wait_for_it_longer_than_half_a_second(
 
     said = bench.said()
     cut = said.index("Mute")
-    assert set(said[:cut]) == {"Transmit"}
+    assert set(said[:cut]) == {"Transmit", "FloorRenew again"}
     assert said[cut:] == ("Mute", "tell talk ended", "FloorRelease", "FloorRequest")
 
 

@@ -12,7 +12,9 @@ class Size(Struct, frozen=True, kw_only=True):
     talk_s: float = 3.0
     """Each vehicle speaks so long before memory is looked at: codec, buffers and cues are in use by then."""
     settle_s: float = 3.0
-    """Rest before memory and idle CPU are looked at."""
+    """Pause before memory is looked at."""
+    rest_s: float = 12.0
+    """From then to the measure of idle CPU: longer than audio.rest_after_s, after which sound devices rest."""
     idle_s: float = 30.0
     rounds: int = 3
     """New starts of every program for mouth to ear."""
@@ -30,6 +32,7 @@ SHORT = Size(
     starts=1,
     talk_s=0.3,
     settle_s=0.2,
+    rest_s=0.2,
     idle_s=0.5,
     rounds=1,
     marks=3,

@@ -46,11 +46,11 @@ def start_and_rest(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
         for car in cars:
             _talk(car, size.talk_s)
         time.sleep(size.settle_s)
-        return [
-            ready,
-            _memory(say, cars[1]),
-            _idle(out, say, cars[1], size.idle_s, {"wav": without_cards, "bare": bare}),
-        ]
+        memory = _memory(say, cars[1])
+        awake = _cpu_percent(_processes(cars[1]), size.settle_s)
+        time.sleep(size.rest_s)
+        beside = {"wav": without_cards, "bare": bare, "awake": awake}
+        return [ready, memory, _idle(out, say, cars[1], size.idle_s, beside)]
 
 
 def _audio(name: str) -> str:
@@ -131,8 +131,11 @@ def _idle(out: Path, say: Say, car: Vehicle, idle_s: float, beside: Mapping[str,
     daemon, worker = (statistics.mean(row[place] for row in rows) for place in (0, 1))
     say(f"idle: {daemon + worker:.2f} % of a core (daemon {daemon:.2f}, worker {worker:.2f})")
     detail: dict[str, Any] = {"daemon_percent": round(daemon, 3), "worker_percent": round(worker, 3)}
-    detail["counts"] = f"user and system time over {idle_s:g} s, PyAudio devices open, link up, nobody talks"
+    detail["counts"] = (
+        f"user and system time over {idle_s:g} s, link up, nobody talks, sound devices resting as configured by default"
+    )
     detail["with_wav_devices_percent"] = {name: round(value, 3) for name, value in beside["wav"].items()}
+    detail["first_seconds_after_a_talk_percent"] = {name: round(value, 3) for name, value in beside["awake"].items()}
     detail["bare_pyaudio_percent"] = round(beside["bare"]["bare"], 3)
     detail["bare_pyaudio_is"] = "PyAudio with both devices open and callbacks that do nothing, same frames, same rig"
     return bounded(

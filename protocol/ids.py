@@ -9,7 +9,14 @@ JSON_INT_MAX = 2**53 - 1
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)"
 
-Id = Annotated[str, Meta(pattern=ID_PATTERN, description="lower-case letters, digits and hyphens, 1 to 32 characters")]
+Id = Annotated[
+    str,
+    Meta(
+        pattern=ID_PATTERN,
+        title="an id of 1 to 32 of a-z, 0-9 and '-'",
+        description="lower-case letters, digits and hyphens, 1 to 32 characters",
+    ),
+]
 """A region, office, user or alert: safe inside an MQTT topic, a file name and a channel name."""
 
 Count = Annotated[int, Meta(ge=0, le=JSON_INT_MAX)]

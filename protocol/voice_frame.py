@@ -6,7 +6,7 @@
 | 1 | flags | bit 0 LAST: the burst's final frame; bit 1 HANDOVER: the burst goes on over Agora only |
 | 2-9 | burst | big-endian u64 |
 | 10-13 | seq | big-endian u32, from 0 within the burst |
-| 14-17 | capture_ms | big-endian u32: time of the first sample since the button's edge, ms |
+| 14-17 | capture_ms | big-endian u32: ms from the first sample of the burst's first frame to this one's |
 | 18- | payload | one Opus packet, mono, RFC 6716; at most 1275 bytes |
 """
 

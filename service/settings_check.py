@@ -37,9 +37,12 @@ class Walk:
         self.problems.append(Problem(source=self._source, key=key, line=line, what=what, mend=mend))
 
     def _check(self, value: Any, info: mi.Type, key: str) -> None:
+        titled = info
         while isinstance(info, mi.Metadata):
             info = info.type
         match info:
+            case mi.StrType(pattern=str()) if isinstance(value, str):
+                self._string(value, info, key, titled)
             case mi.StructType():
                 self._struct(value, info, key)
             case mi.UnionType():
@@ -141,9 +144,13 @@ class Walk:
             if low or high or odd:
                 self._wrong(value, info, key)
         elif isinstance(info, mi.StrType):
-            self._length(len(value), info.min_length, info.max_length, key, "characters")
-            if info.pattern is not None and re.search(info.pattern, value) is None:
-                self._wrong(value, info, key)
+            self._string(value, info, key, info)
+
+    def _string(self, value: str, info: mi.StrType, key: str, titled: mi.Type) -> None:
+        """Check a string; `titled` is its type as annotated, whose title says in words what a pattern means."""
+        self._length(len(value), info.min_length, info.max_length, key, "characters")
+        if info.pattern is not None and re.search(info.pattern, value) is None:
+            self._wrong(value, titled, key)
 
     def _custom(self, value: Any, info: mi.CustomType, key: str) -> None:
         try:

@@ -147,7 +147,8 @@ def describe(info: mi.Type) -> str:
     """Say in words what a field of this type takes, bounds included: `a whole number from 1 to 30`."""
     match info:
         case mi.Metadata():
-            return describe(info.type)
+            said = (info.extra_json_schema or {}).get("title")
+            return str(said) if said else describe(info.type)
         case mi.BoolType():
             return "true or false"
         case mi.IntType() | mi.FloatType():

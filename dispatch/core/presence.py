@@ -42,6 +42,7 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
         connection_id=said.connection_id,
         presence_no=said.presence_no,
         beats=member.beats + 1,
+        beat_no=member.beat_no if said.connection_id == member.connection_id else 0,
         in_channel=in_channel,
         app_type=said.app_type,
         name=said.name or member.name,
@@ -65,9 +66,9 @@ def _tell_channel(turn: Turn, before: Member, after: Member, left_as: str) -> No
 
 def _note_heartbeat(turn: Turn, user: str, beat: Heartbeat) -> bool:
     member = turn.member(user)
-    if beat.connection_id != member.connection_id or not member.present:
+    if beat.connection_id != member.connection_id or beat.beat_no <= member.beat_no or not member.present:
         return False
-    turn.put_member(member, beats=member.beats + 1)
+    turn.put_member(member, beats=member.beats + 1, beat_no=beat.beat_no)
     return True
 
 

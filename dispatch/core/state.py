@@ -88,6 +88,7 @@ class Member(Struct, frozen=True, kw_only=True):
     connection_id: ConnectionId = (0, 0, 0)
     presence_no: int = 0
     beats: int = 0
+    beat_no: int = 0
     in_channel: str | None = None
     app_type: AppType = AppType.VEHICLE_GATEWAY
     name: str | None = None

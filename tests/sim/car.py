@@ -2,6 +2,8 @@
 
 from random import Random
 
+from msgspec.structs import replace
+
 from gateway.core.vehicle import Vehicle, Who
 from gateway.core.words import (
     Acked,
@@ -25,7 +27,7 @@ from gateway.core.words import (
 )
 from protocol.codec import decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import DeviceInfo, Presence, PresenceState
+from protocol.messages import DeviceInfo, FloorRequest, Presence, PresenceState, Priority
 from protocol.topics import Kind, parse, topic
 from protocol.worker import (
     Arm,
@@ -122,12 +124,14 @@ class Worker:
             )
 
     @property
-    def permitted(self) -> bool:
-        """Whether it would write speech at this moment."""
+    def permitted(self) -> list[int]:
+        """The bursts in which it would write speech at this moment."""
         now = self.clock.now
-        return self.alive and any(
-            r.burst is not None and not r.held and now < r.until and not r.all_pulled for r in self.talk._requests
-        )
+        return [
+            r.burst
+            for r in self.talk._requests
+            if self.alive and r.burst is not None and not r.held and now < r.until and not r.all_pulled
+        ]
 
     def _capture(self) -> None:
         now = self.clock.now
@@ -205,6 +209,8 @@ class Car:
         self._inbox: list[CoreEvent] = []
         self.voice_link = False
         self.keyed_spans: list[list[float]] = []
+        self.priority = Priority.NORMAL
+        """What its next requests ask for; the gateway itself has no way yet to ask for more than normal."""
         self.stopped_at: float | None = None
 
     # --- the process ------------------------------------------------------------------------------------------------
@@ -403,7 +409,10 @@ class Car:
         if self._connection is not None:
             token = effect.token
             acked = None if token is None else lambda: self.put(Acked(token=token))
-            payload = b"" if effect.message is None else encode(effect.message)
+            message = effect.message
+            if isinstance(message, FloorRequest):
+                message = replace(message, priority=self.priority)
+            payload = b"" if message is None else encode(message)
             self._connection.publish(topic(self.office, effect.kind, *effect.ids), payload, effect.retain, acked)
 
     # --- what the worker does to the world --------------------------------------------------------------------------

@@ -14,6 +14,7 @@ EPS_S = 0.01
 ANSWER_S = 2.0
 IDLE_S = 5.0
 TAIL_S = 2.0
+PREEMPTED_S = 3.0
 LOOP_STOPPED_S = 0.5
 
 
@@ -35,6 +36,7 @@ class Invariants(Watch):
         self._held_since: tuple[object, float, float] | None = None
         self._bursts: dict[int, tuple[str, object]] = {}
         self._requests: dict[object, int] = {}
+        self._preempted: dict[int, float] = {}
         self._waiting: dict[tuple[str, int], float] = {}
         self._pressed: dict[str, float] = {}
         self._revs: dict[tuple[str, int], int] = {}
@@ -68,6 +70,8 @@ class Invariants(Watch):
             return
         if floor.rev < before.rev or floor.burst < before.burst or floor.event_no < before.event_no:
             self._fail(6, f"the store moved back from {before} to {floor}")
+        if before.holder is not None and floor.burst > before.burst and floor.priority.rank > before.priority.rank:
+            self._preempted[before.burst] = self.clock.now
         if floor.burst == before.burst and before.holder is None and floor.holder is not None:
             self._fail(6, f"burst {floor.burst} lives again")
 
@@ -77,7 +81,15 @@ class Invariants(Watch):
         if not self.serving:
             self._outage_s += now - self._looked_at
         self._looked_at = now
-        permitted = [c.user for c in self.cars if c.worker is not None and c.worker.permitted and c.voice_link]
+        permitted = [
+            c.user
+            for c in self.cars
+            if c.worker is not None
+            and c.voice_link
+            and any(
+                now > self._preempted.get(b, now) + PREEMPTED_S or b not in self._preempted for b in c.worker.permitted
+            )
+        ]
         if len(permitted) > 1:
             self._fail(1, f"{permitted} may transmit at once")
         self._idle_in_time(now)
@@ -168,6 +180,8 @@ class Invariants(Watch):
         session = car.vehicle.session if car.vehicle is not None else None
         if session is None or burst > session.burst:
             self._fail(2, f"{car.user} hears burst {burst} before its announcement")
+        elif burst in self._preempted and session.burst > burst:
+            self._fail(2, f"{car.user} hears burst {burst} although it knows what pre-empted it")
         elif burst == session.burst and session.ended not in (None, Ended.RELEASED):
             self._fail(2, f"{car.user} hears burst {burst} that ended as {session.ended}")
 

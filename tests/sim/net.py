@@ -184,6 +184,7 @@ class Broker:
         self.connections: dict[str, Connection] = {}
         self.retained: dict[str, bytes] = {}
         self._snapshot: dict[str, bytes] = {}
+        self._turn = 0
 
     def connect(self, connection: Connection) -> None:
         """Accept; an older connection of the same name is taken over, its will published."""
@@ -207,9 +208,12 @@ class Broker:
             else:
                 self.retained.pop(topic, None)
         parsed = parse(topic)
-        for connection in tuple(self.connections.values()):
-            if connection.wants(parsed):
-                connection.deliver(topic, payload, False)
+        wanting = [c for c in self.connections.values() if c.wants(parsed)]
+        if parsed.kind is Kind.FLOOR and wanting:  # a shared subscription: one of them gets it, be it stopped or not
+            self._turn += 1
+            wanting = [wanting[self._turn % len(wanting)]]
+        for connection in wanting:
+            connection.deliver(topic, payload, False)
 
     def voice(self, topic: str, frame: Any, by: Connection) -> None:
         """Route a voice frame to all others."""

@@ -39,7 +39,10 @@ class Dispatch:
         rng: Random,
         granted: Callable[[str, FloorGranted], None],
         decided: Callable[[], None],
+        name: str = "dispatch",
     ) -> None:
+        """`name` tells replicas on one store apart; they share what comes on `floor/<user>`."""
+        self.name = name
         self.clock = clock
         self._broker = broker
         self._store = store
@@ -97,7 +100,7 @@ class Dispatch:
             self.clock.after(0.3 + self._rng.random(), self._dial)
             return
         server = self.server
-        connection = Connection(self._broker, "dispatch", lambda t: t.kind in _WANTS, self._receive, self._lost, None)
+        connection = Connection(self._broker, self.name, lambda t: t.kind in _WANTS, self._receive, self._lost, None)
         self._broker.connect(connection)
         self._connection = connection
         self._broker.give_retained(connection)

@@ -64,6 +64,7 @@ def test_the_seeds_reach_what_they_are_to_judge() -> None:
         Told.NOT_HEARD,
         Told.HEARD_AGAIN,
         Told.LINK_LOST,
+        Told.PREEMPTED,
     ):
         assert tells[told] > 0, told
 
@@ -82,6 +83,18 @@ def test_in_fair_weather_every_frame_of_every_burst_is_heard_once_and_in_order_b
                     assert world.watch.heard_by.get((car.user, burst)) == sent, (seed, burst, car.user)
             bursts += 1
     assert bursts > 150
+
+
+def test_a_stopped_replica_that_swallows_every_second_floor_message_costs_nobody_the_floor() -> None:
+    grants = 0
+    for seed in range(30):
+        world = World(seed, fair=True, replicas=2)
+        world.clock.after(1.0, world.replicas[1].pause)
+        world.run()
+        lost = {told: n for told, n in world.watch.tells.items() if told in (Told.FLOOR_LOST, Told.NO_ANSWER)}
+        assert (seed, lost) == (seed, {})
+        grants += world.watch.grants
+    assert grants > 60
 
 
 # --- bugs put in on purpose -----------------------------------------------------------------------------------------

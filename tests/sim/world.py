@@ -7,7 +7,7 @@ from dispatch.store.sql import SqlStore
 from gateway.core.participant_words import State
 from protocol.codec import decode
 from protocol.ids import OfficeId
-from protocol.messages import Presence, PresenceState
+from protocol.messages import Presence, PresenceState, Priority
 from protocol.topics import Kind, topic
 from tests.sim.car import Car
 from tests.sim.clock import Clock
@@ -23,8 +23,8 @@ OFFICE = OfficeId("sim", "office")
 class World:
     """An office of cars with a dispatch, a broker and bad luck."""
 
-    def __init__(self, seed: int, fair: bool = False) -> None:
-        """`fair`: a good network and no faults at all."""
+    def __init__(self, seed: int, fair: bool = False, replicas: int = 0) -> None:
+        """`fair`: a good network and no faults at all. `replicas` of dispatch on one store; 0: by the seed."""
         self.seed = seed
         self.fair = fair
         rng = self.rng = Random(seed)
@@ -35,30 +35,43 @@ class World:
         self.broker = Broker(self.clock, self.weather)
         self.store = SqlStore("sqlite://")
         self.watch = Invariants(self.clock, self.store)
+        seeds = Random(seed + 1)  # of its own: what a seed was before there was this, it still is
+        urgent = {} if fair or seeds.random() < 0.7 else {"car-1": Priority.EMERGENCY, "car-2": Priority.HIGH}
         rules = OfficeRules(
-            talk_limit_s=rng.choice((5.0, 8.0, 30.0)), hang_s=rng.choice((0.0, 2.0, 5.0)), queue=rng.random() < 0.25
+            talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
+            hang_s=rng.choice((0.0, 2.0, 5.0)),
+            queue=rng.random() < 0.25,
+            priorities=urgent,
         )
         self.cars = [
             Car(self.clock, self.broker, OFFICE, f"car-{i}", Random(rng.getrandbits(32)), self.watch)
             for i in range(1, rng.randint(3, 6))
         ]
         self.watch.cars = self.cars
-        self.dispatch = Dispatch(
-            self.clock,
-            self.broker,
-            self.store,
-            OFFICE,
-            rules,
-            Random(rng.getrandbits(32)),
-            self.watch.granted,
-            self.watch.decided,
-        )
+        for car in self.cars:
+            car.priority = urgent.get(car.user, Priority.NORMAL)
+        replicas = replicas or (2 if not fair and seeds.random() < 0.35 else 1)
+        self.replicas = [
+            Dispatch(
+                self.clock,
+                self.broker,
+                self.store,
+                OFFICE,
+                rules,
+                Random(rng.getrandbits(32) if n == 1 else seeds.getrandbits(32)),
+                self.watch.granted,
+                self.watch.decided,
+                name=f"dispatch-{n}",
+            )
+            for n in range(1, replicas + 1)
+        ]
         self.story: list[str] = []
         self._talks: list[tuple[float, float, Car]] = []
 
     def run(self) -> None:
         """Live through it; raises Violated."""
-        self.dispatch.start()
+        for replica in self.replicas:
+            replica.start()
         for car in self.cars:
             self.clock.after(self.rng.random(), car.start)
         self._drivers()
@@ -71,7 +84,7 @@ class World:
         self.store.close()
 
     def _step(self) -> None:
-        self.watch.serving = self.broker.up and self.dispatch.serving
+        self.watch.serving = self.broker.up and any(r.serving for r in self.replicas)
         self.watch.step()
 
     def _say(self, text: str) -> None:
@@ -108,6 +121,7 @@ class World:
             at = start + rng.random() * (RUN_S - 6)
             lasts = rng.choice((0.1, 0.8, 3.0, 8.0)) * (0.5 + rng.random())
             car = rng.choice(self.cars)
+            replica = rng.choice(self.replicas) if len(self.replicas) > 1 else self.replicas[0]
             if rng.random() < 0.6:  # aimed: bad luck strikes while somebody has the button down
                 pressed_at, length, car = rng.choice(self._talks)
                 at = pressed_at + rng.random() * length
@@ -126,18 +140,16 @@ class World:
                 case 5:
                     self._do(at, f"{car.user} worker dies", car.kill_worker)
                 case 6:
-                    self._do(at, "dispatch killed", self.dispatch.kill)
-                    self._do(at + lasts, "dispatch starts", self._restart_dispatch)
+                    self._do(at, f"{replica.name} killed", replica.kill)
+                    self._do(
+                        at + lasts, f"{replica.name} starts", lambda r=replica: r.start() if not r.server else None
+                    )
                 case 7:
-                    self._do(at, "dispatch stops", self.dispatch.pause)
-                    self._do(at + lasts, "dispatch goes on", self.dispatch.resume)
+                    self._do(at, f"{replica.name} stops", replica.pause)
+                    self._do(at + lasts, f"{replica.name} goes on", replica.resume)
                 case 8:
                     self._do(at, "broker killed", self.broker.crash)
                     self._do(at + lasts, "broker starts", self.broker.restart)
-
-    def _restart_dispatch(self) -> None:
-        if self.dispatch.server is None:
-            self.dispatch.start()
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -146,8 +158,10 @@ class World:
         self._say("all is mended")
         self.weather.calm()
         self.broker.restart()
-        self._restart_dispatch()
-        self.dispatch.resume()
+        for replica in self.replicas:
+            if replica.server is None:
+                replica.start()
+            replica.resume()
         for car in self.cars:
             car.resume()
             car.resume_network()

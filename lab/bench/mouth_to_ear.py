@@ -24,11 +24,11 @@ from lab.bench import chirps
 from lab.bench.figure import Figure, bounded, quantile, ratio, summary, write_samples
 from lab.bench.parts import START_S, BenchFailed, Vehicle, dispatch, python
 from lab.bench.progress import Say
-from lab.bench.pulse import RATE_HZ, PulseRig
 from lab.bench.recorder import Recorder
 from lab.bench.size import Size
 from lab.broker import Broker
 from lab.proxy import Proxy
+from lab.pulse import RATE_HZ, PulseRig
 
 BAR = 1.3
 MUMBLE_MS = 53.0

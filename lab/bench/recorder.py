@@ -12,7 +12,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.bench.pulse import RATE_HZ, PulseRig
+from lab.pulse import RATE_HZ, PulseRig
 
 LATENCY_MS = 5
 AROUND_S = 2.0

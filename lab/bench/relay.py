@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from lab.bench.pulse import RATE_HZ
+from lab.pulse import RATE_HZ
 
 PREFILL_FRAMES = 1
 SLACK_FRAMES = 2

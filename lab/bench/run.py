@@ -18,6 +18,7 @@ from lab.bench.progress import Say
 from lab.bench.size import FULL, SHORT, Size
 from lab.bench.start import start_and_rest
 from lab.broker import BrokerFailed
+from lab.pulse import RigFailed
 
 EXIT_OK, EXIT_MISSED, EXIT_FAILED = 0, 1, 2
 
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
         work.mkdir(parents=True)
         try:
             found = BENCHES[name](out, work, say, SHORT if options.short else FULL)
-        except (BenchFailed, BrokerFailed) as error:
+        except (BenchFailed, BrokerFailed, RigFailed) as error:
             print(f"{name}: not measured: {error}\nlogs are in {work}", file=sys.stderr)
             failed = True
             continue

@@ -16,9 +16,9 @@ import psutil
 from lab.bench.figure import Figure, bounded, summary, write_samples
 from lab.bench.parts import POLL_S, Vehicle, dispatch, python
 from lab.bench.progress import Say
-from lab.bench.pulse import PulseRig
 from lab.bench.size import Size
 from lab.broker import Broker
+from lab.pulse import PulseRig
 
 READY_BAR_S, RESIDENT_BAR_MIB, IDLE_BAR_PERCENT = 1.0, 90.0, 1.0
 OFFICE = "cost"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.pulse import PulseRig
 from protocol.worker import Arm as ArmWord
 from protocol.worker import (
     Device,
@@ -32,7 +33,6 @@ from protocol.worker import (
     VoiceLink,
 )
 from protocol.worker_settings import AudioSettings, WavSettings
-from tests.rig_pulse import PulseRig
 from tests.support.broker import Broker
 from tests.support.procs import eventually
 from tests.support.voice import ROOT, WorkerProcess

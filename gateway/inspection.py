@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.settings import GatewaySettings
+from gateway.settings import DEFAULT_RUNTIME_DIR, GatewaySettings
 from hw.board import Board
 from hw.errors import HardwareError
 from hw.factory import FactoryName, open_factory
@@ -43,8 +43,9 @@ def problems(settings: GatewaySettings, path: Path) -> tuple[Problem, ...]:
         for key, name, mend in named
         if name is not None and not os.access(name, os.R_OK)
     ]
-    if settings.pins.pins_socket is not None and not settings.pins.pins_socket.parent.is_dir():
-        parent = settings.pins.pins_socket.parent
+    parent = settings.pins.pins_socket.parent if settings.pins.pins_socket is not None else None
+    # The service's own runtime directory is made by systemd at each start, and is gone between.
+    if parent is not None and parent != DEFAULT_RUNTIME_DIR and not parent.is_dir():
         found.append(
             Problem(source=str(path), key="pins.pins_socket", what=f"{parent} is no directory", mend=f"mkdir {parent}")
         )

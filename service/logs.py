@@ -4,8 +4,9 @@
     log.info("floor granted", burst=7, user="car-1")
 
 is one line on stderr, `2026-01-31T08:15:00.123Z INFO  gateway.loop: floor granted burst=7 user=car-1`, and in the
-journal the message `floor granted` with PTT_BURST and PTT_USER beside it (`journalctl PTT_USER=car-1`). The same
-message passes at most REPEATS_MAX times in REPEAT_WINDOW_S; what was held back is told afterwards.
+journal the message `floor granted` with PTT_BURST and PTT_USER beside it (`journalctl PTT_USER=car-1`). Fields that say
+what happened and why (SHOWN) follow the journal's message, since journalctl shows nothing else: `cannot start: no such
+pin`. The same message passes at most REPEATS_MAX times in REPEAT_WINDOW_S; what was held back is told afterwards.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ MESSAGES_MAX = 500
 
 VALUE_CHARS_MAX = 300
 """A field's text is cut here."""
+
+SHOWN = ("what", "alert", "device", "line", "message", "why", "reason", "error", "detail")
+"""Fields written behind the journal's message, in this order; never an identity. PTT_SENTENCE is the message alone."""
 
 
 class Log:
@@ -142,7 +146,17 @@ def journal_fields(record: logging.LogRecord) -> bool:
     """A logging filter: puts the record's fields where JournalHandler looks, as PTT_<NAME> attributes."""
     for name, value in _fields_of(record).items():
         setattr(record, f"PTT_{name.upper()}", _text(value))
+    record.PTT_SENTENCE = record.getMessage()
     return True
+
+
+class JournalFormatter(logging.Formatter):
+    """`cannot start: no such pin`: the message, and behind it those of the record's fields that are in SHOWN."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields = _fields_of(record)
+        shown = ", ".join(_one_line(_text(fields[name])) for name in SHOWN if name in fields)
+        return f"{record.message}: {shown}" if shown else record.message
 
 
 class _TextFormatter(logging.Formatter):
@@ -175,6 +189,11 @@ def _quoted(text: str) -> str:
     return text if plain else _in_quotes(text)
 
 
+def _one_line(text: str) -> str:
+    """`text` with everything unprintable escaped: a value cannot forge a line of the journal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def _in_quotes(text: str) -> str:
     """`text` in double quotes, with quotes, backslashes and everything unprintable escaped; Hangul stays readable."""
     escaped = "".join(
@@ -200,4 +219,5 @@ def _journal_handler(identifier: str) -> logging.Handler | None:
         return None
     handler: logging.Handler = JournalHandler(SYSLOG_IDENTIFIER=identifier)
     handler.addFilter(journal_fields)
+    handler.setFormatter(JournalFormatter())
     return handler

@@ -44,7 +44,8 @@ def times(outcome: Outcome) -> list[Check]:
                 "refused",
                 user=refusal.user,
                 ok=right and ms <= GRANTED_MS_MAX,
-                detail=f"{deny.cause.value}, {deny.speaker_name}, {deny.remaining_s} s; driver told after {ms:.1f} ms",
+                detail=f"{deny.cause.value}, {deny.speaker_name}, at most {deny.remaining_s or 0:.1f} s; "
+                f"driver told after {ms:.1f} ms",
             )
         )
     for number, (event_id, joins) in enumerate(outcome.joins.items(), 1):

@@ -63,6 +63,9 @@ def _live(out: Path, sounds: dict[str, Sound], texts: Texts) -> None:
                 if car.process is not None and not car.process.running and user not in gone:
                     gone.add(user)
                     print(f"{time.monotonic() - began_s:9.2f} s  {user:8}  {texts.line('gone')}", flush=True)
+            if not world.broker.running and "broker" not in gone:
+                gone.add("broker")
+                print(f"{time.monotonic() - began_s:9.2f} s  {'broker':8}  {texts.line('gone')}", flush=True)
             if not world.office.running:
                 raise DemoFailed(f"dispatch ended by itself; see {world.office.log}")
 

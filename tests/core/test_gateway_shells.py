@@ -18,6 +18,7 @@ from gateway.answers import HOLD_AFTER_S, Answers
 from gateway.buttons import Buttons
 from gateway.core.words import CoreEvent, HeldAtStart, LinkUp, Look, Pressed, Released, Show, Tell, Told
 from gateway.inbox import Inbox, Item
+from gateway.inspection import problems
 from gateway.presses import KEPT_MAX, Presses
 from gateway.settings import GatewaySettings, read
 from gateway.state_dir import COUNTER, GENERATION, SECOND, StateDir, StateError
@@ -519,6 +520,13 @@ def test_a_persons_command_looks_where_the_unit_keeps_its_socket() -> None:
         "/run/ptt-gateway/status.sock",
         "/var/lib/ptt-gateway/status.sock",
     ]
+
+
+@pytest.mark.parametrize(("folder", "keys"), [("/run/ptt-gateway", []), ("/no/such", ["pins.pins_socket"])])
+def test_pins_may_be_served_where_systemd_makes_the_directory_at_the_start(folder: str, keys: list[str]) -> None:
+    settings = settings_of(LEAST.replace('"lgpio"', f'"virtual"\npins_socket = "{folder}/pins.sock"'))
+
+    assert [problem.key for problem in problems(settings, Path("gateway.toml"))] == keys
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------

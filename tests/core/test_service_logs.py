@@ -16,7 +16,16 @@ import pytest
 from systemd.journal import JournalHandler
 
 from service.log_bound import RateBound, Suppressed
-from service.logs import REPEAT_WINDOW_S, REPEATS_MAX, BoundedHandler, Log, configure, journal_fields, text_handler
+from service.logs import (
+    REPEAT_WINDOW_S,
+    REPEATS_MAX,
+    BoundedHandler,
+    JournalFormatter,
+    Log,
+    configure,
+    journal_fields,
+    text_handler,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,6 +122,21 @@ def test_the_journal_gets_a_static_message_and_upper_case_fields() -> None:
     assert fields["SYSLOG_IDENTIFIER"] == "ptt-gateway"
     assert fields["PRIORITY"] == "4"
     assert fields["CODE_FUNC"] == "test_the_journal_gets_a_static_message_and_upper_case_fields"
+
+
+def test_what_journalctl_shows_says_why_and_never_who() -> None:
+    sent: list[tuple[str, dict[str, Any]]] = []
+    handler = JournalHandler(sender_function=lambda MESSAGE, **fields: sent.append((MESSAGE, fields)))
+    handler.addFilter(journal_fields)
+    handler.setFormatter(JournalFormatter())
+    logging.getLogger("gateway.shown").addHandler(handler)
+
+    Log("gateway.shown").error("cannot start", why="no pin 99\nforged", user="car-1")
+
+    [(message, fields)] = sent
+    assert message == "cannot start: no pin 99\\nforged"
+    assert fields["PTT_SENTENCE"] == "cannot start"
+    assert fields["PTT_USER"] == "car-1"
 
 
 def test_a_repeated_message_is_held_back_and_its_count_told_after_the_window() -> None:

@@ -66,6 +66,7 @@ class World:
             for n in range(1, replicas + 1)
         ]
         self.story: list[str] = []
+        self._mended = False
         self._talks: list[tuple[float, float, Car]] = []
 
     def run(self) -> None:
@@ -92,6 +93,8 @@ class World:
 
     def _do(self, at: float, text: str, fn) -> None:  # type: ignore[no-untyped-def]
         def act() -> None:
+            if self._mended:
+                return
             self._say(text)
             fn()
 
@@ -156,6 +159,7 @@ class World:
     def _mend(self) -> None:
         """All faults end, all buttons go up; then everything must come to rest by itself."""
         self._say("all is mended")
+        self._mended = True
         self.weather.calm()
         self.broker.restart()
         for replica in self.replicas:

@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 0
+    except PermissionError as error:
+        return _fail(f"{error.filename or 'system'}: {error.strerror} -> it belongs to the service: use sudo", 1)
     except OSError as error:
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 1)
 

@@ -51,7 +51,7 @@ class JitterSettings(_Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse an empty range."""
         if self.min_ms > self.max_ms:
-            raise ValueError(f"jitter.min_ms {self.min_ms} is over jitter.max_ms {self.max_ms}")
+            raise ValueError(f"min_ms {self.min_ms} is over max_ms {self.max_ms} -> lower min_ms or raise max_ms")
 
 
 class WavSettings(_Settings, frozen=True, kw_only=True):

@@ -37,6 +37,9 @@ class BrokerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         """Check the rules that join fields."""
         faults = []
+        if "/" in self.host or self.host.count(":") == 1:  # two colons or more: an IPv6 address
+            mend = "give the name or address alone; `port` and `tls` are keys of their own"
+            faults.append(Fault("host", f'is "{self.host}"', mend))
         if self.password is not None and self.username is None:
             faults.append(Fault("username", "is missing, but there is a password", "set both or neither"))
         if (self.tls_cert is None) != (self.tls_key is None):

@@ -80,7 +80,9 @@ class Walk:
             if name in value:
                 self._check(value[name], field.type, _join(key, name))
             elif field.required:
-                self._add(_join(key, name), "is missing", f"add {name} = {describe(field.type)}")
+                wanted = describe(field.type)
+                mend = f"add the table [{_join(key, name)}]" if wanted == "a table" else f"add {name} = {wanted}"
+                self._add(_join(key, name), "is missing", mend)
         if info.tag_field is not None and value.get(info.tag_field) != info.tag and info.tag_field in value:
             self._add(_join(key, info.tag_field), f"must be {info.tag!r}")
         if len(self.problems) > before:

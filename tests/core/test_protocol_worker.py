@@ -114,7 +114,7 @@ def test_settings_too_long_for_a_datagram_are_refused() -> None:
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="over jitter"):
+    with pytest.raises(ValueError, match="over max_ms 200 -> lower min_ms"):
         JitterSettings(min_ms=300, max_ms=200)
     with pytest.raises(ValueError, match="no multiple"):
         AudioSettings(frame_ms=20, codec=CodecSettings(packet_ms=10))

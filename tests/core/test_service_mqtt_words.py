@@ -32,6 +32,8 @@ def test_settings_have_defaults_for_a_plain_broker_on_this_machine():
         ("port = 65536", "port"),
         ("keepalive_s = 1", "keepalive_s"),
         ('host = "two words"', "host"),
+        ('host = "mqtt://office"', "name or address alone"),
+        ('host = "office:1883"', "name or address alone"),
         ("connect_timeout_s = 0", "connect_timeout_s"),
         ('password = "x"', "username"),
         ('tls = true\ntls_cert = "c.pem"', "tls_key"),

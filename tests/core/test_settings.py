@@ -120,6 +120,13 @@ def test_all_problems_of_a_file_are_told_at_once_each_with_its_line() -> None:
     }
 
 
+def test_a_missing_table_is_asked_for_as_one_writes_it() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse("", Whole, "car.toml")
+
+    assert "broker: is missing -> add the table [broker]" in str(caught.value)
+
+
 def test_the_text_of_the_error_has_every_problem_its_place_and_its_mend() -> None:
     with pytest.raises(SettingsError) as caught:
         parse('broker = "x"\nport = 70000\n[floor]\nleese_s = 2\n', Whole, "car.toml")

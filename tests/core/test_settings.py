@@ -120,11 +120,15 @@ def test_all_problems_of_a_file_are_told_at_once_each_with_its_line() -> None:
     }
 
 
+class House(msgspec.Struct):
+    whole: Whole
+
+
 def test_a_missing_table_is_asked_for_as_one_writes_it() -> None:
     with pytest.raises(SettingsError) as caught:
-        parse("", Whole, "car.toml")
+        parse("", House, "house.toml")
 
-    assert "broker: is missing -> add the table [broker]" in str(caught.value)
+    assert "whole: is missing -> add the table [whole]" in str(caught.value)
 
 
 def test_the_text_of_the_error_has_every_problem_its_place_and_its_mend() -> None:

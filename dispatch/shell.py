@@ -1,14 +1,15 @@
 """The floor control server on its broker: bytes to inputs, effects to bytes, and the order in which both go.
 
 The core decides; this file carries. Messages that were read together are handled floor messages first, then the
-session, then presence and heartbeats; time (leases, expiry, batches) is judged only when nothing more is waiting to be
-read, so that a renewal that has arrived always comes before the verdict on its lease.
+session, then presence and heartbeats; time (leases, expiry, batches) is judged only up to the moment whose input was
+all handled (`Backlog`), so that a renewal that has arrived always comes before the verdict on its lease.
 """
 
 from collections import Counter, deque
 from collections.abc import Callable
 from random import Random
 
+from dispatch.backlog import Backlog
 from dispatch.core.server import (
     BrokerDown,
     BrokerUp,
@@ -46,6 +47,9 @@ SUBSCRIBE_S = 10.0
 """A broker that does not answer a subscription within this time is dialled anew."""
 WAITING_MAX = 10_000
 """Messages kept while the subscriptions are not answered yet; beyond, the oldest go (all of them are repeated)."""
+
+LEAST_BYTES = 6
+"""What MQTT adds to a message's topic and payload at the least: header, lengths of topic and properties."""
 
 _FIRST = (Kind.FLOOR, Kind.FLOOR_AGAIN)
 _log = Log(__name__)
@@ -110,6 +114,7 @@ class DispatchShell:
         self._backoff = Backoff(REDIAL_MIN_S, REDIAL_MAX_S, rng)
         self._link = MqttLink(loop, broker, self._on_link, inflight_max=200, queued_max=5000, out_bytes_max=16 << 20)
         self._inbox = Inbox()
+        self._backlog = Backlog()
         self._awaited: set[int] = set()
         self._subscribe_by = 0.0
         self._connected_at = 0.0
@@ -131,15 +136,16 @@ class DispatchShell:
     # --- every turn -------------------------------------------------------------------------------------------------
 
     def step(self, now: float) -> float | None:
-        """Handle what was read; judge time if nothing more is waiting. Gives when to be called again, or None."""
+        """Handle what was read; judge time as far as that goes. Gives when to be called again, or None."""
         if self._awaited:
             if now >= self._subscribe_by:
                 self._link.drop("no answer to the subscriptions: is the broker stuck?")
             return self._subscribe_by
         while (message := self._inbox.take()) is not None:
             self._carry_out(self._server.handle(message, self._clock(), self._wall_ms()))
-        if not self._link.pending_read:
-            self._carry_out(self._server.tick(self._clock(), self._wall_ms()))
+        behind_s = self._backlog.behind_s(self._clock(), self._link.unread_bytes)
+        if behind_s is not None:
+            self._carry_out(self._server.tick(self._clock(), self._wall_ms(), behind_s))
         self._watch_store()
         self._watch_refusals()
         return self._server.next_deadline(self._clock())
@@ -235,6 +241,7 @@ class DispatchShell:
             self._link.dial(self._client_id, None)
 
     def _arrived(self, message: Arrived) -> None:
+        self._backlog.handled(len(message.topic) + len(message.payload) + LEAST_BYTES)
         try:
             where = parse(message.topic)
         except BadTopic as error:

@@ -33,7 +33,7 @@ from service.mqtt_dial import (
     start_dialling,
     tls_context,
 )
-from service.mqtt_socket import part, readable, slam, unacknowledged_bytes, wait
+from service.mqtt_socket import part, readable, slam, unacknowledged_bytes, unread_bytes, wait
 from service.mqtt_talk import Talk
 from service.mqtt_words import (
     Acked,
@@ -226,9 +226,9 @@ class MqttLink:
         return self._talk is not None and self._client is not None and self._client.want_write()
 
     @property
-    def pending_read(self) -> bool:
-        """Whether something of the broker's waits to be read or told: what it says is older than this moment."""
-        return bool(self._events) or (self._sock is not None and readable(self._sock))
+    def unread_bytes(self) -> int:
+        """What of the broker's waits to be read, in bytes, and one for each event to be told; 0: nothing waits."""
+        return len(self._events) + (0 if self._sock is None else unread_bytes(self._sock))
 
     def outq_bytes(self) -> int:
         """Bytes that the broker's machine has not acknowledged yet, here and in the kernel; 0 without a connection."""

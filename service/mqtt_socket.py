@@ -18,11 +18,15 @@ import paho.mqtt.client as paho
 PART_S_MIN = 0.05
 
 
+def unread_bytes(sock: Any) -> int:
+    """Bytes that further reads would find now: in the kernel and, for TLS, decrypted already."""
+    decrypted = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
+    return _ioctl_int(sock, termios.FIONREAD) + decrypted
+
+
 def readable(sock: Any) -> bool:
-    """Whether a further read would find bytes now: in the kernel or, for TLS, decrypted already."""
-    if isinstance(sock, ssl.SSLSocket):
-        return sock.pending() > 0
-    return _ioctl_int(sock, termios.FIONREAD) > 0
+    """Whether a further read would find bytes now."""
+    return unread_bytes(sock) > 0
 
 
 def wait(sock: Any, writing: bool, timeout_s: float) -> bool:

@@ -148,9 +148,12 @@ class Judge:
         """Time of its clock at which the next verdict is due."""
         return min((at for at, _ in self._pending()), default=None)
 
-    def due(self) -> tuple[Verdict, ...]:
-        """Give the verdicts due now. Each comes again after RETRY_S until what it saw has changed."""
-        t = self._clock.time_s
+    def due(self, behind_s: float = 0.0) -> tuple[Verdict, ...]:
+        """Give the verdicts due as of `behind_s` ago: what came since is not known yet, and may speak against one.
+
+        Each comes again after RETRY_S until what it saw has changed.
+        """
+        t = self._clock.time_s - behind_s
         verdicts = tuple(v for at, v in self._pending() if at <= t + ROUNDING_S)
         for verdict in verdicts:
             self._put_off(verdict, t)

@@ -209,17 +209,17 @@ class Office:
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def tick(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
-        """Do what is due: opening, batch, verdicts, refresh, sweep, roster. Input has been handled before."""
+    def tick(self, now: float, wall_ms: int, behind_s: float = 0.0) -> tuple[Publish, ...]:
+        """Do what is due: opening, batch, verdicts, refresh, sweep, roster. All input of `behind_s` ago is handled."""
         if not self.opened:
             due = self._open_at is not None and now >= self._open_at
             return self._open(now, wall_ms) if due else ()
-        return _as_far_as_possible(self._due(now, wall_ms))
+        return _as_far_as_possible(self._due(now, wall_ms, behind_s))
 
-    def _due(self, now: float, wall_ms: int) -> Iterator[Step]:
+    def _due(self, now: float, wall_ms: int, behind_s: float) -> Iterator[Step]:
         if self._flush_at is not None and now >= self._flush_at:
             yield partial(self._flush, now, wall_ms)
-        for verdict in self._judge.due():
+        for verdict in self._judge.due(behind_s):
             if isinstance(verdict, Expired):
                 yield partial(self._expire, verdict, wall_ms)
             else:

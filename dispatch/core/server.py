@@ -147,15 +147,15 @@ class FloorControlServer:
             case _:
                 return ()
 
-    def tick(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
-        """Do what is due. To be called only when all input read so far was handled."""
+    def tick(self, now: float, wall_ms: int, behind_s: float = 0.0) -> tuple[Effect, ...]:
+        """Do what is due. To be called only when all input that came up to `behind_s` ago was handled."""
         self._wall_ms = wall_ms
         self._clock.advance(now)
         if not self._connected or now < self._retry_at:
             return ()
         out: tuple[Effect, ...] = ()
         for office_id, office in self.offices.items():
-            out += self._guard(office_id, now, partial(office.tick, now, wall_ms))
+            out += self._guard(office_id, now, partial(office.tick, now, wall_ms, behind_s))
             if now < self._retry_at:
                 break  # the other offices need not find out, and wait for it, one by one
             if office.opened:  # the events of a refused store are not this office's

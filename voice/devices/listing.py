@@ -24,6 +24,9 @@ def device_list() -> dict[str, list[str]]:
         audio.terminate()
 
 
+NONE = "(none: is one plugged in? compare with aplay -l; run this as root or in the group audio)"
+
+
 def print_devices(as_json: bool) -> None:
     """Print them, as text or as one JSON object."""
     devices = device_list()
@@ -32,5 +35,5 @@ def print_devices(as_json: bool) -> None:
         return
     for device, names in devices.items():
         print(f"{device}:")
-        for name in names or ["(none)"]:
+        for name in names or [NONE]:
             print(f"  {name}")

@@ -217,7 +217,7 @@ def test_the_sweep_finds_nothing_in_ten_minutes_of_normal_running() -> None:
 def blind(bench: Bench) -> None:
     """Take the judge's sight: what it should end then stands still, for the sweep to find."""
     judge = bench.office._judge
-    judge.due = lambda: ()  # type: ignore[method-assign]
+    judge.due = lambda behind_s=0.0: ()  # type: ignore[method-assign]
 
 
 def test_a_floor_that_nobody_freed_is_cleaned_with_its_reason() -> None:

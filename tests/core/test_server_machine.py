@@ -148,7 +148,8 @@ class Office(RuleBasedStateMachine):
                 case _:
                     pass
         assert in_session is self.bench.floor.active
-        assert speaking == (self.bench.floor.burst if self.bench.floor.holder else None)
+        held = {self.bench.floor.burst} & {self.bench.floor.holder and self.bench.floor.burst}
+        assert {speaking} - {None} == held
 
     def teardown(self) -> None:
         """Left alone with a good broker and store, the floor gets idle, the session ends, all is published."""

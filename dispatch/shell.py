@@ -20,7 +20,7 @@ from dispatch.core.server import (
     Received,
 )
 from dispatch.core.turn import Publish
-from protocol.codec import Malformed, decode, encode
+from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
 from protocol.topics import BadTopic, Kind, everyone, parse, topic
 from service.logs import Log
@@ -294,6 +294,10 @@ class DispatchShell:
             self._tokens[token] = (effect.office, effect.event_no)
         payload = b"" if effect.message is None else encode(effect.message)
         where = topic(effect.office, effect.kind, *effect.ids)
+        if len(payload) > ROSTER_BYTES_MAX:  # nobody would take it, and connecting anew would not help
+            self.dropped["too large"] += 1
+            _log.error("message too large to be published", topic=where, bytes=len(payload))
+            return
         if not self._link.publish(where, payload, qos=1, retain=effect.retain, expiry_s=effect.expiry_s, token=token):
             self.dropped["not sent"] += 1
             self._link.drop("the broker takes nothing more: connecting anew")

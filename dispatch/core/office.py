@@ -13,9 +13,11 @@ from dispatch.core.presence import Sign, expire, note_sign
 from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.core.turn import Publish, Turn, session_of
 from dispatch.ports import OfficeTx, Store, StoreUnavailable
-from protocol.ids import OfficeId
+from protocol.ids import OfficeId, RequestId
 from protocol.messages import (
     Alert,
+    DenyCause,
+    FloorDeny,
     FloorRenew,
     FloorRequest,
     FromMember,
@@ -35,6 +37,8 @@ OPENING_WAIT_S = 0.3
 BATCH_S = 0.02
 """Presence and heartbeats are committed together this long after the first of them, behind floor messages."""
 SIGNS_MAX = 5000
+MEMBERS_MAX = 1000
+"""Users an office has at most; those beyond are told so. Their roster is one packet, which the broker bounds."""
 HELD_MAX = 1000
 ROSTER_EVERY_S = 1.0
 REFRESH_EVERY_S = 0.5
@@ -70,6 +74,7 @@ class Office:
         self._signs: list[Sign] = []
         self._flush_at: float | None = None
         self._members: dict[str, Member] = {}
+        self._users: set[str] = set()
         self._seen: Floor | None = None
         self._roster: Roster | None = None
         self._roster_at = 0.0
@@ -130,6 +135,7 @@ class Office:
         self.opened, self.refused = True, None
         self._judge.back()
         self._see_members(members)
+        self._users = {m.user for m in members}
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
         # Alerts may stand there from before a crash, or from a start with the wrong store.
@@ -160,6 +166,8 @@ class Office:
             if self.refused is None and len(self._held) < HELD_MAX:
                 self._held.append((user, message))
             return ()
+        if not self._admits(user):
+            return (self._full(user, message.request_id),) if isinstance(message, FloorRequest) else ()
         if again and isinstance(message, FloorRequest):
             self._judge.see_waiting(user)
         return self._decide(message, user, wall_ms)
@@ -173,6 +181,19 @@ class Office:
 
     # --- members ----------------------------------------------------------------------------------------------------
 
+    def _admits(self, user: str) -> bool:
+        if user not in self._users:
+            if len(self._users) >= MEMBERS_MAX:
+                self.discarded += 1
+                return False
+            self._users.add(user)
+        return True
+
+    def _full(self, user: str, request_id: RequestId) -> Publish:
+        rev = 0 if self._seen is None else self._seen.rev
+        deny = FloorDeny(rev=rev, request_id=request_id, cause=DenyCause.NO_RESOURCES)
+        return Publish(office=self.id, kind=Kind.REPLY, ids=(user,), message=deny, expiry_s=2)
+
     def sign(self, sign: Sign, now: float) -> None:
         """Put a presence or heartbeat into the next batch; past SIGNS_MAX the oldest are dropped (they repeat)."""
         if len(self._signs) >= SIGNS_MAX:
@@ -184,17 +205,20 @@ class Office:
 
     def _flush(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
         self._flush_at = now + 1.0
-        signs = tuple(self._signs)
+        batch = len(self._signs)
+        signs = tuple(sign for sign in self._signs if self._admits(sign.user))
         touched: dict[str, Member] = {}
 
         def commit(turn: Turn) -> None:
             touched.clear()
             for sign in signs:
                 note_sign(turn, sign)
-                touched[sign.user] = turn.member(sign.user)
+                member = turn.tx.member(sign.user)
+                if member is not None:  # a heartbeat of somebody never heard of makes no member
+                    touched[sign.user] = member
 
         _, out = self._transact(wall_ms, commit)
-        del self._signs[: len(signs)]
+        del self._signs[:batch]
         self._flush_at = now + BATCH_S if self._signs else None
         self._see_members(touched.values())
         for member in touched.values():
@@ -271,6 +295,7 @@ class Office:
         self._cleaner.committed()
         self.cleaned += cleaned
         self._see_members(members)
+        self._users = {m.user for m in members}
         return out
 
     def _publish_roster(self, now: float) -> tuple[Publish, ...]:

@@ -3,10 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
+from dispatch.core import office
 from dispatch.core.state import FloorState, Member, OfficeRules
-from protocol.messages import Alert, AppType, Ended, EventType, Presence, PresenceState, Roster
+from protocol.messages import Alert, AppType, DenyCause, Ended, EventType, FloorGranted, Presence, PresenceState, Roster
 from protocol.topics import Kind
-from tests.core.dispatch_bench import HQ, Bench
+from tests.core.dispatch_bench import HQ, Bench, denied, one
 
 ONLINE, SLEEPING, OFFLINE, LOST = PresenceState
 
@@ -194,6 +195,37 @@ def test_the_roster_counts_those_in_the_running_session_and_comes_once_a_second_
 
 
 # --- the sweep ------------------------------------------------------------------------------------------------------
+
+
+def test_a_heartbeat_of_somebody_never_heard_of_makes_no_member() -> None:
+    bench = Bench()
+
+    bench.beat("car-9", 1)
+    bench.advance(1.5)
+
+    assert [m.user for roster in bench.sent(Roster) for m in roster.members] == []
+
+
+def test_members_are_bounded_and_one_too_many_is_answered_and_told_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # given an office that is full
+    monkeypatch.setattr(office, "MEMBERS_MAX", 2)
+    bench = Bench()
+    bench.presence("car-1", 1)
+    bench.take("car-2", 1)
+
+    # when one more comes
+    bench.presence("car-3", 1)
+    answer = denied(bench.request("car-3", 1))
+
+    # then it is told so, and those who were there go on
+    bench.advance(1.5)
+    assert answer.cause is DenyCause.NO_RESOURCES
+    assert "car-3" not in [m.user for m in bench.sent(Roster)[-1].members]
+    assert bench.store.transact(HQ, lambda tx: tx.member("car-3"), durable=False) is None
+    assert one(FloorGranted, bench.request("car-2", 2))
+    assert bench.office.discarded == 2
 
 
 def test_the_sweep_finds_nothing_in_ten_minutes_of_normal_running() -> None:

@@ -3,6 +3,7 @@
 from gateway.core.context import Context
 from gateway.core.presence import PresenceKeeper
 from gateway.core.words import Dial, Told
+from protocol.ids import JSON_INT_MAX, ConnectionId
 
 FIRST_WAIT_S = 0.25
 WAIT_S_MAX = 15.0
@@ -62,6 +63,23 @@ class Link:
         ceiling = min(WAIT_S_MAX, FIRST_WAIT_S * 2 ** min(self._failures, 10))
         self._failures += 1
         self._dial_at = now + ceiling * (0.5 + ctx.chance() / 2)
+
+    def outdo(self, dead: ConnectionId) -> bool:
+        """Make the connections to come newer than a dead one; False where that is not ours to do, or not possible.
+
+        A new card whose clock is not set counts its starts from below what the old one had, and everything it says
+        loses against what is known. A later enrolment is another unit's: it stays above.
+        """
+        generation, boot, _ = dead
+        if generation != self._generation or boot >= JSON_INT_MAX:
+            return False
+        self._boot = boot + 1
+        return True
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has been away so long that the driver was told."""
+        return self._told_lost
 
     @property
     def waits_to_dial(self) -> bool:

@@ -365,7 +365,9 @@ class Participant:
         self._abandon(now)
 
     def stop(self, now: float) -> None:
-        """The service stops: unkey and release whatever is held or asked for."""
+        """The service stops: unkey and release whatever is held or asked for; what waits is not asked for any more."""
+        if self.waiting is not None:
+            self.key_up_after_tail(now, now)
         if self.talk is not None:
             self._abandon(now)
 

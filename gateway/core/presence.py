@@ -56,23 +56,32 @@ class PresenceKeeper:
         if self._ctx.link_up and not self._timers.running("channel"):
             self._timers.set("channel", now + JOIN_SPREAD_S * self._ctx.chance())
 
-    def retained(self, seen: Presence, now: float) -> None:
-        """Look at the broker's copy: an older or dead one is replaced, a newer connection of ours is left alone."""
+    def retained(self, seen: Presence, now: float) -> bool:
+        """Look at the broker's copy: an older one or a dead one of this connection is replaced.
+
+        A newer connection is left alone; True where it is dead, so that it may be outdone by one newer still. So it is
+        with a last will under our own number: nothing this connection says comes behind that.
+        """
         mine = self._mine
+        dead = seen.state in (PresenceState.LOST, PresenceState.OFFLINE)
+        if seen.connection_id == mine.connection_id and seen.presence_no == JSON_INT_MAX:
+            return dead
         if seen.connection_id > mine.connection_id:
             self.newer_elsewhere += 1
-            self._ctx.note("another unit is online under this user", warning=True, connection_id=seen.connection_id)
-            return
+            text = "a newer unit was online under this user" if dead else "another unit is online under this user"
+            self._ctx.note(text, warning=True, connection_id=seen.connection_id)
+            return dead
         order_seen, order_mine = (seen.connection_id, seen.presence_no), (mine.connection_id, mine.presence_no)
         if order_seen == order_mine and seen.state is PresenceState.ONLINE:
-            return
+            return False
         if order_seen <= order_mine and seen.state is PresenceState.ONLINE and order_seen[0] == order_mine[0]:
-            return  # an earlier one of this connection, on its way while the newest was sent
+            return False  # an earlier one of this connection, on its way while the newest was sent
         if self._timers.running("correct"):
-            return
-        if seen.connection_id == mine.connection_id and seen.presence_no < JSON_INT_MAX:
+            return False
+        if seen.connection_id == mine.connection_id:
             self._mine = replace(mine, presence_no=max(mine.presence_no, seen.presence_no))
         self._timers.set("correct", max(now, self._corrected_at + CORRECT_EVERY_S))
+        return False
 
     def goodbye(self) -> None:
         """Say offline before a clean disconnection."""

@@ -242,7 +242,8 @@ class Vehicle:
             return
         match message:
             case Presence() if kind is Kind.PRESENCE:
-                self._presence.retained(message, now)
+                if self._presence.retained(message, now) and self.link.outdo(message.connection_id):
+                    self._link_down("connecting anew, above a newer connection that is dead", now)
             case FloorGranted():
                 self._floor.take(Word.GRANTED, now, message)
             case FloorDeny():
@@ -264,8 +265,7 @@ class Vehicle:
             return
         self._presence.burst = self._listener.playing
         self._floor.take(Word.SESSION, now, session)
-        over = session.burst if session.current_speaker != self._ctx.user else session.burst - 1
-        self._releases.burst_over(over)
+        self._releases.burst_over(session.burst - (session.current_speaker == self._ctx.user))
         self._settle_release()
 
     def _settle_release(self) -> None:
@@ -384,8 +384,8 @@ class Vehicle:
         return Look.LISTENING if self._listener.playing else Look.READY
 
     def _show(self) -> None:
-        open_microphone = self.participant.talk is not None
-        show = Show(look=self._look(), mute_radio=open_microphone or self._listener.playing != 0)
+        muted = self.participant.talk is not None or (self._listener.playing != 0 and not self.link.lost)
+        show = Show(look=self._look(), mute_radio=muted)
         if show != self._shown:
             self._shown = show
             self._ctx.emit(show)

@@ -225,7 +225,7 @@ def test_a_channel_left_and_joined_again_meanwhile_is_no_news(parts: Parts) -> N
     [
         ({}, False),
         ({"presence_no": 0}, False),
-        ({"state": PresenceState.LOST, "presence_no": JSON_INT_MAX}, True),
+        ({"state": PresenceState.LOST, "presence_no": 5}, True),
         ({"state": PresenceState.OFFLINE, "presence_no": 5}, True),
         ({"connection_id": (3, 7, 9), "presence_no": 40}, True),
         ({"connection_id": (3, 7, 9), "presence_no": JSON_INT_MAX, "state": PresenceState.LOST}, True),
@@ -249,7 +249,7 @@ def test_the_brokers_copy_is_put_right_unless_it_is_ours_or_newer(
 
 def test_corrections_come_at_most_once_a_second(parts: Parts) -> None:
     parts.connected()
-    dead = Presence(state=PresenceState.LOST, connection_id=(3, 8, 1), presence_no=JSON_INT_MAX)
+    dead = Presence(state=PresenceState.LOST, connection_id=(3, 8, 1), presence_no=5)
     said = 0
     for tenth in range(50):
         parts.presence.retained(dead, tenth / 10)
@@ -267,6 +267,35 @@ def test_a_newer_unit_under_the_same_user_is_told_and_left_alone(parts: Parts) -
 
     assert parts.presence.newer_elsewhere == 1
     assert [e.warning for e in parts.ctx.take() if isinstance(e, Note)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("seen", "outdone"),
+    [
+        ({"connection_id": (3, 9, 4), "state": PresenceState.LOST, "presence_no": JSON_INT_MAX}, True),
+        ({"connection_id": (3, 9, 4), "state": PresenceState.OFFLINE}, True),
+        ({"connection_id": (3, 9, 4)}, False),
+        ({"connection_id": (4, 1, 1), "state": PresenceState.LOST}, False),
+        ({"connection_id": (3, JSON_INT_MAX, 1), "state": PresenceState.LOST}, False),
+        ({"connection_id": (3, 8, 1), "state": PresenceState.LOST}, False),
+        ({"connection_id": (3, 8, 1), "state": PresenceState.LOST, "presence_no": JSON_INT_MAX}, True),
+    ],
+)
+def test_a_dead_connection_newer_than_ours_is_outdone_unless_it_lives_or_was_enrolled_later(
+    parts: Parts, seen: dict[str, object], outdone: bool
+) -> None:
+    """A new card whose clock is not set counts its starts from below what the old card had: nobody would hear it."""
+    parts.connected()
+    online = Presence(state=PresenceState.ONLINE, connection_id=(3, 8, 1), presence_no=1)
+    other = replace(online, **seen)
+
+    newer = parts.presence.retained(other, 1.0) and parts.link.outdo(other.connection_id)
+    parts.link.down(1.0, "anew")
+    parts.link.tick(1.0 + WAIT_S_MAX)
+
+    [dial] = parts.dials()
+    assert newer is outdone
+    assert (dial.connection_id > other.connection_id) is (outdone or other.connection_id == (3, 8, 1))
 
 
 def test_heartbeats_come_once_a_minute_and_sooner_after_one_that_was_not_acknowledged(parts: Parts) -> None:

@@ -14,6 +14,7 @@ from gateway.core.vehicle import STUCK_AFTER_S, Vehicle, Who
 from gateway.core.words import (
     Acked,
     CoreEvent,
+    Dial,
     Effect,
     FromWorker,
     HeldAtStart,
@@ -559,3 +560,42 @@ def test_it_pings_a_worker_every_second_and_never_spins(rig: Rig) -> None:
 
     pings = [e for _, e in rig.all[began:] if isinstance(e, ToWorker) and isinstance(e.command, Ping)]
     assert 9 <= len(pings) <= 11
+
+
+# --- what an earlier card left ---------------------------------------------------------------------------------------
+
+
+def test_a_unit_whose_start_counter_fell_back_connects_anew_above_what_is_known_of_it(rig: Rig) -> None:
+    rig.up()
+    old = Presence(state=PresenceState.LOST, connection_id=(0, 50, 3), presence_no=9)
+
+    rig.feed(Received(kind=Kind.PRESENCE, message=old))
+    rig.wait(1.0)
+    rig.feed(LinkUp())
+
+    dials = [e for _, e in rig.all if isinstance(e, Dial)]
+    last = rig.published(Presence)[-1].message
+    assert dials[-1].connection_id > old.connection_id
+    assert isinstance(last, Presence)
+    assert (last.state, last.connection_id) == (PresenceState.ONLINE, dials[-1].connection_id)
+
+
+def test_a_press_that_waited_for_a_tail_asks_for_nothing_when_the_service_stops(rig: Rig) -> None:
+    rig.up().feed(Pressed(at=rig.now))
+    rig.grant()
+    rig.feed(Released(at=rig.now), Pressed(at=rig.now))
+
+    effects = rig.feed(Shutdown())
+
+    assert [e for e in effects if isinstance(e, Publish) and isinstance(e.message, FloorRequest)] == []
+
+
+def test_the_radio_is_not_muted_for_a_speaker_whose_end_cannot_be_told(rig: Rig) -> None:
+    rig.up().feed(Received(kind=Kind.SESSION, message=session(1, 4, "car-2")))
+    muted = [effect.mute_radio for _, effect in rig.all if isinstance(effect, Show)][-1]
+
+    rig.feed(LinkDown(reason="gone"))
+    rig.wait(3.0)
+
+    assert muted
+    assert not [effect.mute_radio for _, effect in rig.all if isinstance(effect, Show)][-1]

@@ -35,7 +35,7 @@ class World:
         self.broker = Broker(self.clock, self.weather)
         self.store = SqlStore("sqlite://")
         self.watch = Invariants(self.clock, self.store)
-        seeds = Random(seed + 1)  # of its own: what a seed was before there was this, it still is
+        seeds = self._seeds = Random(seed + 1)  # of its own: what a seed was before there was this, it still is
         urgent = {} if fair or seeds.random() < 0.7 else {"car-1": Priority.EMERGENCY, "car-2": Priority.HIGH}
         rules = OfficeRules(
             talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
@@ -130,8 +130,9 @@ class World:
                 at = pressed_at + rng.random() * length
             match rng.randrange(9):
                 case 0:
+                    new_card = self._seeds.random() < 0.3
                     self._do(at, f"{car.user} killed", car.crash)
-                    self._do(at + lasts, f"{car.user} starts", lambda c=car: c.start() if c.vehicle is None else None)
+                    self._do(at + lasts, f"{car.user} starts", lambda c=car, n=new_card: self._restart(c, n))
                 case 1:
                     self._do(at, f"{car.user} loop stops", lambda c=car: (c.pause(), self.watch.paused(c)))
                     self._do(at + lasts, f"{car.user} loop turns", car.resume)
@@ -153,6 +154,11 @@ class World:
                 case 8:
                     self._do(at, "broker killed", self.broker.crash)
                     self._do(at + lasts, "broker starts", self.broker.restart)
+
+    def _restart(self, car: Car, new_card: bool) -> None:
+        if car.vehicle is None:
+            car.boot = 0 if new_card else car.boot  # its counter begins anew
+            car.start()
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

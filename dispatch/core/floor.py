@@ -73,7 +73,11 @@ def judge_request(turn: Turn, asked: Asked) -> None:
         _grant(turn, member, request.request_id, priority)
     elif floor.holder == asked.user:
         _end_burst(turn, Ended.SUPERSEDED, None)
-        _grant(turn, member, request.request_id, priority)
+        if turn.floor.queue:  # its turn is over: behind those who wait
+            _enqueue(turn, turn.member(asked.user), request.request_id, priority)
+            _settle(turn)
+        else:
+            _grant(turn, member, request.request_id, priority)
     elif floor.state is FloorState.PENDING_REVOKE and not floor.queue:
         _end_burst(turn, Ended.LIMIT, None)
         _grant(turn, member, request.request_id, priority)

@@ -207,6 +207,19 @@ def test_who_waits_and_stops_repeating_is_forgotten_and_who_repeats_is_not() -> 
     assert [q.user for q in bench.floor.queue] == ["car-3"]
 
 
+def test_a_holder_that_asks_anew_does_not_overtake_the_queue() -> None:
+    """Its release was lost; else it could go on for ever, limit after limit, while the others wait."""
+    bench = Bench(OfficeRules(queue=True))
+    bench.take("car-1", 1)
+    bench.request("car-2", 1)
+
+    answer = bench.request("car-1", 2)
+
+    assert bench.floor.holder == "car-2"
+    assert [q.user for q in bench.floor.queue] == ["car-1"]
+    assert one(FloorQueued, [m for m in answer if isinstance(m, FloorQueued)][-1:]).position == 1
+
+
 def test_a_newcomer_does_not_overtake_the_queue_while_a_revoked_burst_ends() -> None:
     bench = Bench(OfficeRules(queue=True, talk_limit_s=5))
     burst = bench.take("car-1", 1)

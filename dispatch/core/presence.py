@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from dispatch.core.state import Member
 from dispatch.core.turn import Publish, Turn
+from protocol.ids import JSON_INT_MAX
 from protocol.messages import EventType, Heartbeat, Presence, PresenceState
 from protocol.topics import Kind
 
@@ -80,7 +81,7 @@ def expire(turn: Turn, user: str, beats: int, reason: str) -> bool:
     gone = turn.put_member(
         member,
         state=PresenceState.LOST,
-        presence_no=member.presence_no + 1,
+        presence_no=min(member.presence_no + 1, JSON_INT_MAX),
         beats=member.beats + 1,
         in_channel=None,
         reason=reason,

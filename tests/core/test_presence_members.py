@@ -5,7 +5,10 @@ from msgspec.structs import replace
 
 from dispatch.core import office
 from dispatch.core.state import FloorState, Member, OfficeRules
+from protocol.codec import decode, encode
+from protocol.ids import JSON_INT_MAX
 from protocol.messages import Alert, AppType, DenyCause, Ended, EventType, FloorGranted, Presence, PresenceState, Roster
+from protocol.timers import PARTICIPANT_EXPIRE_S
 from protocol.topics import Kind
 from tests.core.dispatch_bench import HQ, Bench, denied, one
 
@@ -133,6 +136,17 @@ def test_a_heartbeat_does_not_raise_the_dead() -> None:
     bench.beat("car-1", 1)
 
     assert bench.member("car-1").state is OFFLINE
+
+
+def test_what_is_said_of_the_dead_stays_readable_at_the_end_of_the_numbers() -> None:
+    bench = Bench()
+    bench.presence("car-1", JSON_INT_MAX)
+
+    bench.advance(PARTICIPANT_EXPIRE_S + 1)
+
+    [gone] = corrections(bench, "car-1")
+    assert decode(encode(gone), Kind.PRESENCE) == gone
+    assert gone.state is LOST
 
 
 def test_joins_do_not_change_the_session() -> None:

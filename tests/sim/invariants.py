@@ -139,8 +139,9 @@ class Invariants(Watch):
         self._waiting.pop((car.user, tell.press_no), None)
 
     def crashed(self, car: Car) -> None:
-        """Nobody answers for a dead process."""
+        """Nobody answers for a dead process; the next one knows no session yet, whatever its boot number."""
         self._forget(car)
+        self._revs = {key: rev for key, rev in self._revs.items() if key[0] != car.user}
 
     def paused(self, car: Car) -> None:
         """Nor for one whose loop does not turn."""

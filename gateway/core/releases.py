@@ -37,7 +37,7 @@ class Releases:
                 del self._open[request_id]
 
     def tick(self, now: float) -> None:
-        """Send again what is due; while the link is down tries are not used up but time passes."""
+        """Send again what is due. A try counts also while the link is down: by the last the lease has long ended."""
         for request_id, (release, tries, at) in tuple(self._open.items()):
             if at > now:
                 continue

@@ -14,6 +14,9 @@ from protocol.ids import Burst, ConnectionId, Count, EventId, Id, Name, RequestI
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Text = Annotated[str, Meta(max_length=256)]
 ChannelName = Annotated[str, Meta(min_length=1, max_length=63)]
+Hardware = Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[0-9a-z-]+$(?!\n)")]
+"""What tells one unit from its clone: a digest of the machine's own serial numbers, never the numbers themselves."""
+AgoraUid = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
 class Priority(StrEnum):
@@ -42,6 +45,7 @@ class DenyCause(StrEnum):
     RECEIVE_ONLY = "receive_only"
     NO_RESOURCES = "no_resources"
     QUEUE_FULL = "queue_full"
+    NOT_ADMITTED = "not_admitted"
     OTHER = "other"
 
 
@@ -83,6 +87,14 @@ class AppType(StrEnum):
     CALL_MANAGER = "call_manager"
     PICKUP_DRIVER = "pickup_driver"
     MONITOR = "monitor"
+    BRIDGE = "bridge"
+
+
+class VoicePath(StrEnum):
+    """Over which network voice is heard: Opus on the office's own broker, or the office's Agora channel."""
+
+    MQTT = "mqtt"
+    AGORA = "agora"
 
 
 class EventType(StrEnum):
@@ -96,6 +108,12 @@ class EventType(StrEnum):
     HEARTBEAT_LOST = "HEARTBEAT_LOST"
     BURST_ENDED = "BURST_ENDED"
     CLEANED = "CLEANED"
+    ENROLLED = "ENROLLED"
+    ENROL_REFUSED = "ENROL_REFUSED"
+    USER_REVOKED = "USER_REVOKED"
+    CLONE_FOUND = "CLONE_FOUND"
+    CLONE_CURED = "CLONE_CURED"
+    VOICE_CHANGED = "VOICE_CHANGED"
 
 
 class _Control(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -150,6 +168,7 @@ class FloorGranted(_Control, frozen=True, kw_only=True, tag="floor_granted"):
     burst: Burst
     duration_s: Annotated[Seconds, Meta(description="talk-time limit of this burst")]
     lease_s: Annotated[Seconds, Meta(description="unrenewed for this long, the floor is freed")]
+    all_joined: Annotated[bool, Meta(description="every other member present has joined the Agora channel")] = False
 
 
 class FloorDeny(_Control, frozen=True, kw_only=True, tag="floor_deny"):
@@ -177,6 +196,7 @@ class FloorRenewed(_Control, frozen=True, kw_only=True, tag="floor_renewed"):
     rev: Rev
     burst: Burst
     renew_no: Count
+    all_joined: Annotated[bool, Meta(description="every other member present has joined the Agora channel")] = False
 
 
 class FloorRevoke(_Control, frozen=True, kw_only=True, tag="floor_revoke"):
@@ -201,9 +221,13 @@ class Presence(_Control, frozen=True, kw_only=True, tag="presence"):
     connection_id: ConnectionId
     presence_no: Annotated[Count, Meta(description="1, 2, 3, ... within the connection")]
     in_channel: Annotated[EventId | None, Meta(description="event_id of the session whose channel it joined")] = None
+    voice: Annotated[VoicePath, Meta(description="what it hears in that channel; agora also hears mqtt")] = (
+        VoicePath.MQTT
+    )
     app_type: AppType = AppType.VEHICLE_GATEWAY
     name: Name | None = None
     device_info: Text | None = None
+    hardware: Annotated[Hardware | None, Meta(description="fingerprint of the unit; must be the enrolled one's")] = None
     joined_at: Annotated[UnixMs | None, Meta(description="when this connection came online, for people")] = None
     reason: Annotated[Text | None, Meta(description="why, where the server or a will speaks for the member")] = None
 

@@ -76,3 +76,22 @@ SEND_AGE_S = 0.5
 """The sender drops voice older than this instead of sending it late."""
 VOICE_THROUGH_S = 1.0
 """A renewal is sent only if voice got through within this time."""
+
+AGORA_OVERLAP_S = 0.5
+"""A burst goes out over both ways for at least this long, so that listeners can lay the two over each other."""
+AGORA_HANDOVER_S = 2.0
+"""MQTT voice of a burst stops this long after Agora took it up, whoever has not joined; who hears nothing asks."""
+AGORA_ASK_S = 0.2
+"""A listener that hears nothing of a burst that should be on Agora asks for MQTT voice after this time..."""
+AGORA_ASK_REPEAT_S = 0.5
+"""...and asks again this often."""
+AGORA_AHEAD_S = 0.1
+"""PCM is pushed to Agora at most this far ahead of real time."""
+TOKEN_WAIT_MIN_S = 0.1
+"""A member without a valid token at a session's start waits this long at least..."""
+TOKEN_WAIT_MAX_S = 0.5
+"""...and this long at most, at random; then it looks whether the session still runs, and only then asks for one."""
+REVOKE_S = 5.0
+"""A revoked member is out of everything within this time."""
+ADMISSION_POLL_S = 1.0
+"""How often the floor control server looks for changes of the registry."""

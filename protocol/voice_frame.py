@@ -3,11 +3,14 @@
 | bytes | field | meaning |
 |---|---|---|
 | 0 | version | 1 |
-| 1 | flags | bit 0 LAST: the burst's final frame; bit 1 HANDOVER: the burst goes on over Agora only |
+| 1 | flags | bit 0 LAST: the burst's final frame; bit 1 HANDOVER: it goes on over Agora only; bit 2 ASK: see below |
 | 2-9 | burst | big-endian u64 |
 | 10-13 | seq | big-endian u32, from 0 within the burst |
 | 14-17 | capture_ms | big-endian u32: ms from the first sample of the burst's first frame to this one's |
 | 18- | payload | one Opus packet, mono, RFC 6716; at most 1275 bytes |
+
+A frame with ASK carries no speech: a listener says on its own topic that it hears nothing of `burst` over Agora, and
+the speaker goes on over MQTT as well until the burst's end. seq and capture_ms are 0, the payload is empty.
 """
 
 import struct
@@ -26,6 +29,7 @@ class FrameFlags(IntFlag):
     NONE = 0
     LAST = 1
     HANDOVER = 2
+    ASK = 4
 
 
 class VoiceFrame(Struct, frozen=True):
@@ -56,4 +60,4 @@ def unpack(data: bytes) -> VoiceFrame:
     version, flags, burst, seq, capture_ms = HEADER.unpack_from(data)
     if version != VERSION:
         raise BadFrame(f"version {version}: this side reads {VERSION}")
-    return VoiceFrame(burst, seq, capture_ms, data[HEADER.size :], FrameFlags(flags & 3))
+    return VoiceFrame(burst, seq, capture_ms, data[HEADER.size :], FrameFlags(flags & 7))

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from protocol.ids import Burst, Count, EventId, Id, RequestId, Seq
+from protocol.messages import AgoraUid, ChannelName, VoicePath
 
 DATAGRAM_BYTES_MAX = 4096
 
@@ -55,6 +56,10 @@ class Transmit(_Word, frozen=True, kw_only=True, tag="transmit"):
     burst: Burst
     until: float = inf
     """The floor's own lease: permission never outlives it, whatever becomes of the loop."""
+    all_joined: bool = False
+    """The server says that every other member has joined Agora: MQTT voice may stop before its 2 s are over."""
+    as_user: Id | None = None
+    """On whose `voice/` topic: null is one's own. Only the Agora bridge may speak for another."""
 
 
 class KeyUp(_Word, frozen=True, kw_only=True, tag="key_up"):
@@ -77,9 +82,10 @@ class Mute(_Word, frozen=True, kw_only=True, tag="mute"):
 
 
 class Join(_Word, frozen=True, kw_only=True, tag="join"):
-    """Join the voice channel of a session; answered by Joined."""
+    """Join the voice channel of a session; answered by Joined, and by another one whenever what is heard changes."""
 
     event_id: EventId
+    channel: ChannelName
 
 
 class Leave(_Word, frozen=True, kw_only=True, tag="leave"):
@@ -91,6 +97,8 @@ class Play(_Word, frozen=True, kw_only=True, tag="play"):
 
     burst: Burst
     user: Id
+    uid: AgoraUid = 0
+    """Whose Agora stream carries it; 0 is none."""
 
 
 class Stop(_Word, frozen=True, kw_only=True, tag="stop"):
@@ -121,11 +129,26 @@ class Ping(_Word, frozen=True, kw_only=True, tag="ping"):
     no: Count
 
 
+class Token(_Word, frozen=True, kw_only=True, tag="token"):
+    """An Agora token for `channel`, valid for `expires_in_s` from now; a newer one replaces it. `repr` hides it."""
+
+    channel: ChannelName
+    app_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    uid: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    token: Annotated[str, Meta(min_length=1, max_length=2048)]
+    publisher: bool
+    expires_in_s: Annotated[float, Meta(ge=0, le=86_400)]
+
+    def __repr__(self) -> str:
+        """Show everything but the token."""
+        return f"Token(channel={self.channel!r}, uid={self.uid}, publisher={self.publisher}, token=***)"
+
+
 class Quit(_Word, frozen=True, kw_only=True, tag="quit"):
     """Mute, close the devices and exit with 0."""
 
 
-Command = Arm | Transmit | KeyUp | Hold | Mute | Join | Leave | Play | Stop | Cue | Say | Ping | Quit
+Command = Arm | Transmit | KeyUp | Hold | Mute | Join | Leave | Play | Stop | Cue | Say | Token | Ping | Quit
 
 # --- events: worker -> daemon ---------------------------------------------------------------------------------------
 
@@ -153,9 +176,10 @@ class VoiceLink(_Word, frozen=True, kw_only=True, tag="voice_link"):
 
 
 class Joined(_Word, frozen=True, kw_only=True, tag="joined"):
-    """The channel of this session is joined: what is said there is heard from now on."""
+    """The channel of this session is joined: what is said there over `voice` (and over MQTT) is heard from now on."""
 
     event_id: EventId
+    voice: VoicePath = VoicePath.MQTT
 
 
 class Left(_Word, frozen=True, kw_only=True, tag="left"):
@@ -198,6 +222,51 @@ class PlayedOut(_Word, frozen=True, kw_only=True, tag="played_out"):
     delay_ms: Count
 
 
+class AgoraState(StrEnum):
+    """How the worker stands with Agora: `off` while no session needs it."""
+
+    OFF = "off"
+    JOINING = "joining"
+    JOINED = "joined"
+    LOST = "lost"
+    REFUSED = "refused"
+    """The channel, the token or this uid was refused, or a kicking rule holds."""
+    UNUSABLE = "unusable"
+    """The SDK is missing, is not the staged one, or cannot be loaded; `detail` says how to mend it."""
+
+
+class Agora(_Word, frozen=True, kw_only=True, tag="agora"):
+    """The state of the Agora path changed; `join_ms` is how long the join took."""
+
+    state: AgoraState
+    detail: Annotated[str, Meta(max_length=512)] = ""
+    join_ms: Count | None = None
+
+
+class TokenWanted(_Word, frozen=True, kw_only=True, tag="token_wanted"):
+    """Agora needs a (new) token for this channel: it runs out, was refused, or there is none."""
+
+    channel: ChannelName
+    why: Annotated[str, Meta(max_length=256)]
+
+
+class Handover(_Word, frozen=True, kw_only=True, tag="handover"):
+    """Own speech of `burst` changed its way from frame `seq` on; both may be true."""
+
+    burst: Burst
+    seq: Seq
+    mqtt: bool
+    agora: bool
+    why: Annotated[str, Meta(max_length=256)]
+
+
+class Flood(_Word, frozen=True, kw_only=True, tag="flood"):
+    """`user` floods the voice topic without the floor: its frames are dropped unread; `frames_s` 0 says it is over."""
+
+    user: Id
+    frames_s: Count
+
+
 class Pong(_Word, frozen=True, kw_only=True, tag="pong"):
     """Answers Ping from the worker's own loop, with its health."""
 
@@ -217,7 +286,23 @@ class Fault(_Word, frozen=True, kw_only=True, tag="fault"):
     what: Annotated[str, Meta(max_length=512)]
 
 
-WorkerEvent = Hello | SoundDevice | VoiceLink | Joined | Left | Through | Drained | Heard | PlayedOut | Pong | Fault
+WorkerEvent = (
+    Hello
+    | SoundDevice
+    | VoiceLink
+    | Joined
+    | Left
+    | Through
+    | Drained
+    | Heard
+    | PlayedOut
+    | Agora
+    | TokenWanted
+    | Handover
+    | Flood
+    | Pong
+    | Fault
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

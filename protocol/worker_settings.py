@@ -137,6 +137,21 @@ class VoiceMqttSettings(_Settings, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
+class AgoraSettings(_Settings, frozen=True, kw_only=True):
+    """The staged Agora SDK (docs/agora.md): the [agora] table of the gateway's configuration."""
+
+    sdk_dir: Annotated[
+        str, Meta(min_length=1, max_length=1024, description="folder of the staged SDK: agora/ and its MANIFEST.sha256")
+    ] = "/opt/ptt/agora-sdk"
+    log_dir: Annotated[
+        str, Meta(max_length=1024, description="where the SDK's own logs go; empty: $STATE_DIRECTORY/agora")
+    ] = ""
+    area: Annotated[
+        Literal["global", "asia", "japan", "europe", "north-america"],
+        Meta(description="region of Agora's servers that may be used"),
+    ] = "global"
+
+
 class WorkerSettings(_Settings, frozen=True, kw_only=True):
     """Everything a voice worker is told at its start."""
 
@@ -144,6 +159,8 @@ class WorkerSettings(_Settings, frozen=True, kw_only=True):
     office: OfficeId
     mqtt: VoiceMqttSettings
     audio: AudioSettings = AudioSettings()
+    agora: AgoraSettings | None = None
+    """None: MQTT voice alone."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="least level logged")] = "INFO"
 
 

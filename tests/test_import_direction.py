@@ -28,9 +28,9 @@ THIRD_PARTY: dict[str, set[str]] = {
     "hw": {"msgspec", "gpiozero", "lgpio", "RPi", "colorzero"},
     "voice": {"msgspec", "numpy", "pyaudio", "opuslib_next", "agora"},
     "gateway": {"msgspec", "requests"},
-    "dispatch": {"msgspec", "sqlalchemy", "requests"},
+    "dispatch": {"msgspec", "sqlalchemy", "requests", "litestar", "uvicorn", "cryptography", "segno"},
     "monitor": {"msgspec"},
-    "lab": {"msgspec", "numpy", "scipy", "matplotlib", "psutil", "paho", "pyaudio", "requests"},
+    "lab": {"msgspec", "numpy", "scipy", "matplotlib", "psutil", "paho", "pyaudio", "requests", "litestar", "uvicorn"},
 }
 
 # Decisions, the interfaces they are written against, and the wire's words. Time, ids and randomness are passed in, I/O

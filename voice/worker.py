@@ -34,6 +34,7 @@ from protocol.worker import (
     Sound,
     SoundDevice,
     Stop,
+    Token,
     Transmit,
     VoiceLink,
     WorkerEvent,
@@ -237,6 +238,8 @@ class Worker:
             case Say(text=text, lang=lang, urgent=urgent):
                 if not self._speech.say(text, lang, urgent=urgent):
                     self._fault("sentences", "a sentence was dropped: too many wait to be spoken")
+            case Token():
+                pass  # MQTT voice needs none
             case Ping(no=no):
                 self._pong(no)
             case Quit():

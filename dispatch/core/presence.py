@@ -5,7 +5,7 @@ from msgspec import Struct
 from dispatch.core.state import Member
 from dispatch.core.turn import Publish, Turn
 from protocol.ids import JSON_INT_MAX
-from protocol.messages import EventType, Heartbeat, Presence, PresenceState
+from protocol.messages import EventType, Heartbeat, Presence, PresenceState, VoicePath
 from protocol.topics import Kind
 
 _DEAD = (PresenceState.OFFLINE, PresenceState.LOST)
@@ -45,6 +45,8 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
         beats=member.beats + 1,
         beat_no=member.beat_no if said.connection_id == member.connection_id else 0,
         in_channel=in_channel,
+        voice=said.voice if in_channel is not None else VoicePath.MQTT,
+        hardware=said.hardware,
         app_type=said.app_type,
         name=said.name or member.name,
         device_info=said.device_info or member.device_info,
@@ -56,13 +58,15 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
 
 
 def _tell_channel(turn: Turn, before: Member, after: Member, left_as: str) -> None:
-    if before.in_channel == after.in_channel:
-        return
     name = turn.name_of(after)
+    if before.in_channel == after.in_channel:
+        if after.in_channel is not None and before.voice is not after.voice:
+            turn.event(EventType.VOICE_CHANGED, after.user, name, event_id=after.in_channel, voice=after.voice.value)
+        return
     if before.in_channel is not None:
         turn.event(EventType.USER_LEFT, after.user, name, event_id=before.in_channel, reason=left_as)
     if after.in_channel is not None:
-        turn.event(EventType.USER_JOINED, after.user, name, event_id=after.in_channel)
+        turn.event(EventType.USER_JOINED, after.user, name, event_id=after.in_channel, voice=after.voice.value)
 
 
 def _note_heartbeat(turn: Turn, user: str, beat: Heartbeat) -> bool:
@@ -84,6 +88,7 @@ def expire(turn: Turn, user: str, beats: int, reason: str) -> bool:
         presence_no=min(member.presence_no + 1, JSON_INT_MAX),
         beats=member.beats + 1,
         in_channel=None,
+        voice=VoicePath.MQTT,
         reason=reason,
     )
     turn.event(EventType.HEARTBEAT_LOST, user, turn.name_of(gone), of="member", reason=reason)

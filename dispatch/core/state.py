@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from protocol.ids import ConnectionId, Id, Name, RequestId, ordered_number
-from protocol.messages import AppType, Ended, Presence, PresenceState, Priority, Session
+from protocol.messages import AppType, Ended, Presence, PresenceState, Priority, Session, VoicePath
 
 
 class FloorState(StrEnum):
@@ -90,9 +90,11 @@ class Member(Struct, frozen=True, kw_only=True):
     beats: int = 0
     beat_no: int = 0
     in_channel: str | None = None
+    voice: VoicePath = VoicePath.MQTT
     app_type: AppType = AppType.VEHICLE_GATEWAY
     name: str | None = None
     device_info: str | None = None
+    hardware: str | None = None
     joined_at: int | None = None
     reason: str | None = None
     request_id: RequestId = (0, 0, 0, 0)
@@ -110,9 +112,11 @@ class Member(Struct, frozen=True, kw_only=True):
             connection_id=self.connection_id,
             presence_no=self.presence_no,
             in_channel=self.in_channel,
+            voice=self.voice,
             app_type=self.app_type,
             name=self.name,
             device_info=self.device_info,
+            hardware=self.hardware,
             joined_at=self.joined_at,
             reason=self.reason,
         )

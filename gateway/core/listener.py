@@ -75,7 +75,7 @@ class Listener:
             self._last_speaker = None
             self._ctx.tell(Told.SESSION_LEFT)
         else:
-            self._ctx.voice(Join(event_id=wanted))
+            self._ctx.voice(Join(event_id=wanted, channel=session.channel_name))
             if before is None:
                 self._ctx.tell(Told.SESSION_JOINED, name=session.speaker_name or session.current_speaker or "")
 
@@ -88,7 +88,7 @@ class Listener:
             drain = over and session.ended is Ended.RELEASED
             self._ctx.voice(Stop(burst=self._playing, drain=drain, last_seq=session.last_seq if drain else None))
         if heard and speaker is not None and now_playing != self._playing:
-            self._ctx.voice(Play(burst=session.burst, user=speaker))
+            self._ctx.voice(Play(burst=session.burst, user=speaker, uid=session.speaker_uid))
             if speaker != self._last_speaker:
                 self._ctx.tell(Told.SOMEONE_SPEAKS, name=session.speaker_name or speaker)
             self._last_speaker = speaker

@@ -39,6 +39,7 @@ _DENY = {
     DenyCause.RECEIVE_ONLY: (5, "Receive only", "the office's rules let this member only listen"),
     DenyCause.NO_RESOURCES: (6, "No resources available", "never sent by this server"),
     DenyCause.QUEUE_FULL: (7, "Queue full", "the office queues requests, and as many wait as may"),
+    DenyCause.NOT_ADMITTED: (255, "Other reason", "not of this office, revoked, or another unit than the enrolled one"),
     DenyCause.OTHER: (255, "Other reason", "never sent by this server"),
 }
 _REVOKE = {
@@ -59,7 +60,7 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
         "the session is over",
         {"reason": '"hang time over", "last burst ended" (no hang time) or "cleaned"'},
     ),
-    EventType.USER_JOINED: ("a member joined the session's channel", {}),
+    EventType.USER_JOINED: ("a member joined the session's channel", {"voice": "what it hears there: mqtt or agora"}),
     EventType.USER_LEFT: (
         "a member left the session's channel",
         {"reason": '"left", or its presence\'s reason or state where it is gone'},
@@ -83,6 +84,21 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
     EventType.CLEANED: (
         "the sweep removed what should have been gone",
         {"reason": '"stale_floor" or "stale_session"', "burst": "of a stale floor"},
+    ),
+    EventType.ENROLLED: (
+        "a unit was enrolled as `user`",
+        {"generation": "rises with every enrolment", "hardware": "the unit", "replaced": "the unit before it, or null"},
+    ),
+    EventType.ENROL_REFUSED: (
+        "somebody tried to enrol and was refused",
+        {"reason": "why; `user` only where the code was known", "count": "how many since the last such event"},
+    ),
+    EventType.USER_REVOKED: ("every door was shut to `user`", {"reason": "what the operator said"}),
+    EventType.CLONE_FOUND: ("another unit came with the identity of `user`", {"hardware": "that unit"}),
+    EventType.CLONE_CURED: ("the identity of `user` is one unit's again", {"hardware": "the unit that was refused"}),
+    EventType.VOICE_CHANGED: (
+        "a member hears the session over another way than before",
+        {"voice": "mqtt or agora"},
     ),
 }
 

@@ -261,7 +261,7 @@ def test_devices_nobody_needs_rest_wake_for_a_press_or_a_session_and_a_loss_is_k
             edge = time.monotonic()
             car1.tell(ArmWord(request_id=request, edge_at=edge))
             car1.tell(Transmit(request_id=request, burst=8))
-            car2.tell(Join(event_id="s"))
+            car2.tell(Join(event_id="s", channel="c"))
             car2.tell(Play(burst=8, user="car-1"))
             for _ in range(3):
                 time.sleep(0.2)

@@ -7,6 +7,7 @@ import pytest
 
 from protocol import worker
 from protocol.ids import JSON_INT_MAX, OfficeId
+from protocol.messages import VoicePath
 from protocol.worker import Command, WorkerEvent, decode_command, decode_event, encode
 from protocol.worker_settings import (
     AudioSettings,
@@ -28,6 +29,21 @@ VALUES: dict[str, Any] = {
     "burst": BIG,
     "until": float("inf"),
     "event_id": "e" * 64,
+    "channel": "c" * 63,
+    "uid": 2**32 - 1,
+    "all_joined": True,
+    "as_user": "u" * 32,
+    "app_id": "a" * 64,
+    "token": "t" * 2048,
+    "publisher": True,
+    "expires_in_s": 86_400.0,
+    "voice": VoicePath.AGORA,
+    "state": worker.AgoraState.UNUSABLE,
+    "join_ms": BIG,
+    "why": "가" * 256,
+    "mqtt": True,
+    "agora": True,
+    "frames_s": BIG,
     "user": "u" * 32,
     "drain": True,
     "last_seq": 2**32 - 1,

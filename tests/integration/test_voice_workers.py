@@ -136,7 +136,7 @@ def test_what_is_said_while_the_button_is_down_is_heard_whole_and_nothing_else(
         time.sleep(0.02)
         granted = time.monotonic()
         car1.tell(Transmit(request_id=R1, burst=7))
-        car2.tell(Join(event_id="e1"))
+        car2.tell(Join(event_id="e1", channel="c"))
         car2.tell(Play(burst=7, user="car-1"))
         talk(car1, 2.0, R1, 7)
         up = time.monotonic()
@@ -260,7 +260,7 @@ def test_a_broker_that_comes_late_and_goes_away_is_told_and_survived(voice: Path
         _, down = car1.wait(VoiceLink)
         assert not down.up
         assert str(port) in down.detail
-        car1.tell(Join(event_id="e1"))
+        car1.tell(Join(event_id="e1", channel="c"))
         # when one comes, goes and comes back
         with Broker(port=port) as broker:
             car1.wait(VoiceLink, lambda event: event.up)

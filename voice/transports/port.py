@@ -23,6 +23,8 @@ class Arrived(Struct, frozen=True, gc=False):
     user: str
     frame: VoiceFrame
     at_s: float
+    pcm: bytes | None = None
+    """16-bit mono sound at the devices' rate, where the network brought sound instead of an Opus packet."""
 
 
 class Sent(Struct, frozen=True, gc=False):

@@ -1,0 +1,1 @@
+"""The registry: who belongs to which office, and what proves it."""

@@ -1,0 +1,42 @@
+"""Names at the door: what a user logs in as at the broker and at REST, one name a connection, never ambiguous.
+
+Ids hold no dot, so `region.office.user` reads back in one way only, and office 1 can never look like office 10. At the
+broker the MQTT client id must equal the login, so that no member can take over another's connection.
+"""
+
+import re
+
+from msgspec import Struct
+
+from protocol.ids import ID_PATTERN, OfficeId
+
+SERVER_LOGIN = "ptt-dispatch"
+"""The floor control server's own login at the broker; it holds no dot, so no user can have it."""
+VOICE_SUFFIX = ".voice"
+"""A member's voice worker has a connection, and so a login, of its own."""
+_ID = re.compile(ID_PATTERN)
+
+
+class Login(Struct, frozen=True):
+    """Who logs in: `str()` gives the login; `voice` is the voice worker's connection of the same user."""
+
+    office: OfficeId
+    user: str
+    voice: bool = False
+
+    def __str__(self) -> str:
+        """Give `region.office.user`, with `.voice` behind it for the voice worker."""
+        return f"{self.office.region}.{self.office.office}.{self.user}{VOICE_SUFFIX if self.voice else ''}"
+
+
+class BadLogin(ValueError):
+    """A text that is no login."""
+
+
+def parse_login(text: str) -> Login:
+    """Read a login; raises BadLogin for anything `str(Login)` cannot give."""
+    parts = text.split(".")
+    voice = len(parts) == 4 and parts[3] == VOICE_SUFFIX[1:]
+    if (len(parts) != 3 and not voice) or not all(_ID.search(part) for part in parts[:3]):
+        raise BadLogin(f"login {text[:80]!r}: it must be <region>.<office>.<user>")
+    return Login(OfficeId(parts[0], parts[1]), parts[2], voice)

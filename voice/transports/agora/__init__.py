@@ -1,0 +1,1 @@
+"""Voice over an Agora channel."""

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dispatch.app import App
+from dispatch.credentials import with_credentials
 from dispatch.live import AlreadyRunning, Live, NotRunning, Stuck, ask, live_paths
 from dispatch.ports import StoreUnavailable
-from dispatch.settings import DEFAULT_PATH, DispatchSettings, with_credentials
+from dispatch.settings import DEFAULT_PATH, DispatchSettings
 from dispatch.show import CSV_HEAD, Status, csv_line, event_csv, event_json, event_line, status_json, status_lines
 from dispatch.store.reader import Snapshot, StoreReader
 from dispatch.words import LANGUAGES, language_of, say

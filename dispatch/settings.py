@@ -3,17 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from dispatch.core.state import OfficeRules
 from protocol.ids import Id, OfficeId
 from service.mqtt import BrokerSettings
-from service.settings import Fault, Invalid, read_secret
+from service.settings import Fault, Invalid, Secret
 
 DEFAULT_PATH = Path("/etc/ptt/dispatch.toml")
-PASSWORD_CREDENTIAL = "mqtt-password"
-"""Name of the systemd credential that holds the broker's password."""
+Url = Annotated[str, Meta(min_length=8, max_length=512, pattern=r"^https?://[^\s/?#]+[^\s?#]*$(?!\n)", title="a URL")]
+HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S+$", title="a host name or address")]
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,12 +48,67 @@ class OfficeSettings(OfficeRules, frozen=True, kw_only=True, forbid_unknown_fiel
         return OfficeId(self.region, self.office)
 
 
+class RestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The REST service, `ptt-dispatch rest`: enrolment and tokens, over TLS only."""
+
+    url: Annotated[Url, Meta(description="how vehicles reach it, https://office.example.com:8443; stands in QR codes")]
+    certificate: Annotated[Path, Meta(description="PEM file of the server's certificate")]
+    ca: Annotated[Path, Meta(description="PEM file of the private authority that signed it")]
+    key: Annotated[
+        Path | None, Meta(description="PEM file of its key; default: the systemd credential or secret `tls-key`")
+    ] = None
+    host: Annotated[HostName, Meta(description="address it listens on; 0.0.0.0 or :: is every one")] = "0.0.0.0"
+    port: Annotated[int, Meta(ge=1, le=65535, description="port it listens on")] = 8443
+    broker_host: Annotated[
+        HostName | None, Meta(description="the broker as vehicles reach it; default: the host of url")
+    ] = None
+    broker_port: Annotated[int, Meta(ge=1, le=65535, description="the broker's TLS port as vehicles reach it")] = 8883
+
+    def __post_init__(self) -> None:
+        """Check that the URL is one of TLS; raises Invalid."""
+        if not self.url.startswith("https://"):
+            raise Invalid(Fault("url", f"is {self.url!r}", "give the https:// address that vehicles reach it at"))
+
+
+class KickingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Agora's REST interface for kicking rules: a revoked user is put out of its channel at once."""
+
+    customer_key: Annotated[str, Meta(min_length=1, max_length=128, description="of the console's RESTful API page")]
+    customer_secret: Annotated[
+        Secret | None, Meta(description="better in the systemd credential or secret `agora-customer-secret`")
+    ] = None
+    base_url: Annotated[Url, Meta(description="where Agora's REST interface is")] = "https://api.agora.io"
+
+
+class AgoraServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Agora project that tokens are made for; without it tokens are refused, and voice goes over MQTT."""
+
+    app_id: Annotated[
+        str, Meta(pattern=r"^[0-9a-fA-F]{32}$(?!\n)", title="32 hexadecimal digits", description="of Agora's console")
+    ]
+    certificate: Annotated[
+        Secret | None,
+        Meta(description="the app certificate; better in the systemd credential or secret `agora-certificate`"),
+    ] = None
+    token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="how long a token opens the channel, s")] = 3600
+    kicking: KickingSettings | None = None
+
+
 class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything of `dispatch.toml`. Raises Invalid where an office stands there twice."""
+    """Everything of `dispatch.toml`. Raises Invalid where its parts contradict each other."""
 
     store: StoreSettings
-    office: Annotated[tuple[OfficeSettings, ...], Meta(min_length=1, max_length=200)]
+    office: Annotated[tuple[OfficeSettings, ...], Meta(max_length=200)] = ()
     broker: BrokerSettings = BrokerSettings()
+    rest: RestSettings | None = None
+    agora: AgoraServerSettings | None = None
+    admission: Annotated[
+        Literal["open", "registry"],
+        Meta(
+            description="registry: only users of the registry are members, with its names and priorities; "
+            "open: whoever the broker lets in, for a private network without logins"
+        ),
+    ] = "open"
     replica: Annotated[Id, Meta(description="name of this process among those that serve the same offices")] = "1"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
@@ -64,14 +118,32 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="where `ptt-dispatch status` finds the running service; default: the SQLite file's folder"),
     ] = None
 
+    secrets: Annotated[
+        Path | None,
+        Meta(
+            description="folder of secret files ptt.mqtt-password, ptt.tls-key, ptt.agora-certificate, "
+            "ptt.agora-customer-secret, for where systemd hands over no credential of that name"
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
-        """Check that no office stands there twice."""
+        """Check the rules that join fields."""
         ids = [office.id for office in self.office]
         faults = [
             Fault(f"office[{place}]", f"{office} stands here for the second time", "keep one of them")
             for place, office in enumerate(ids)
             if office in ids[:place]
         ]
+        if self.admission == "open" and not self.office:
+            faults.append(Fault("office", "is missing", 'add [[office]], or set admission = "registry"'))
+        if self.admission == "registry":
+            mend = "take it out; `ptt-dispatch user` changes it in the registry"
+            faults += [
+                Fault(f"office[{place}].{key}", 'is the registry\'s with admission = "registry"', mend)
+                for place, office in enumerate(self.office)
+                for key in ("names", "priorities", "listen_only")
+                if getattr(office, key)
+            ]
         if faults:
             raise Invalid(*faults)
 
@@ -86,17 +158,3 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.store.path is not None:
             return (self.status_folder or self.store.path.parent) / self.store.path.name
         return (self.status_folder or Path("/run/ptt-dispatch")) / "ptt-dispatch"
-
-
-def with_credentials(settings: DispatchSettings, folder: str | None) -> DispatchSettings:
-    """Take the broker's password from systemd's credentials `folder` where it is there and none is configured.
-
-    Raises SettingsError where the file is there and unusable.
-    """
-    broker = settings.broker
-    if folder is None or broker.password is not None or broker.username is None:
-        return settings
-    path = Path(folder) / PASSWORD_CREDENTIAL
-    if not path.exists():
-        return settings
-    return msgspec.structs.replace(settings, broker=msgspec.structs.replace(broker, password=read_secret(path)))

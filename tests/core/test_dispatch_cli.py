@@ -11,8 +11,9 @@ import pytest
 
 from dispatch.cli import main
 from dispatch.core.state import Floor, FloorState, Member
+from dispatch.credentials import with_credentials
 from dispatch.ports import OfficeTx
-from dispatch.settings import DispatchSettings, with_credentials
+from dispatch.settings import DispatchSettings
 from dispatch.store.sql import SqlStore
 from protocol.ids import OfficeId
 from protocol.messages import Event, EventType, PresenceState

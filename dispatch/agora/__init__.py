@@ -1,0 +1,1 @@
+"""What the office asks of Agora's own REST interface."""

@@ -1,22 +1,9 @@
-"""The voice worker as a child process: started, spoken to over a SOCK_SEQPACKET pair, watched, ended.
-
-Its end is noticed at once by the loop (pidfd), whatever it died of. Its stderr becomes lines of our log, and the last
-of them part of the reason why it is gone. A pipe it does not read is a worker that does not obey: it is killed.
-"""
+"""The voice worker as the daemon's child process: `service.child_process` speaking `protocol.worker`."""
 
 from __future__ import annotations
 
-import os
-import re
-import select
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-
-import msgspec
 
 from protocol.worker import (
     DATAGRAM_BYTES_MAX,
@@ -30,18 +17,17 @@ from protocol.worker import (
     encode,
 )
 from protocol.worker_settings import WorkerSettings, encode_settings
+from service.child_process import ChildProcess, Language
 from service.logs import Log
-from service.loop import EVENT_READ, Loop, Timer
+from service.loop import Loop
 
-READS_PER_TURN_MAX = 64
-SILENT_PIPE_S = 0.2
-"""A worker whose pipe is closed gets so long to print why before it is killed."""
-LINE_BYTES_MAX = 2000
-QUIT_S = 1.0
-"""A worker told to quit is killed after this."""
-_OURS = re.compile(r"\S+Z (DEBUG|INFO|WARNING|ERROR)\s+([\w.]+: .*)", re.DOTALL)
-"""A line of service.logs on the worker's stderr."""
-
+_LANGUAGE: Language[Command, WorkerEvent] = Language(
+    encode=encode,
+    decode=decode_event,
+    datagram_bytes_max=DATAGRAM_BYTES_MAX,
+    quit=Quit,
+    may_miss=(Ping, Cue, Say),
+)
 _log = Log("gateway.voice")
 
 
@@ -50,12 +36,8 @@ def worker_argv(pipe_fd: int) -> list[str]:
     return [sys.executable, "-m", "voice", "--pipe-fd", str(pipe_fd)]
 
 
-class WorkerProcess:
-    """At most one worker at a time. Events and the end are told in the loop's thread.
-
-    `on_event(event)`: what the worker says. `on_gone(reason)`: it ended, or could not be started; told once per start,
-    and always after all it said. All methods belong to the loop's thread; `start` alone may come before the loop runs.
-    """
+class WorkerProcess(ChildProcess[Command, WorkerEvent]):
+    """At most one voice worker at a time; see ChildProcess for what is told, and when."""
 
     def __init__(
         self,
@@ -65,264 +47,5 @@ class WorkerProcess:
         on_gone: Callable[[str], None],
         argv: Callable[[int], Sequence[str]] = worker_argv,
     ) -> None:
-        self._loop = loop
-        self._hello = encode_settings(settings)
-        self._on_event = on_event
-        self._on_gone = on_gone
-        self._argv = argv
-        self._child: _Child | None = None
-        self._early = False
-        self.undelivered = 0
-        """Commands that found the pipe full, since start."""
-        self.starts = 0
-        """Workers started, since start."""
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the running worker."""
-        return None if self._child is None else self._child.process.pid
-
-    @property
-    def quitting(self) -> bool:
-        """Whether the running worker was told to quit."""
-        return self._child is not None and self._child.quitting
-
-    def start_early(self) -> None:
-        """Start before anybody asks, so that it loads while we do; the next `start` takes it over."""
-        self.start()
-        self._early = True
-
-    def start(self) -> None:
-        """Start the worker; nothing if one runs already. A failure is told by `on_gone`."""
-        if self._early or self._child is not None:
-            self._early = False
-            return
-        self.starts += 1
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            ours.setblocking(False)
-            ours.send(self._hello)
-            process = subprocess.Popen(
-                list(self._argv(theirs.fileno())),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(),),
-                env={name: value for name, value in os.environ.items() if name not in _SYSTEMD},
-            )
-        except OSError as error:
-            ours.close()
-            reason = f"it cannot be started ({error.strerror or error})"
-            self._loop.call_at(0.0, lambda: self._on_gone(reason))
-            return
-        finally:
-            theirs.close()
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        child = self._child = _Child(process, ours, os.pidfd_open(process.pid))
-        self._loop.add(ours, EVENT_READ, self._readable)
-        self._loop.add(process.stdout, EVENT_READ, lambda _: self._drain_text(child))
-        self._loop.add(child.pidfd, EVENT_READ, lambda _: self._ended(child))
-
-    def send(self, command: Command) -> bool:
-        """Hand over a command at once. False where there is no worker, or it does not read.
-
-        A worker that misses one that matters (all but pings, cues and speech) is out of step: it is killed.
-        """
-        child = self._child
-        if child is None or child.pipe is None:
-            return False
-        if isinstance(command, Quit):
-            child.quitting = True
-        try:
-            child.pipe.send(encode(command))
-        except BlockingIOError:
-            self.undelivered += 1
-            if not isinstance(command, Ping | Cue | Say):
-                self.kill("it does not read its commands")
-            return False
-        except OSError:
-            return False  # it is dying: its end is told when it is known why
-        return True
-
-    def kill(self, reason: str) -> None:
-        """End it at once (SIGKILL); `on_gone` follows with this reason."""
-        child = self._child
-        if child is not None and not child.killed_for:
-            child.killed_for = reason
-            child.process.kill()
-
-    def mute(self) -> None:
-        """Close the pipe: the worker writes nothing more and exits, whatever state we are in."""
-        if self._child is not None:
-            self._child.close_pipe(self._loop)
-
-    def close(self, timeout_s: float = QUIT_S) -> None:
-        """Wait for a worker that was told to quit, kill it after `timeout_s`; nothing is told. Blocks."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.leave(self._loop)
-        if not child.quitting:
-            child.close_pipe(self._loop)  # it exits by itself
-        try:
-            child.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()
-        self._text(child)
-        child.close_pipe(self._loop)
-        child.close()
-
-    # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _readable(self, _ready: int) -> None:
-        child = self._child
-        if child is not None:
-            self._listen(child, READS_PER_TURN_MAX)
-
-    def _listen(self, child: _Child, count: int) -> None:
-        for _ in range(count):
-            if child.pipe is None:
-                return
-            try:
-                datagram = child.pipe.recv(DATAGRAM_BYTES_MAX)
-            except BlockingIOError:
-                return
-            except OSError:
-                datagram = b""
-            if not datagram:
-                child.close_pipe(self._loop)
-                child.deadline = self._loop.call_at(
-                    time.monotonic() + (QUIT_S if child.quitting else SILENT_PIPE_S),
-                    lambda: self._kill_one(child, "it closed its pipe"),
-                )
-                return
-            try:
-                event = decode_event(datagram)
-            except msgspec.DecodeError as error:
-                self._kill_one(child, f"it talks nonsense ({error})")
-                return
-            self._on_event(event)
-
-    def _kill_one(self, child: _Child, reason: str) -> None:
-        if child is self._child:
-            self.kill(reason)
-
-    def _drain_text(self, child: _Child) -> None:
-        if not self._text(child):
-            assert child.process.stdout is not None
-            self._loop.remove(child.process.stdout)
-            child.text_over = True
-
-    def _text(self, child: _Child) -> bool:
-        """Log what it printed; False at the end of it."""
-        assert child.process.stdout is not None
-        try:
-            came = os.read(child.process.stdout.fileno(), 65536)
-        except BlockingIOError:
-            return True
-        *lines, rest = (child.text + came).split(b"\n")
-        if not came or len(rest) > LINE_BYTES_MAX:
-            lines, rest = [*lines, rest], b""
-        child.text = rest
-        for line in lines:
-            said = line[:LINE_BYTES_MAX].decode(errors="replace").strip()
-            if said:
-                child.last_line = said
-                _write(said)
-        return bool(came)
-
-    def _ended(self, child: _Child) -> None:
-        self._listen(child, 10_000)  # what it said before its end comes first
-        while not child.text_over and self._text(child) and _has_text(child):
-            pass
-        code = child.process.wait()
-        reason = child.killed_for or _reason(code)
-        if child.last_line and code not in (0, -signal.SIGKILL):
-            reason += f"; its last words: {child.last_line[:200]}"
-        child.leave(self._loop)
-        child.close_pipe(self._loop)
-        child.close()
-        if child is self._child:
-            self._child = None
-            self._early = False
-            self._on_gone(reason)
-
-
-class _Child:
-    """One process with its descriptors."""
-
-    def __init__(self, process: subprocess.Popen[bytes], pipe: socket.socket, pidfd: int) -> None:
-        self.process = process
-        self.pipe: socket.socket | None = pipe
-        self.pidfd = pidfd
-        self.text = b""
-        self.text_over = False
-        self.last_line = ""
-        self.killed_for = ""
-        self.quitting = False
-        self.deadline: Timer | None = None
-        self._watched = True
-
-    def close_pipe(self, loop: Loop) -> None:
-        if self.pipe is not None:
-            pipe, self.pipe = self.pipe, None
-            if self._watched:
-                loop.remove(pipe)
-            pipe.close()
-
-    def leave(self, loop: Loop) -> None:
-        """Take every descriptor out of the loop."""
-        if not self._watched:
-            return
-        assert self.process.stdout is not None
-        if self.deadline is not None:
-            self.deadline.cancel()
-        if self.pipe is not None:
-            loop.remove(self.pipe)
-        if not self.text_over:
-            loop.remove(self.process.stdout)
-        loop.remove(self.pidfd)
-        self._watched = False
-
-    def close(self) -> None:
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        os.close(self.pidfd)
-
-
-_SYSTEMD = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
-"""What systemd tells to us alone."""
-
-
-def _has_text(child: _Child) -> bool:
-    assert child.process.stdout is not None
-    return bool(select.select([child.process.stdout], [], [], 0)[0])
-
-
-def _reason(code: int) -> str:
-    if code >= 0:
-        return f"it exited with {code}"
-    try:
-        return f"it was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"it was ended by signal {-code}"
-
-
-def _write(said: str) -> None:
-    """Log one of its lines, at its own level where it is one of our log lines."""
-    found = _OURS.match(said)
-    if found is None:
-        _log.warning("voice worker printed", line=said)
-        return
-    level, rest = found.groups()
-    match level:
-        case "DEBUG":
-            _log.debug("voice worker says", line=rest)
-        case "INFO":
-            _log.info("voice worker says", line=rest)
-        case "WARNING":
-            _log.warning("voice worker says", line=rest)
-        case _:
-            _log.error("voice worker says", line=rest)
+        """Raise SettingsTooLong where the settings do not fit the pipe."""
+        super().__init__(loop, encode_settings(settings), _LANGUAGE, on_event, on_gone, argv, _log)

@@ -40,13 +40,14 @@ PURE = (
     "gateway/ports.py",
     "dispatch/core",
     "dispatch/ports.py",
+    "dispatch/tokens",
     "voice/core",
     "voice/ports.py",
     "protocol",
 )
 PURE_MODULES = {
-    *("__future__", "abc", "array", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum"),
-    *("fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "msgspec", "numpy", "operator", "re"),
+    *("__future__", "abc", "array", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum"),
+    *("fractions", "functools", "hashlib", "heapq", "hmac", "itertools", "json", "math", "msgspec", "numpy", "operator", "re"),
     *("protocol", "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata", "zlib"),
 }
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}

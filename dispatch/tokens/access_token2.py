@@ -1,8 +1,8 @@
 """Agora's AccessToken2 ("007"): built, read and checked. The layout is in docs/rest.md.
 
 `"007" + base64(zlib(pack(signature) + body))`, all numbers little-endian, `pack` a length of 16 bits before the bytes.
-The signature is HMAC-SHA256 of the body under a key that certificate, time of issue and salt give. Source of the format:
-Agora's public token builders (AccessToken2); the official vector is in the tests.
+The signature is HMAC-SHA256 of the body under a key that certificate, time of issue and salt give. Source of the
+format: Agora's public token builders (AccessToken2); the official vector is in the tests.
 """
 
 import base64

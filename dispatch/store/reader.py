@@ -12,9 +12,9 @@ from sqlalchemy.pool import StaticPool
 
 from dispatch.core.state import Floor, Member
 from dispatch.ports import StoreUnavailable
+from dispatch.store.database import check_version, parse_url
 from dispatch.store.errors import StoreError, in_words
 from dispatch.store.schema import EVENT_COLUMNS, event, member, meta, office
-from dispatch.store.sql import check_version, parse_url
 from dispatch.store.tx import read_event, read_floor, read_member
 from protocol.ids import OfficeId
 from protocol.messages import Event, EventType

@@ -46,9 +46,10 @@ PURE = (
     "protocol",
 )
 PURE_MODULES = {
-    *("__future__", "abc", "array", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum"),
-    *("fractions", "functools", "hashlib", "heapq", "hmac", "itertools", "json", "math", "msgspec", "numpy", "operator", "re"),
-    *("protocol", "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata", "zlib"),
+    *("__future__", "abc", "array", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "enum"),
+    *("fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "msgspec", "numpy", "operator", "re"),
+    *("binascii", "hmac", "protocol", "statistics", "string", "struct", "textwrap", "types", "typing", "unicodedata"),
+    *("zlib",),
 }
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 

@@ -134,7 +134,7 @@ def test_what_agora_would_not_take_is_refused_by_name(wrong: dict[str, object], 
 def with_uid(uid: str) -> str:
     body = parse(OFFICIAL).body
     at = body.index(str(UID).encode()) - 2
-    return wrapped(struct.pack("<H", 32) + bytes(32) + body[:at] + struct.pack("<H", len(uid)) + uid.encode())
+    return wrapped(struct.pack("<H", 32) + bytes(32) + body[:at] + struct.pack("<H", len(uid.encode())) + uid.encode())
 
 
 @pytest.mark.parametrize(

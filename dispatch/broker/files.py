@@ -1,9 +1,33 @@
-"""The broker's own folder: its listener, its certificates and the file of its dynamic-security plugin."""
+"""The broker's own folder: its configuration, its certificates and the file of its dynamic-security plugin.
 
+The folder belongs to mosquitto alone (mode 0700): the plugin writes its file anew at each change, with whatever mode
+the process's umask gives. mosquitto finds it through a link in the folder its own configuration reads (`link`).
+"""
+
+import os
+import platform
+import pwd
+import sysconfig
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from dispatch.broker.accounts import dynsec_file
+from dispatch.broker.conf import conf
+from dispatch.broker.dynsec import encode_file
 from dispatch.registry.words import Office, SecretHash, User
+
+DEFAULT_FOLDER = Path("/var/lib/mosquitto/ptt")
+"""Where the folder lies on Debian: mosquitto's own state."""
+CONF_D = Path("/etc/mosquitto/conf.d")
+"""What Debian's mosquitto.conf reads (`include_dir`)."""
+CONF, DYNSEC, CA, CERT, KEY = "ptt.conf", "dynamic-security.json", "ca.pem", "broker.pem", "broker.key"
+PLUGIN = "mosquitto_dynamic_security.so"
+OWNER = "mosquitto"
 
 
 class BrokerFilesError(Exception):
@@ -22,11 +46,132 @@ def write(
     key: Path,
     listen: str,
     final: Path | None = None,
+    plugin: Path | None = None,
 ) -> list[Path]:
-    """Write everything mosquitto needs into `folder`; gives the files. `final` is where the folder will lie in the end."""
-    raise NotImplementedError
+    """Write everything mosquitto needs into `folder`, made if it is not there; gives the files.
+
+    `final`: where the folder will lie in the end, if it is moved afterwards. `listen`: an address, empty for all.
+    `plugin`: the plugin's file, found by itself where it is not given. Certificate and key are copied, so that each
+    service has its own. What is there is replaced: a mosquitto that runs must be stopped before, for it would write
+    its own users over these. As root, folder and files become the user mosquitto's, where there is one. Users of
+    offices that are not among `offices` are refused. Raises BrokerFilesError.
+    """
+    strays = sorted({str(user.office) for user in users} - {str(office.id) for office in offices})
+    if strays:
+        raise BrokerFilesError(f"users of {', '.join(strays[:5])}, but no such office: add it first")
+    found = find_plugin() if plugin is None else plugin
+    text = conf(
+        folder=(final or folder).absolute(),
+        dynsec=DYNSEC,
+        cert=CERT,
+        key=KEY,
+        plugin=found,
+        listen=listen,
+        port=host_port,
+    )
+    dynsec = encode_file(dynsec_file(users, server_secret))
+    made = install_certificates(folder, ca=ca, cert=cert, key=key)
+    return [*made, _put(folder, DYNSEC, dynsec, 0o600), _put(folder, CONF, text.encode(), 0o644)]
 
 
 def install_certificates(folder: Path, *, ca: Path, cert: Path, key: Path) -> list[Path]:
-    """Give the broker's folder its own copies of the CA, the certificate and the key (after `cert renew`)."""
-    raise NotImplementedError
+    """Give the folder its own copies (after `cert renew` too: then `systemctl reload mosquitto`); gives the files.
+
+    Raises BrokerFilesError, also where the three do not belong together.
+    """
+    data = {name: _read(path) for name, path in ((CA, ca), (CERT, cert), (KEY, key))}
+    _check_chain(data, cert)
+    _make(folder)
+    return [_put(folder, name, content, 0o600 if name == KEY else 0o644) for name, content in data.items()]
+
+
+def link(folder: Path, conf_d: Path = CONF_D) -> Path:
+    """Let mosquitto read the folder's configuration from now on; gives the link.
+
+    Another `ptt.conf` there (the open one for private networks, which lets anybody in) is kept as `ptt.conf.before`,
+    which mosquitto does not read. Raises BrokerFilesError.
+    """
+    place, target = conf_d / CONF, (folder / CONF).absolute()
+    try:
+        if place.is_symlink() and Path(os.readlink(place)) == target:
+            return place
+        if place.exists() or place.is_symlink():
+            os.replace(place, conf_d / f"{CONF}.before")
+        place.symlink_to(target)
+    except OSError as error:
+        raise BrokerFilesError(
+            f"{place} cannot be made ({error.strerror}): run as root, or make a link there to {target} yourself"
+        ) from error
+    return place
+
+
+def find_plugin(roots: Sequence[Path] = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64"))) -> Path:
+    """Find mosquitto's dynamic-security plugin of this machine's architecture; raises BrokerFilesError."""
+    triplet = str(sysconfig.get_config_var("MULTIARCH") or f"{platform.machine()}-linux-gnu")
+    places = [place for root in roots for place in (root / triplet / PLUGIN, root / PLUGIN)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise BrokerFilesError(
+        f"{PLUGIN} is not in {', '.join(str(place.parent) for place in places)}: apt install mosquitto (2.0 or later)"
+    )
+
+
+def _check_chain(data: dict[str, bytes], where: Path) -> None:
+    try:
+        authority, leaf = (x509.load_pem_x509_certificate(data[name]) for name in (CA, CERT))
+        public = load_pem_private_key(data[KEY], None).public_key()
+        leaf.verify_directly_issued_by(authority)
+    except InvalidSignature:
+        raise BrokerFilesError(f"{where} was not signed by the CA given: give the CA it was made with") from None
+    except (ValueError, TypeError) as error:
+        raise BrokerFilesError(f"{where}, its key or its CA is not usable ({error}): give unlocked PEM files") from None
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public.public_bytes(*form) != leaf.public_key().public_bytes(*form):
+        raise BrokerFilesError(f"the key does not belong to {where}: give the one it was made with")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BrokerFilesError(f"{path} cannot be read ({error.strerror}): is it there, and may you?") from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        _own(folder)
+    except OSError as error:
+        raise BrokerFilesError(f"{folder} cannot be made ({error.strerror}): run as root?") from error
+
+
+def _put(folder: Path, name: str, data: bytes, mode: int) -> Path:
+    """Write one file whole or not at all, and on the disk before it takes its place."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(handle)
+            os.chmod(temporary, mode)
+            _own(Path(temporary))
+            os.replace(temporary, folder / name)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BrokerFilesError(f"{folder / name} cannot be written ({error.strerror})") from error
+    return folder / name
+
+
+def _own(path: Path) -> None:
+    if os.geteuid() != 0:
+        return
+    try:
+        entry = pwd.getpwnam(OWNER)
+    except KeyError:
+        return  # mosquitto is not installed here, or runs as somebody else
+    os.chown(path, entry.pw_uid, entry.pw_gid)

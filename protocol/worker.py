@@ -47,6 +47,8 @@ class Arm(_Word, frozen=True, kw_only=True, tag="arm"):
 
     request_id: RequestId
     edge_at: float
+    uid: AgoraUid = 0
+    """Whose Agora stream is the microphone; only the Agora bridge's worker has such a device, 0 elsewhere."""
 
 
 class Transmit(_Word, frozen=True, kw_only=True, tag="transmit"):
@@ -60,6 +62,8 @@ class Transmit(_Word, frozen=True, kw_only=True, tag="transmit"):
     """The server says that every other member has joined Agora: MQTT voice may stop before its 2 s are over."""
     as_user: Id | None = None
     """On whose `voice/` topic: null is one's own. Only the Agora bridge may speak for another."""
+    from_seq: Seq = 0
+    """Number of the first frame, where an earlier worker may have sent some of this burst already."""
 
 
 class KeyUp(_Word, frozen=True, kw_only=True, tag="key_up"):

@@ -77,7 +77,8 @@ class AudioSettings(_Settings, frozen=True, kw_only=True):
     """Sound devices, codec and jitter buffer: the [audio] table of the gateway's configuration."""
 
     backend: Annotated[
-        Literal["pyaudio", "wav"], Meta(description="pyaudio: real sound devices; wav: files, see [audio.wav]")
+        Literal["pyaudio", "wav", "agora"],
+        Meta(description="pyaudio: real sound devices; wav: files, see [audio.wav]; agora: the Agora bridge's alone"),
     ] = "pyaudio"
     capture_device: DeviceName = ""
     playback_device: DeviceName = ""

@@ -136,9 +136,12 @@ class BrokerLink:
                 self._subscribe()
             case mqtt.Subscribed():
                 self._subscribed(event)
-            case mqtt.Disconnected(reason=reason) | mqtt.DialFailed(reason=reason):
+            case mqtt.Disconnected(reason=reason):
                 self._enter("down")
                 self._feed(LinkDown(reason=reason))
+            case mqtt.DialFailed(reason=reason, refused=refused):
+                self._enter("down")
+                self._feed(LinkDown(reason=reason, refused=refused))
             case _:
                 assert_never(event)
 

@@ -36,6 +36,7 @@ from service.mqtt_dial import (
 from service.mqtt_socket import part, readable, slam, unacknowledged_bytes, unread_bytes, wait
 from service.mqtt_talk import Talk
 from service.mqtt_words import (
+    UNWELCOME,
     Acked,
     Backoff,
     BrokerSettings,
@@ -118,7 +119,7 @@ class MqttLink:
         self._sock: Any = None  # socket.socket or ssl.SSLSocket, while it is registered with the loop
         self._writing = False
         self._timer: Timer | None = None
-        self._refusal: str | None = None
+        self._refusal: DialFailed | None = None
         self._events: deque[tuple[LinkEvent | None, int]] = deque()  # with the packet id to acknowledge afterwards
         self._delivering = False
 
@@ -328,7 +329,7 @@ class MqttLink:
         self, client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, told: Properties | None
     ) -> None:
         if code.is_failure:
-            self._refusal = refusal_reason(self._settings, code)
+            self._refusal = DialFailed(refusal_reason(self._settings, code), code.value in UNWELCOME)
             return
         self._talk = Talk(client, told, self._inflight_max, self._out_bytes_max, self._note)
         self._state = _State.UP
@@ -360,7 +361,7 @@ class MqttLink:
         self._events = deque()
         self._discard()
         self._events = read
-        self._tell_soon(Disconnected(reason) if up else DialFailed(refusal or no_greeting(self._settings)))
+        self._tell_soon(Disconnected(reason) if up else refusal or DialFailed(no_greeting(self._settings)))
 
     def _discard(self) -> None:
         """Forget the connection and all that belongs to it, telling nothing."""

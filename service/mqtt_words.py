@@ -88,9 +88,14 @@ class Disconnected(Struct, frozen=True):
 
 
 class DialFailed(Struct, frozen=True):
-    """A dial came to nothing; `reason` says why and what to look at."""
+    """A dial came to nothing; `reason` says why and what to look at. `refused`: the broker does not let us in."""
 
     reason: str
+    refused: bool = False
+
+
+UNWELCOME = frozenset({0x85, 0x86, 0x87, 0x8A})
+"""CONNACK reason codes (MQTT 5, 3.2.2.2) that are about who we are: client id, password, authorisation, ban."""
 
 
 class Received(Struct, frozen=True, gc=False):

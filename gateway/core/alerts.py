@@ -40,8 +40,30 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "the PTT button stays down",
         "check the button and its wiring (docs/wiring.md); it transmits again after it was seen released",
     ),
+    "agora": (
+        Severity.WARNING,
+        "voice over Agora does not work",
+        "voice goes over the office's broker meanwhile; see docs/agora.md and `ptt-gateway doctor agora`",
+    ),
+    "agora-token": (
+        Severity.WARNING,
+        "the office gives no Agora token",
+        "check the office's REST service (`ptt-dispatch rest`) and that it can be reached from here",
+    ),
+    "voice-flood": (
+        Severity.WARNING,
+        "somebody floods the voice topic without the floor",
+        "what they send is not played; find the unit and, if it does not stop, revoke it: `ptt-dispatch user revoke`",
+    ),
+    "clone": (
+        Severity.CRITICAL,
+        "another unit has this identity",
+        "enrol this unit anew with a code of its own: `ptt-dispatch device code`, then `ptt-gateway enrol`",
+    ),
 }
 """Alert id -> severity, what is wrong, how to mend it. The complete list: all are cleared on connecting if not true."""
+
+WHAT_CHARS_MAX = 256
 
 
 class Alerts:
@@ -51,16 +73,23 @@ class Alerts:
         """None holds."""
         self._ctx = ctx
         self._since: dict[str, int] = {}
+        self._what: dict[str, str] = {}
 
     def set(self, alert: str, holds: bool, wall_ms: int) -> None:
         """Raise or clear one of KNOWN; nothing happens where it is so already."""
-        if holds == (alert in self._since):
+        self.say(alert, KNOWN[alert][1] if holds else "", wall_ms)
+
+    def say(self, alert: str, what: str, wall_ms: int) -> None:
+        """Raise one of KNOWN in words of its own, which may change while it holds; empty ones clear it."""
+        what = what[:WHAT_CHARS_MAX]
+        if what == self._what.get(alert, ""):
             return
-        if holds:
-            self._since[alert] = wall_ms
-            self._ctx.note("alert raised", warning=True, alert=alert)
+        if what:
+            self._what[alert] = what
+            self._since.setdefault(alert, wall_ms)
+            self._ctx.note("alert raised", warning=True, alert=alert, what=what)
         else:
-            del self._since[alert]
+            del self._since[alert], self._what[alert]
             self._ctx.note("alert cleared", alert=alert)
         self._publish(alert)
 
@@ -71,6 +100,7 @@ class Alerts:
 
     def _publish(self, alert: str) -> None:
         since = self._since.get(alert)
-        severity, what, mend = KNOWN[alert]
+        severity, _, mend = KNOWN[alert]
+        what = self._what.get(alert, "")
         message = None if since is None else Alert(alert=alert, severity=severity, what=what, mend=mend, since=since)
         self._ctx.publish(Kind.ALERT, message, alert)

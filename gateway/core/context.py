@@ -19,10 +19,18 @@ class Context:
         self.chance = chance
         self.link_up = False  # link
         self.connection_id: ConnectionId = (0, 0, 0)  # link
+        self.barred = False  # membership: this unit must not connect as the member
         self.voice_problem: Told | None = Told.NO_VOICE  # worker care
         self.session: Session | None = None  # listener
         self.keyed = False  # gateway: the button is physically down
         self.out: list[Effect] = []
+
+    @property
+    def problem(self) -> Told | None:
+        """What makes a press useless at once."""
+        if self.barred:
+            return Told.NOT_ENROLLED
+        return self.voice_problem if self.link_up else Told.NO_CONNECTION
 
     def emit(self, effect: Effect) -> None:
         """Add an effect; they are carried out in order once the event is handled."""

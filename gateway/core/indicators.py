@@ -109,11 +109,15 @@ TABLE: dict[Told, Row] = {
     ),
     Told.LINK_BACK: Row(vibration=Vibration.START_SUCCESS, beep=Beep.OK, ko="다시 연결되었습니다", en="Connected"),
     Told.BUTTON_STUCK: _fail("버튼이 눌린 상태입니다", "The button is stuck"),
+    Told.NOT_ENROLLED: _fail(
+        "이 단말기를 등록해야 합니다. 사무실에 문의하세요", "This unit must be enrolled. Please call your office"
+    ),
 }
 
 LIGHTS: dict[Look, Light] = {
     Look.STARTING: Light(Colour.WHITE, 500, 500),
     Look.NO_LINK: Light(Colour.RED, 200, 800),
+    Look.NOT_ENROLLED: Light(Colour.AMBER, 1000, 1000),
     Look.NO_VOICE: Light(Colour.RED, 800, 200),
     Look.READY: Light(Colour.GREEN),
     Look.LISTENING: Light(Colour.BLUE),

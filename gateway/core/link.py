@@ -7,6 +7,8 @@ from protocol.ids import JSON_INT_MAX, ConnectionId
 
 FIRST_WAIT_S = 0.25
 WAIT_S_MAX = 15.0
+WAIT_REFUSED_S_MAX = 60.0
+"""A broker that lets this user in no more is asked seldom: it is for people to mend."""
 STEADY_S = 30.0
 """A connection that lived this long starts the back-off anew."""
 TOLD_AFTER_S = 2.0
@@ -30,16 +32,20 @@ class Link:
         self._down_since: float | None = None
         self._told_lost = False
         self.reason = "not connected yet"
+        self.refused = False
+        """The last attempt ended with the broker not letting this user in."""
 
     def start(self, now: float) -> None:
         """Dial at once."""
         self._dial_at = now
+        self._failures = 0
         self._down_since = now
 
     def up(self, now: float) -> None:
         """The connection is ready for use."""
         ctx = self._ctx
         self._dialling = False
+        self.refused = False
         ctx.link_up = True
         self._up_since = now
         self._down_since = None
@@ -48,8 +54,8 @@ class Link:
             self._told_lost = False
             ctx.tell(Told.LINK_BACK)
 
-    def down(self, now: float, reason: str) -> None:
-        """The connection or the attempt failed: wait and dial again."""
+    def down(self, now: float, reason: str, refused: bool = False) -> None:
+        """The connection or the attempt failed: wait and dial again, `refused` ones ever more seldom."""
         ctx = self._ctx
         was_up, ctx.link_up = ctx.link_up, False
         self._dialling = False
@@ -60,7 +66,9 @@ class Link:
         if was_up or reason != self.reason:
             ctx.note("link down", warning=True, reason=reason)
         self.reason = reason
-        ceiling = min(WAIT_S_MAX, FIRST_WAIT_S * 2 ** min(self._failures, 10))
+        self.refused = refused
+        longest_s = WAIT_REFUSED_S_MAX if refused else WAIT_S_MAX
+        ceiling = min(longest_s, FIRST_WAIT_S * 2 ** min(self._failures, 10))
         self._failures += 1
         self._dial_at = now + ceiling * (0.5 + ctx.chance() / 2)
 
@@ -87,8 +95,10 @@ class Link:
         return self._dial_at is not None
 
     def stop(self) -> None:
-        """Dial no more."""
+        """Dial no more, and tell the driver nothing of a lost link."""
         self._dial_at = None
+        self._dialling = False
+        self._down_since = None
 
     def tick(self, now: float) -> None:
         """Dial when due; tell the driver once of a link that stays away."""
@@ -101,7 +111,7 @@ class Link:
             self._ctx.emit(Dial(connection_id=self._ctx.connection_id, will=will))
         if self._lost_told_at is not None and now >= self._lost_told_at:
             self._told_lost = True
-            self._ctx.tell(Told.LINK_LOST)
+            self._ctx.tell(Told.NOT_ENROLLED if self.refused else Told.LINK_LOST)
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""

@@ -3,7 +3,7 @@
 from gateway.core.context import Context
 from gateway.core.presence import PresenceKeeper
 from gateway.core.words import Told
-from protocol.messages import Ended, Session
+from protocol.messages import Ended, Session, VoicePath
 from protocol.worker import Join, Leave, Play, Stop
 
 
@@ -54,11 +54,17 @@ class Listener:
         self._playing = 0
         self._presence.channel(None, now)
 
-    def joined_channel(self, event_id: str, now: float) -> None:
-        """The worker joined: a participant from now on."""
+    def forget(self) -> None:
+        """This unit is a member no more: nothing known of the office counts."""
+        self._ctx.session = None
+        self._asked = self._joined = self._last_speaker = None
+        self._playing = 0
+
+    def joined_channel(self, event_id: str, now: float, over: VoicePath = VoicePath.MQTT) -> None:
+        """The worker joined, or hears the channel `over` another network: a participant from now on."""
         if event_id == self._asked:
             self._joined = event_id
-            self._presence.channel(event_id, now)
+            self._presence.channel(event_id, now, over)
 
     def left_channel(self, now: float) -> None:
         """The worker left."""

@@ -87,9 +87,8 @@ class Participant:
     def _new_talk(self, now: float, edge_at: float) -> Talk | None:
         ctx = self._ctx
         self._presses += 1
-        problem = Told.NO_CONNECTION if not ctx.link_up else ctx.voice_problem
-        if problem is not None:
-            ctx.tell(problem, self._presses)
+        if ctx.problem is not None:
+            ctx.tell(ctx.problem, self._presses)
             return None
         talk = Talk((*ctx.connection_id, self._presses), edge_at, now, Priority.NORMAL)
         ctx.voice(Arm(request_id=talk.request_id, edge_at=edge_at))
@@ -161,6 +160,7 @@ class Participant:
             talk.baseline = now - FIRST_RENEW_S
             self._ctx.voice(Arm(request_id=talk.request_id, edge_at=now))
         talk.duration_s, talk.lease_s = grant.duration_s, grant.lease_s
+        talk.all_joined = grant.all_joined
         talk.through_at = now
         certain = now < talk.lease_ends
         self._enter(State.HAS_PERMISSION)
@@ -184,8 +184,7 @@ class Participant:
         talk.permitted = True
         talk.told_unheard = False
         talk.through_at = now
-        self._ctx.voice(Transmit(request_id=talk.request_id, burst=talk.burst, until=talk.lease_ends))
-        self.timers.set(Word.TRANSMIT, now + TRANSMIT_REPEAT_S)
+        self._transmit(talk, now)
         self.timers.set(Word.LEASE, talk.lease_ends)
         if not talk.spoke:
             talk.spoke = True
@@ -197,8 +196,12 @@ class Participant:
         """Repeat the worker's permission, which is a lease of its own."""
         talk = self._live()
         if talk.permitted:
-            self._ctx.voice(Transmit(request_id=talk.request_id, burst=talk.burst, until=talk.lease_ends))
-            self.timers.set(Word.TRANSMIT, now + TRANSMIT_REPEAT_S)
+            self._transmit(talk, now)
+
+    def _transmit(self, talk: Talk, now: float) -> None:
+        until, joined = talk.lease_ends, talk.all_joined
+        self._ctx.voice(Transmit(request_id=talk.request_id, burst=talk.burst, until=until, all_joined=joined))
+        self.timers.set(Word.TRANSMIT, now + TRANSMIT_REPEAT_S)
 
     def renew(self, now: float, _: Any) -> None:
         """Renew the lease, unless voice does not get through: then the floor must not be kept from others."""
@@ -223,6 +226,7 @@ class Participant:
         if answer.burst != talk.burst or not talk.renewed(answer.renew_no):
             self.discarded += 1
             return
+        talk.all_joined = answer.all_joined
         if first:
             self.timers.set(Word.RENEW, max(talk.baseline + RENEW_S, now))
         if now >= talk.lease_ends:
@@ -387,7 +391,7 @@ class Participant:
             self._ask_waiting(waiting, now)
 
     def _ask_waiting(self, waiting: Talk, now: float) -> None:
-        problem = Told.NO_CONNECTION if not self._ctx.link_up else self._ctx.voice_problem
+        problem = self._ctx.problem
         if problem is None:
             self._ask_for(waiting, now)
         else:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from gateway.core.context import Context, Timers
 from protocol.ids import JSON_INT_MAX, ConnectionId
-from protocol.messages import Heartbeat, Presence, PresenceState, VoiceHealth
+from protocol.messages import Heartbeat, Presence, PresenceState, VoiceHealth, VoicePath
 from protocol.timers import HEARTBEAT_ACK_S, HEARTBEAT_RETRY_S, HEARTBEAT_S, JOIN_SPREAD_S
 from protocol.topics import Kind
 
@@ -15,13 +15,14 @@ class PresenceKeeper:
     """Publishes presence on change and heartbeats by the clock."""
 
     def __init__(self, ctx: Context, who: Presence) -> None:
-        """`who` has the name, app_type and device_info; the rest is filled in here."""
+        """`who` has the name, app_type, device_info and hardware; the rest is filled in here."""
         self._ctx = ctx
         self._mine = who
         self._timers = Timers()
         self._beat_no = 0
         self._token = 0
         self._in_channel: str | None = None
+        self._over = VoicePath.MQTT
         self._corrected_at = float("-inf")
         self.newer_elsewhere = 0
         self.burst = 0
@@ -35,6 +36,7 @@ class PresenceKeeper:
             connection_id=connection_id,
             presence_no=JSON_INT_MAX,
             in_channel=None,
+            voice=VoicePath.MQTT,
             reason="connection lost",
         )
 
@@ -50,9 +52,10 @@ class PresenceKeeper:
         """Nothing can be said."""
         self._timers.stop()
 
-    def channel(self, event_id: str | None, now: float) -> None:
-        """The voice channel was joined or left; told within JOIN_SPREAD_S, at random."""
+    def channel(self, event_id: str | None, now: float, over: VoicePath = VoicePath.MQTT) -> None:
+        """The voice channel was joined, `over` a network, or left; told within JOIN_SPREAD_S, at random."""
         self._in_channel = event_id
+        self._over = over
         if self._ctx.link_up and not self._timers.running("channel"):
             self._timers.set("channel", now + JOIN_SPREAD_S * self._ctx.chance())
 
@@ -85,7 +88,7 @@ class PresenceKeeper:
 
     def goodbye(self) -> None:
         """Say offline before a clean disconnection."""
-        self._in_channel = None
+        self._in_channel, self._over = None, VoicePath.MQTT
         self._say(PresenceState.OFFLINE)
         self._timers.stop()
 
@@ -99,7 +102,7 @@ class PresenceKeeper:
         while (name := self._timers.expire(now)) is not None:
             match name:
                 case "channel":
-                    if self._in_channel != self._mine.in_channel:
+                    if (self._in_channel, self._over) != (self._mine.in_channel, self._mine.voice):
                         self._say(PresenceState.ONLINE)
                 case "correct":
                     self._corrected_at = now
@@ -116,7 +119,12 @@ class PresenceKeeper:
 
     def _say(self, state: PresenceState) -> None:
         self._mine = replace(
-            self._mine, state=state, presence_no=self._mine.presence_no + 1, in_channel=self._in_channel, reason=None
+            self._mine,
+            state=state,
+            presence_no=self._mine.presence_no + 1,
+            in_channel=self._in_channel,
+            voice=self._over,
+            reason=None,
         )
         self._ctx.publish(Kind.PRESENCE, self._mine)
 

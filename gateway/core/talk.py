@@ -18,6 +18,7 @@ class Talk:
         self.granted_rev = 0
         self.duration_s = 0.0
         self.lease_s = LEASE_S
+        self.all_joined = False
         self.permitted = False
         self.confirmed = False
         self.spoke = False

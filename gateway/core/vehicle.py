@@ -1,38 +1,46 @@
 """The vehicle's core: one `handle(event, now)` that hands each event to the part it concerns, in a fixed order."""
 
 from collections.abc import Callable
+from typing import assert_never
 
 from msgspec import Struct
 
+from gateway.core import burst_log
+from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
 from gateway.core.context import Context, Timers
+from gateway.core.face import look, sounds
 from gateway.core.floor_machine import FloorMachine
-from gateway.core.indicators import TABLE as ANSWERS
-from gateway.core.indicators import sentence
 from gateway.core.link import Link
 from gateway.core.listener import Listener
+from gateway.core.membership import Membership
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State, Word
 from gateway.core.presence import PresenceKeeper
 from gateway.core.releases import Releases
+from gateway.core.self_check import SelfCheck
+from gateway.core.tokens import Tokens
 from gateway.core.words import (
     Acked,
     CoreEvent,
     Effect,
     FromWorker,
+    HangUp,
     HeldAtStart,
+    HelloFailed,
     LinkDown,
     LinkUp,
-    Look,
     Pressed,
     Received,
     Released,
     Show,
     Shutdown,
     Tell,
+    TokenCame,
+    TokenFailed,
     Told,
-    ToWorker,
     Trouble,
+    Welcomed,
     WorkerGone,
 )
 from gateway.core.worker_care import WorkerCare
@@ -51,10 +59,12 @@ from protocol.messages import (
 )
 from protocol.topics import Kind
 from protocol.worker import (
-    Cue,
+    Agora,
     Device,
     Drained,
     Fault,
+    Flood,
+    Handover,
     Heard,
     Hello,
     Joined,
@@ -62,17 +72,13 @@ from protocol.worker import (
     PlayedOut,
     Pong,
     Quit,
-    Say,
     SoundDevice,
     Through,
+    TokenWanted,
     VoiceLink,
     WorkerEvent,
 )
 
-STUCK_AFTER_S = 10.0
-"""A button still down this long after its burst ended by the limit (or its press was refused) is stuck."""
-VOICE_LINK_AFTER_S = 5.0
-"""A voice connection that stays down this long while control is up is an alert: the broker refuses the second one."""
 STATE_EVERY_S = 1.0
 
 
@@ -85,6 +91,11 @@ class Who(Struct, frozen=True, kw_only=True):
     presence: Presence
     info: DeviceInfo
     lang: str = "ko"
+    enrolled: bool = False
+    foreign: bool = False
+    """The enrolment was made for another machine's hardware."""
+    agora: bool = False
+    """Voice goes over Agora too."""
 
 
 class Vehicle:
@@ -100,8 +111,12 @@ class Vehicle:
         self._presence = PresenceKeeper(ctx, who.presence)
         self.link = Link(ctx, self._presence, who.generation, who.boot)
         self._listener = Listener(ctx, self._presence)
-        self.worker = WorkerCare(ctx)
+        self.worker = WorkerCare(ctx, who.agora)
+        self.membership = Membership(ctx, enrolled=who.enrolled, foreign=who.foreign)
+        self.tokens = Tokens(ctx, used=who.agora)
+        self._agora = AgoraCare(ctx)
         self._alerts = Alerts(ctx)
+        self._check = SelfCheck(ctx, self._alerts, self.worker, self._agora, self.tokens)
         self._timers = Timers()
         self._shown: Show | None = None
         self._said: DeviceState | None = None
@@ -121,9 +136,9 @@ class Vehicle:
         return self._ctx.session
 
     @property
-    def keyed(self) -> bool:
-        """Whether the button is physically down."""
-        return self._ctx.keyed
+    def barred(self) -> bool:
+        """Whether this unit must be enrolled before it may connect."""
+        return self._ctx.barred
 
     def status(self) -> DeviceState:
         """Give the device's state as monitors see it."""
@@ -137,9 +152,12 @@ class Vehicle:
     # --- driving ----------------------------------------------------------------------------------------------------
 
     def start(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
-        """Begin: start the worker, dial the broker."""
+        """Begin: start the worker, dial the broker (unless this unit is no member)."""
+        self.membership.start(now)
         self.worker.start(now)
-        self.link.start(now)
+        if not self._ctx.barred:
+            self.link.start(now)
+            self.tokens.start(now)
         return self._finish(now, wall_ms)
 
     def handle(self, event: CoreEvent, now: float, wall_ms: int) -> tuple[Effect, ...]:
@@ -151,12 +169,11 @@ class Vehicle:
                 self._released(at, now, wall_ms)
             case HeldAtStart():
                 self._ctx.keyed = True
-                self._ctx.tell(Told.BUTTON_STUCK)
-                self._alerts.set("stuck-button", True, wall_ms)
+                self._check.held_at_start(wall_ms)
             case LinkUp():
                 self._link_up(now, wall_ms)
-            case LinkDown(reason=reason):
-                self._link_down(reason, now)
+            case LinkDown(reason=reason, refused=refused):
+                self._link_down(reason, now, refused)
             case Received(kind=kind, message=message):
                 self._received(kind, message, now)
             case Acked(token=token):
@@ -167,8 +184,20 @@ class Vehicle:
                 self._worker_gone(reason, now)
             case Trouble(alert=alert, holds=holds):
                 self._alerts.set(alert, holds, wall_ms)
+            case TokenCame():
+                self.tokens.came(event, now)
+            case TokenFailed():
+                self.tokens.failed(event, now)
+            case Welcomed():
+                if self.membership.welcomed():
+                    self._admitted(now, wall_ms)
+            case HelloFailed():
+                if self.membership.refused(event, now):
+                    self._kept_out(now, wall_ms)
             case Shutdown():
                 self._shutdown(now)
+            case _:
+                assert_never(event)
         return self._finish(now, wall_ms)
 
     def tick(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
@@ -179,12 +208,10 @@ class Vehicle:
             self.link.tick(now)
             self._presence.tick(now)
             self.worker.tick(now)
-        while (name := self._timers.expire(now)) is not None:
-            if name == "stuck":
-                self._alerts.set("stuck-button", True, wall_ms)
-                self._ctx.tell(Told.BUTTON_STUCK)
-            elif name == "voice link":
-                self._alerts.set("voice-link", True, wall_ms)
+            self.membership.tick(now)
+            self.tokens.tick(now)
+        self._check.tick(now, wall_ms)
+        self._timers.expire(now)
         return self._finish(now, wall_ms)
 
     def next_deadline(self) -> float | None:
@@ -194,6 +221,9 @@ class Vehicle:
             self.link.next_deadline(),
             self._presence.next_deadline(),
             self.worker.next_deadline(),
+            self.membership.next_deadline(),
+            self.tokens.next_deadline(),
+            self._check.next_deadline(),
             self._timers.next(),
         )
         return min((t for t in times if t is not None), default=None)
@@ -208,14 +238,8 @@ class Vehicle:
 
     def _released(self, at: float, now: float, wall_ms: int) -> None:
         self._ctx.keyed = False
-        self._timers.stop("stuck")
-        self._alerts.set("stuck-button", False, wall_ms)
+        self._check.released(wall_ms)
         self._floor.take(Word.KEY_UP, now, at)
-
-    def _watch_button(self, now: float) -> None:
-        idle = self.participant.state is State.NO_PERMISSION
-        if self._ctx.keyed and idle and not self._timers.running("stuck"):
-            self._timers.set("stuck", now + STUCK_AFTER_S)
 
     # --- link -------------------------------------------------------------------------------------------------------
 
@@ -227,12 +251,32 @@ class Vehicle:
         self._ctx.publish(Kind.DEVICE_INFO, self._who.info)
         self._said = None
 
-    def _link_down(self, reason: str, now: float) -> None:
+    def _link_down(self, reason: str, now: float, refused: bool = False) -> None:
         was_up = self._ctx.link_up
-        self.link.down(now, reason)
+        self.link.down(now, reason, refused)
         self._presence.disconnected()
         if was_up:
             self._floor.take(Word.LINK_DOWN, now)
+        if refused:
+            self.membership.broker_refused(now)
+        if self._stopping or self._ctx.barred:
+            self.link.stop()
+
+    def _kept_out(self, now: float, wall_ms: int) -> None:
+        """Another unit is the member: leave without a will, which would speak for that one, and stay away."""
+        self._floor.take(Word.VOICE_LOST, now, Told.NOT_ENROLLED)
+        self._alerts.set("clone", True, wall_ms)
+        self._ctx.emit(HangUp())
+        self._link_down("this unit must be enrolled", now)
+        self.tokens.stop()
+        self._listener.forget()
+        self.worker.renew("it must not connect as the member")
+
+    def _admitted(self, now: float, wall_ms: int) -> None:
+        self._alerts.set("clone", False, wall_ms)
+        self.worker.renew("this unit is admitted")
+        self.link.start(now)
+        self.tokens.start(now)
 
     def _received(self, kind: Kind, message: Message, now: float) -> None:
         if isinstance(message, Session):
@@ -264,6 +308,7 @@ class Vehicle:
         if not self._listener.session(session):
             return
         self._presence.burst = self._listener.playing
+        self.tokens.session(session, now)
         self._floor.take(Word.SESSION, now, session)
         self._releases.burst_over(session.burst - (session.current_speaker == self._ctx.user))
         self._settle_release()
@@ -281,6 +326,7 @@ class Vehicle:
         match said:
             case Hello():
                 self.worker.hello(said, now)
+                self.tokens.worker_ready(now)
                 self._listener.worker_ready()
             case SoundDevice():
                 self.worker.device(said)
@@ -288,26 +334,26 @@ class Vehicle:
                     self._floor.take(Word.VOICE_LOST, now, Told.NO_MICROPHONE)
             case VoiceLink():
                 self.worker.voice_link(said)
-            case Joined(event_id=event_id):
-                self._listener.joined_channel(event_id, now)
+            case Joined(event_id=event_id, voice=over):
+                self._listener.joined_channel(event_id, now, over)
             case Left():
                 self._listener.left_channel(now)
             case Through():
                 self._floor.take(Word.THROUGH, now, said)
             case Drained():
                 self._floor.take(Word.DRAINED, now, said)
-            case Heard(burst=burst, user=user, at=at):
-                self._ctx.note("burst heard", burst=burst, speaker=user, at_s=round(at, 4))
+            case Heard():
+                burst_log.heard(self._ctx, said)
             case PlayedOut():
-                self._ctx.note(
-                    "burst played",
-                    burst=said.burst,
-                    speaker=said.user,
-                    frames=said.frames,
-                    concealed=said.concealed,
-                    late=said.late,
-                    delay_ms=said.delay_ms,
-                )
+                burst_log.played(self._ctx, said)
+            case Agora():
+                self._agora.said(said)
+            case Handover():
+                self._agora.handover(said)
+            case Flood():
+                self._agora.flood(said)
+            case TokenWanted():
+                self.tokens.wished(said, now)
             case Pong():
                 self.worker.pong(said, now)
             case Fault(what=what):
@@ -317,6 +363,8 @@ class Vehicle:
         self.worker.gone(reason, now)
         self._floor.take(Word.VOICE_LOST, now, Told.NO_VOICE)
         self._listener.worker_gone(now)
+        self.tokens.worker_gone()
+        self._agora.worker_gone()
 
     def _shutdown(self, now: float) -> None:
         self._stopping = True
@@ -325,67 +373,31 @@ class Vehicle:
             self._presence.goodbye()
         self._ctx.voice(Quit())
         self.worker.stop()
+        self.membership.stop()
+        self.tokens.stop()
         self.link.stop()
 
     # --- after every event ------------------------------------------------------------------------------------------
 
     def _finish(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         self._presence.voice = self.worker.health
-        self._watch_button(now)
-        self._raise_alerts(now, wall_ms)
+        self._check.look(now, wall_ms, idle=self.participant.state is State.NO_PERMISSION)
         self._sound_answers()
         self._show()
         self._say_state(now)
         return self._ctx.take()
 
-    def _raise_alerts(self, now: float, wall_ms: int) -> None:
-        running = self.worker.state == "ok"
-        for device, alert in ((Device.CAPTURE, "microphone"), (Device.PLAYBACK, "speaker")):
-            known = self.worker.devices.get(device)
-            if running and known is not None:
-                self._alerts.set(alert, not known.ok, wall_ms)
-        self._alerts.set("voice-worker", self.worker.state == "down", wall_ms)
-        if not (running and self._ctx.link_up and not self.worker.link):
-            self._timers.stop("voice link")
-            self._alerts.set("voice-link", False, wall_ms)
-        elif not self._timers.running("voice link"):
-            self._timers.set("voice link", now + VOICE_LINK_AFTER_S)
-
     def _sound_answers(self) -> None:
-        """Add what the worker is to sound for each thing told."""
-        for effect in tuple(self._ctx.out):
-            if not isinstance(effect, Tell):
-                continue
-            if effect.press_no:
+        for effect in self._ctx.out:
+            if isinstance(effect, Tell) and effect.press_no:
                 self._last_press = effect.what.value
-            row = ANSWERS[effect.what]
-            if self.worker.state != "ok":
-                continue
-            if row.sound is not None:
-                self._ctx.emit(ToWorker(command=Cue(sound=row.sound)))
-            text = sentence(effect.what, self._who.lang, effect.name, effect.remaining_s)
-            if text:
-                self._ctx.emit(ToWorker(command=Say(text=text[:300], lang=self._who.lang, urgent=row.urgent)))
-
-    def _look(self) -> Look:
-        match self.participant.state:
-            case State.PENDING_REQUEST:
-                return Look.ASKING
-            case State.QUEUED:
-                return Look.WAITING
-            case State.HAS_PERMISSION:
-                return Look.TALKING if self.participant.transmitting else Look.MUTED
-            case State.PENDING_RELEASE if self.participant.talk is not None:
-                return Look.TALKING
-        if not self._ctx.link_up:
-            return Look.NO_LINK
-        if self._ctx.voice_problem is not None:
-            return Look.NO_VOICE
-        return Look.LISTENING if self._listener.playing else Look.READY
+        if self.worker.state == "ok":
+            self._ctx.out += sounds(self._ctx.out, self._who.lang)
 
     def _show(self) -> None:
         muted = self.participant.talk is not None or (self._listener.playing != 0 and not self.link.lost)
-        show = Show(look=self._look(), mute_radio=muted)
+        shown = look(self._ctx, self.participant, self.link, listening=self._listener.playing != 0)
+        show = Show(look=shown, mute_radio=muted)
         if show != self._shown:
             self._shown = show
             self._ctx.emit(show)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from protocol.ids import ConnectionId
 from protocol.messages import Message, Presence
+from protocol.rest import TokenGrant, Welcome
 from protocol.topics import Kind
 from protocol.worker import Command, WorkerEvent
 
@@ -38,9 +39,10 @@ class LinkUp(_Word, frozen=True, kw_only=True):
 
 
 class LinkDown(_Word, frozen=True, kw_only=True):
-    """The connection is gone, or an attempt failed."""
+    """The connection is gone, or an attempt failed; `refused`: the broker does not let this user in."""
 
     reason: str
+    refused: bool = False
 
 
 class Received(_Word, frozen=True, kw_only=True):
@@ -75,6 +77,34 @@ class Trouble(_Word, frozen=True, kw_only=True):
     holds: bool
 
 
+class TokenCame(_Word, frozen=True, kw_only=True):
+    """The office gave an Agora token. `repr` hides it."""
+
+    grant: TokenGrant
+
+
+class TokenFailed(_Word, frozen=True, kw_only=True):
+    """No token: the office refused (`code` of its problem) or was not reached (no code); `why` says it to people."""
+
+    code: str
+    why: str
+    retry_after_s: float | None = None
+
+
+class Welcomed(_Word, frozen=True, kw_only=True):
+    """The office knows this unit as the user's only and newest one."""
+
+    welcome: Welcome
+
+
+class HelloFailed(_Word, frozen=True, kw_only=True):
+    """The office refused this unit (`code` of its problem) or was not reached (no code)."""
+
+    code: str
+    why: str
+    retry_after_s: float | None = None
+
+
 class Shutdown(_Word, frozen=True, kw_only=True):
     """The service is being stopped: release, say goodbye."""
 
@@ -90,6 +120,10 @@ CoreEvent = (
     | FromWorker
     | WorkerGone
     | Trouble
+    | TokenCame
+    | TokenFailed
+    | Welcomed
+    | HelloFailed
     | Shutdown
 )
 
@@ -121,13 +155,30 @@ class ToWorker(_Word, frozen=True, kw_only=True):
 
 
 class StartWorker(_Word, frozen=True, kw_only=True):
-    """Start the voice worker's process."""
+    """Start the voice worker's process, with Agora or without; `outside`: it may connect to nobody, only sound."""
+
+    agora: bool = False
+    outside: bool = False
 
 
 class KillWorker(_Word, frozen=True, kw_only=True):
     """End a voice worker that does not answer."""
 
     reason: str
+
+
+class HangUp(_Word, frozen=True, kw_only=True):
+    """Leave the broker with a clean good-bye, so that no last will speaks for this user; nothing comes of it."""
+
+
+class FetchToken(_Word, frozen=True, kw_only=True):
+    """Ask the office for a token of this channel, or of its own one; answered by TokenCame or TokenFailed."""
+
+    channel: str | None
+
+
+class SayHello(_Word, frozen=True, kw_only=True):
+    """Tell the office which unit this is; answered by Welcomed or HelloFailed."""
 
 
 class Told(StrEnum):
@@ -156,6 +207,7 @@ class Told(StrEnum):
     LINK_LOST = "link lost"
     LINK_BACK = "link back"
     BUTTON_STUCK = "button stuck"
+    NOT_ENROLLED = "not enrolled"
 
 
 class Tell(_Word, frozen=True, kw_only=True):
@@ -172,6 +224,7 @@ class Look(StrEnum):
 
     STARTING = "starting"
     NO_LINK = "no link"
+    NOT_ENROLLED = "not enrolled"
     NO_VOICE = "no voice"
     READY = "ready"
     LISTENING = "listening"
@@ -196,4 +249,4 @@ class Note(_Word, frozen=True, kw_only=True):
     warning: bool = False
 
 
-Effect = Dial | Publish | ToWorker | StartWorker | KillWorker | Tell | Show | Note
+Effect = Dial | HangUp | Publish | ToWorker | StartWorker | KillWorker | FetchToken | SayHello | Tell | Show | Note

@@ -13,14 +13,27 @@ STARTING_S = 10.0
 WAIT_S = 0.2
 WAIT_S_MAX = 5.0
 STEADY_S = 30.0
+CRASHES, CRASHES_WITHIN_S = 2, 60.0
+"""A worker that dies so often within this time while it has Agora's native code in it..."""
+WITHOUT_AGORA_S = 600.0
+"""...goes on without for so long."""
+QUIET_AGAIN_S = 10.0
+"""Agora is taken up again only while nobody talks; looked at so often."""
 
 
 class WorkerCare:
     """State of the worker as the daemon knows it; `ctx.voice_problem` says what keeps a press from being sent."""
 
-    def __init__(self, ctx: Context) -> None:
-        """Nothing runs yet."""
+    def __init__(self, ctx: Context, agora: bool = False) -> None:
+        """Nothing runs yet. `agora`: voice goes over Agora too, as long as its native code behaves."""
         self._ctx = ctx
+        self._agora = agora
+        self._crashes: tuple[float, ...] = ()
+        self._planned = ""
+        self.replacing = False
+        """It ends because we want another one: no trouble."""
+        self.without_agora = False
+        """Agora is left out for a while, because the worker crashed with it."""
         self._timers = Timers()
         self._failures = 0
         self._ping_no = 0
@@ -34,7 +47,8 @@ class WorkerCare:
     def start(self, now: float) -> None:
         """Start the worker."""
         self.state = "starting"
-        self._ctx.emit(StartWorker())
+        self.replacing = False
+        self._ctx.emit(StartWorker(agora=self._agora and not self.without_agora, outside=self._ctx.barred))
         self._timers.set("silent", now + STARTING_S)
         self._judge()
 
@@ -54,12 +68,34 @@ class WorkerCare:
         self.state = "down"
         self.devices.clear()
         self.link = False
-        wait_s = min(WAIT_S_MAX, WAIT_S * 2 ** min(self._failures, 8))
-        self._failures += 1
-        self._ctx.note("voice worker gone", warning=True, reason=reason, restart_in_s=wait_s)
-        self._timers.stop()
+        planned, self._planned = self._planned, ""
+        self.replacing = bool(planned)
+        if planned:
+            wait_s = 0.0
+        else:
+            self._count_crash(now)
+            wait_s = min(WAIT_S_MAX, WAIT_S * 2 ** min(self._failures, 8))
+            self._failures += 1
+        self._ctx.note("voice worker gone", warning=not planned, reason=reason, restart_in_s=wait_s)
+        self._timers.stop("ping", "silent")
         self._timers.set("restart", now + wait_s)
         self._judge()
+
+    def renew(self, why: str) -> None:
+        """Replace the worker by one with what is to hold from now on; no failure of it."""
+        if self.state != "down":
+            self._planned = why
+            self._ctx.emit(KillWorker(reason=why))
+
+    def _count_crash(self, now: float) -> None:
+        if not self._agora or self.without_agora or self._ctx.barred:
+            return
+        self._crashes = (*(at for at in self._crashes if now - at <= CRASHES_WITHIN_S), now)
+        if len(self._crashes) >= CRASHES:
+            self._crashes = ()
+            self.without_agora = True
+            self._timers.set("agora", now + WITHOUT_AGORA_S)
+            self._ctx.note("the voice worker keeps dying: it goes on without Agora", warning=True)
 
     def device(self, device: SoundDevice) -> None:
         """A sound device came or went."""
@@ -116,10 +152,27 @@ class WorkerCare:
                     self._timers.set("silent", now + SILENT_S)
                 case "restart":
                     self.start(now)
+                case "agora":
+                    self._take_agora_up(now)
+
+    def _take_agora_up(self, now: float) -> None:
+        session = self._ctx.session
+        if self._ctx.keyed or (session is not None and session.active):
+            self._timers.set("agora", now + QUIET_AGAIN_S)
+            return
+        self.without_agora = False
+        self.renew("Agora is taken up again")
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""
         return self._timers.next()
+
+    @property
+    def crashed_with_agora(self) -> str:
+        """What is told of that; empty where Agora is not left out."""
+        if not self.without_agora:
+            return ""
+        return f"the voice worker died {CRASHES} times within {CRASHES_WITHIN_S:.0f} s: Agora is off for a while"
 
     @property
     def alive(self) -> bool:

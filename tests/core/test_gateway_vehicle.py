@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.core.participant_words import State
-from gateway.core.vehicle import STUCK_AFTER_S, Vehicle, Who
+from gateway.core.self_check import STUCK_AFTER_S
+from gateway.core.vehicle import Vehicle, Who
 from gateway.core.words import (
     Acked,
     CoreEvent,

@@ -1,0 +1,46 @@
+"""What the driver sees while nothing happens, and hears when something does."""
+
+from collections.abc import Iterable
+
+from gateway.core.context import Context
+from gateway.core.indicators import TABLE, sentence
+from gateway.core.link import Link
+from gateway.core.participant import Participant
+from gateway.core.participant_words import State
+from gateway.core.words import Effect, Look, Tell, ToWorker
+from protocol.worker import Cue, Say
+
+
+def sounds(told: Iterable[Effect], lang: str) -> list[ToWorker]:
+    """Give what the worker is to sound and say for each thing told, in `ko` or `en`."""
+    found = []
+    for effect in told:
+        if not isinstance(effect, Tell):
+            continue
+        row = TABLE[effect.what]
+        if row.sound is not None:
+            found.append(ToWorker(command=Cue(sound=row.sound)))
+        text = sentence(effect.what, lang, effect.name, effect.remaining_s)
+        if text:
+            found.append(ToWorker(command=Say(text=text[:300], lang=lang, urgent=row.urgent)))
+    return found
+
+
+def look(ctx: Context, participant: Participant, link: Link, listening: bool) -> Look:
+    """Give what the status light shows."""
+    match participant.state:
+        case State.PENDING_REQUEST:
+            return Look.ASKING
+        case State.QUEUED:
+            return Look.WAITING
+        case State.HAS_PERMISSION:
+            return Look.TALKING if participant.transmitting else Look.MUTED
+        case State.PENDING_RELEASE if participant.talk is not None:
+            return Look.TALKING
+    if ctx.barred or (link.refused and not ctx.link_up):
+        return Look.NOT_ENROLLED
+    if not ctx.link_up:
+        return Look.NO_LINK
+    if ctx.voice_problem is not None:
+        return Look.NO_VOICE
+    return Look.LISTENING if listening else Look.READY

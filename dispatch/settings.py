@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from dispatch.core.state import OfficeRules
+from dispatch.core.state import FloorRules, OfficeRules, rules_of
 from protocol.ids import Id, OfficeId
 from service.mqtt import BrokerSettings
 from service.settings import Fault, Invalid, Secret
@@ -36,7 +36,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.url if self.url is not None else f"sqlite:///{self.path}"
 
 
-class OfficeSettings(OfficeRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OfficeSettings(FloorRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One office and its rules."""
 
     region: Id
@@ -150,7 +150,7 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def offices(self) -> dict[OfficeId, OfficeRules]:
         """The rules by office."""
-        return {office.id: office for office in self.office}
+        return {office.id: rules_of(office) for office in self.office}
 
     @property
     def status_socket_stem(self) -> Path:

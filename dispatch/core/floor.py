@@ -7,6 +7,7 @@ one after the other. Inputs of the judge carry what it had seen and change nothi
 from collections.abc import Callable
 from typing import TypeVar
 
+from dispatch.core.audience import may_speak
 from dispatch.core.inputs import (
     WORDS,
     Asked,
@@ -22,6 +23,7 @@ from dispatch.core.state import Answer, FloorState, Member, Queued
 from dispatch.core.turn import Turn
 from protocol.ids import RequestId
 from protocol.messages import (
+    AppType,
     DenyCause,
     Ended,
     EventType,
@@ -36,6 +38,7 @@ from protocol.messages import (
     FloorRevoke,
     Priority,
     RevokeCause,
+    VoicePath,
 )
 from protocol.timers import LEASE_S
 
@@ -65,7 +68,7 @@ def judge_request(turn: Turn, asked: Asked) -> None:
         return
     priority = _clamped(turn, asked.user, request.priority)
     _drop_from_queue(turn, asked.user)
-    if asked.user in turn.rules.listen_only:
+    if not may_speak(turn.rules, member):
         _deny(turn, member, request.request_id, DenyCause.RECEIVE_ONLY, asked)
         return
     floor = turn.floor
@@ -101,8 +104,8 @@ def _answer_again(turn: Turn, member: Member, asked: Asked) -> None:
         case Answer.QUEUED:
             _say_position(turn, member.user)
         case Answer.DENIED:
-            deaf = member.user in turn.rules.listen_only
-            cause = DenyCause.RECEIVE_ONLY if deaf else DenyCause.ANOTHER_HAS_PERMISSION
+            mute = not may_speak(turn.rules, member)
+            cause = DenyCause.RECEIVE_ONLY if mute else DenyCause.ANOTHER_HAS_PERMISSION
             _deny(turn, member, member.request_id, cause, asked)
         case Answer.CLOSED:
             pass
@@ -122,6 +125,8 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
         burst=floor.next_burst(),
         holder=member.user,
         holder_name=turn.name_of(member),
+        holder_uid=_uid(turn, member),
+        channel_name=turn.channel_name if starting else floor.channel_name,
         priority=priority,
         request_id=request_id,
         renew_no=0,
@@ -138,6 +143,19 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
     turn.event(EventType.SPEAKER_CHANGED, member.user, name, burst=turn.floor.burst, priority=priority.value)
 
 
+def _uid(turn: Turn, member: Member) -> int:
+    """Give the Agora uid under which a member is heard: its own, or the bridge's that carries it there; 0: unknown.
+
+    A bridge carries vehicles of an office whose voice goes over MQTT; whoever is on Agora speaks for itself.
+    """
+    speaker = member.user
+    only_mqtt = turn.rules.voice is VoicePath.MQTT and member.voice is VoicePath.MQTT
+    if only_mqtt and member.app_type is AppType.VEHICLE_GATEWAY:
+        speaker = turn.audience.bridge or speaker
+    entry = turn.rules.entry(speaker)
+    return 0 if entry is None else entry.uid
+
+
 def _say_granted(turn: Turn, user: str) -> None:
     floor = turn.floor
     if floor.request_id is None:
@@ -150,6 +168,7 @@ def _say_granted(turn: Turn, user: str) -> None:
             burst=floor.burst,
             duration_s=turn.rules.talk_limit_s,
             lease_s=LEASE_S,
+            all_joined=turn.audience.all_joined(user, floor.event_id),
         ),
     )
 
@@ -234,7 +253,15 @@ def renew(turn: Turn, asked: Asked) -> None:
         return
     if message.renew_no > turn.floor.renew_no:
         turn.note(renew_no=message.renew_no)
-    turn.reply(asked.user, FloorRenewed(rev=turn.floor.rev, burst=message.burst, renew_no=message.renew_no))
+    turn.reply(
+        asked.user,
+        FloorRenewed(
+            rev=turn.floor.rev,
+            burst=message.burst,
+            renew_no=message.renew_no,
+            all_joined=turn.audience.all_joined(asked.user, turn.floor.event_id),
+        ),
+    )
 
 
 def refuse_renewal(turn: Turn, asked: Asked) -> None:
@@ -292,6 +319,25 @@ def _end_burst(turn: Turn, ended: Ended, last_seq: int | None) -> None:
 def _revoke_holder(turn: Turn, cause: RevokeCause) -> None:
     if turn.floor.holder is not None:
         turn.reply(turn.floor.holder, FloorRevoke(rev=turn.floor.rev, burst=turn.floor.burst, cause=cause))
+
+
+# --- those who do not belong ------------------------------------------------------------------------------------------
+
+
+def take_back(turn: Turn) -> None:
+    """End the burst of a holder that does not belong (any more), and tell it."""
+    _revoke_holder(turn, RevokeCause.NO_PERMISSION)
+    _end_burst(turn, Ended.CLEANED, None)
+    _settle(turn)
+
+
+def drop_stranger(turn: Turn, user: str) -> None:
+    """Take one that does not belong (any more) out of the queue, and tell it."""
+    queued = next((q for q in turn.floor.queue if q.user == user), None)
+    if queued is not None:
+        _drop_from_queue(turn, user)
+        turn.put_member(turn.member(user), answer=Answer.CLOSED)
+        turn.reply(user, FloorDeny(rev=turn.floor.rev, request_id=queued.request_id, cause=DenyCause.NOT_ADMITTED))
 
 
 # --- the judge's verdicts -------------------------------------------------------------------------------------------

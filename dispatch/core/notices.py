@@ -38,16 +38,37 @@ def enrol_refused(user: str | None, reason: str, count: int) -> Log:
     return lambda turn: turn.event(EventType.ENROL_REFUSED, user, reason=reason, count=count)
 
 
-def user_revoked(user: str, name: str, reason: str) -> Log:
-    """Every door was shut to a user."""
-    return lambda turn: turn.event(EventType.USER_REVOKED, user, name, reason=reason)
+def user_revoked(user: str, name: str, reason: str, revoked_at: int) -> Log:
+    """Every door was shut to a user; once for each revocation (`revoked_at`, Unix ms), whoever tells it first."""
+
+    def tell(turn: Turn) -> None:
+        member = turn.member(user)
+        if member.told_revoked != revoked_at:
+            turn.put_member(member, told_revoked=revoked_at)
+            turn.event(EventType.USER_REVOKED, user, name, reason=reason)
+
+    return tell
 
 
 def clone_found(user: str, name: str, hardware: str) -> Log:
-    """Another unit came with a user's identity."""
-    return lambda turn: turn.event(EventType.CLONE_FOUND, user, name, hardware=hardware)
+    """Another unit came with a user's identity; once for each unit until it is cured, whoever tells it first."""
+
+    def tell(turn: Turn) -> None:
+        member = turn.member(user)
+        if member.told_clone != hardware:
+            turn.put_member(member, told_clone=hardware)
+            turn.event(EventType.CLONE_FOUND, user, name, hardware=hardware)
+
+    return tell
 
 
 def clone_cured(user: str, name: str, hardware: str) -> Log:
-    """The identity is one unit's again."""
-    return lambda turn: turn.event(EventType.CLONE_CURED, user, name, hardware=hardware)
+    """The identity is one unit's again; once, whoever tells it first."""
+
+    def tell(turn: Turn) -> None:
+        member = turn.member(user)
+        if member.told_clone is not None:
+            turn.put_member(member, told_clone=None)
+            turn.event(EventType.CLONE_CURED, user, name, hardware=hardware)
+
+    return tell

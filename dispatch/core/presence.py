@@ -2,7 +2,9 @@
 
 from msgspec import Struct
 
+from dispatch.core.floor import take_back
 from dispatch.core.state import Member
+from dispatch.core.strangers import Stranger, stranger
 from dispatch.core.turn import Publish, Turn
 from protocol.ids import JSON_INT_MAX
 from protocol.messages import EventType, Heartbeat, Presence, PresenceState, VoicePath
@@ -29,6 +31,12 @@ def note_sign(turn: Turn, sign: Sign) -> bool:
 
 def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
     member = turn.member(user)
+    why = stranger(turn.rules, user, said.connection_id[0], said.hardware)
+    if why is None and said.hardware is None and said.connection_id == member.barred:
+        why = Stranger.CLONE
+    if why is not None:
+        _refuse(turn, member, said, why)
+        return False
     order = (said.connection_id, said.presence_no)
     known = (member.connection_id, member.presence_no)
     if order <= known:
@@ -52,9 +60,50 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
         device_info=said.device_info or member.device_info,
         joined_at=said.joined_at or member.joined_at,
         reason=said.reason,
+        barred=None if said.connection_id == member.barred else member.barred,
     )
     _tell_channel(turn, member, changed, left_as)
     return True
+
+
+def _refuse(turn: Turn, member: Member, said: Presence, why: Stranger) -> None:
+    """Do not take up a presence; put the retained one right. Of a clone, remember the connection and tell its unit."""
+    if why is Stranger.AHEAD:
+        turn.refused.add(member.user)
+        return
+    if said.state not in _DEAD:
+        turn.refused.add(member.user)
+        if why is Stranger.CLONE:
+            _bar(turn, member, said)
+    if member.present and stranger(turn.rules, member.user, member.connection_id[0], member.hardware) is None:
+        correct(turn, member)
+    elif said.state not in _DEAD:
+        no = min(said.presence_no + 1, JSON_INT_MAX)
+        offline = Presence(
+            state=PresenceState.OFFLINE,
+            connection_id=said.connection_id,
+            presence_no=no,
+            app_type=said.app_type,
+            reason=why.value,
+        )
+        turn.out.append(
+            Publish(office=turn.office, kind=Kind.PRESENCE, ids=(member.user,), message=offline, retain=True)
+        )
+
+
+def _bar(turn: Turn, member: Member, said: Presence) -> None:
+    """What another unit did before it was known as one is undone: its burst ends, its requests count for nothing."""
+    if said.hardware is not None:
+        turn.clones[member.user] = said.hardware
+    floor = turn.floor
+    if floor.holder == member.user and floor.request_id is not None:
+        if floor.request_id[:3] == said.connection_id:
+            take_back(turn)
+        member = turn.member(member.user)
+    if member.request_id[:3] == said.connection_id != member.connection_id:
+        member = turn.put_member(member, request_id=(*member.connection_id, 0))
+    if member.barred != said.connection_id:
+        turn.put_member(member, barred=said.connection_id)
 
 
 def _tell_channel(turn: Turn, before: Member, after: Member, left_as: str) -> None:
@@ -82,19 +131,24 @@ def expire(turn: Turn, user: str, beats: int, reason: str) -> bool:
     member = turn.member(user)
     if member.beats != beats or not member.present:
         return False
+    turn.event(EventType.HEARTBEAT_LOST, user, turn.name_of(member), of="member", reason=reason)
+    correct(turn, leave(turn, member, PresenceState.LOST, reason))
+    return True
+
+
+def leave(turn: Turn, member: Member, state: PresenceState, reason: str) -> Member:
+    """Declare a member gone: newer than what it said itself; where it was in a channel, it has left it."""
     gone = turn.put_member(
         member,
-        state=PresenceState.LOST,
+        state=state,
         presence_no=min(member.presence_no + 1, JSON_INT_MAX),
         beats=member.beats + 1,
         in_channel=None,
         voice=VoicePath.MQTT,
         reason=reason,
     )
-    turn.event(EventType.HEARTBEAT_LOST, user, turn.name_of(gone), of="member", reason=reason)
     _tell_channel(turn, member, gone, reason)
-    correct(turn, gone)
-    return True
+    return gone
 
 
 def correct(turn: Turn, member: Member) -> None:

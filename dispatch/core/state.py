@@ -1,5 +1,6 @@
 """What the store holds of one office: its floor and its members."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from msgspec import Meta, Struct
 
 from protocol.ids import ConnectionId, Id, Name, RequestId, ordered_number
 from protocol.messages import AppType, Ended, Presence, PresenceState, Priority, Session, VoicePath
+from protocol.rest import Role
 
 
 class FloorState(StrEnum):
@@ -99,6 +101,17 @@ class Member(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     request_id: RequestId = (0, 0, 0, 0)
     answer: Answer = Answer.CLOSED
+    barred: ConnectionId | None = None
+    """The newest connection of another unit under this user, which is not let in."""
+    told_revoked: int | None = None
+    """The revocation (its Unix ms) that is in the log already."""
+    told_clone: str | None = None
+    """The other unit that is in the log already."""
+
+    @property
+    def heard_of(self) -> bool:
+        """Whether it ever said anything; else the row only remembers what the log was told."""
+        return self.beats > 0 or self.presence_no > 0 or self.request_id != (0, 0, 0, 0)
 
     @property
     def present(self) -> bool:
@@ -122,8 +135,8 @@ class Member(Struct, frozen=True, kw_only=True):
         )
 
 
-class OfficeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an office may set for its floor."""
+class FloorRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an office may set for its floor in the configuration."""
 
     talk_limit_s: Annotated[float, Meta(ge=5, le=600, description="talk-time limit of one burst, s")] = 30.0
     hang_s: Annotated[
@@ -138,3 +151,41 @@ class OfficeRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         dict[Id, Priority], Meta(description="user id = highest priority it may ask for; default normal")
     ] = {}
     listen_only: Annotated[tuple[Id, ...], Meta(description="user ids that may never speak")] = ()
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """What the registry says of one user, as far as the floor is concerned."""
+
+    role: Role = Role.VEHICLE_GATEWAY
+    admitted: bool = True
+    uid: int = 0
+    """Its Agora uid."""
+    generation: int = 0
+    """Of its newest enrolment; 0: it was never enrolled, and any is as good."""
+    hardware: str | None = None
+    """The unit enrolled; None: any."""
+    revoked_at: int | None = None
+    revoked_why: str = ""
+    clone: str | None = None
+    """Another unit that came under this user."""
+    clone_at: int | None = None
+
+
+class OfficeRules(FloorRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything an office is judged by: its configuration and, where there is one, its registry."""
+
+    channel: str | None = None
+    """Its Agora channel; None: made from its id."""
+    voice: VoicePath = VoicePath.MQTT
+    """What its vehicles' voice goes over."""
+    roll: Mapping[str, Entry] | None = None
+    """Every user of its registry, by id; None: whoever the broker lets in is a member."""
+
+    def entry(self, user: str) -> Entry | None:
+        """What the registry says of a user; None where it is open, or where it does not know the user."""
+        return None if self.roll is None else self.roll.get(user)
+
+
+def rules_of(configured: FloorRules) -> OfficeRules:
+    """Give the rules of an office that has no registry."""
+    return OfficeRules(**{name: getattr(configured, name) for name in FloorRules.__struct_fields__})

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
+from dispatch.core.audience import Audience
 from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.ports import OfficeTx
 from protocol.ids import OfficeId
@@ -28,9 +29,15 @@ class Turn:
     """Reads and writes of one transaction, and the effects it will have. Made anew each time the transaction runs."""
 
     def __init__(
-        self, tx: OfficeTx, office: OfficeId, rules: OfficeRules, wall_ms: int, new_id: Callable[[], str]
+        self,
+        tx: OfficeTx,
+        office: OfficeId,
+        rules: OfficeRules,
+        wall_ms: int,
+        new_id: Callable[[], str],
+        audience: Audience | None = None,
     ) -> None:
-        """`wall_ms` is for people's eyes only; `new_id` gives session ids."""
+        """`wall_ms` is for people's eyes only; `new_id` gives session ids; `audience`: who is known to be online."""
         self.tx = tx
         self.office = office
         self.rules = rules
@@ -38,9 +45,16 @@ class Turn:
         self.new_id = new_id
         stored = tx.floor()
         self._stored = stored
-        self.floor = stored or Floor(store=tx.store_id, channel_name=f"{office.region}_{office.office}_ptt")
+        self.audience = audience or Audience(rules)
+        self.channel_name = rules.channel or f"{office.region}_{office.office}_ptt"
+        """The channel that the office's next session has."""
+        self.floor = stored or Floor(store=tx.store_id, channel_name=self.channel_name)
         self.out: list[Publish] = []
         self.events: list[Event] = []
+        self.refused: set[str] = set()
+        """Users of whom a sign was not taken up, as they do not belong."""
+        self.clones: dict[str, str] = {}
+        """Users under whom another unit came -> that unit's hardware."""
 
     def change(self, **fields: object) -> None:
         """Change the floor in a way members must see: raises `rev`."""
@@ -90,6 +104,11 @@ class Turn:
         )
         self.tx.append_event(event)
         self.events.append(event)
+
+    def keep_channel_name(self) -> None:
+        """Take up the office's channel name where no session runs; one that runs keeps the name it began with."""
+        if not self.floor.active and self.floor.channel_name != self.channel_name:
+            self.change(channel_name=self.channel_name)
 
     def announce(self) -> None:
         """Publish the floor as it is in the middle of this turn, before what follows replaces it."""

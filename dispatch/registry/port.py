@@ -87,7 +87,7 @@ class Registry(Protocol):
         """Change what is given; raises NotThere."""
 
     def set_secret(self, office: OfficeId, user: str, secret: SecretHash) -> User:
-        """Give a user a (new) secret without an enrolment: people, bridges, servers. Unrevokes nothing."""
+        """Give a user a (new) secret without an enrolment: people, bridges, servers. Refused for a revoked one."""
 
     def revoke(self, office: OfficeId, user: str, why: str) -> User:
         """Shut every door: the secret is forgotten, codes are withdrawn, a Kick is noted. Idempotent."""
@@ -105,9 +105,10 @@ class Registry(Protocol):
     def enrol(
         self, digest: str, hardware: str, secret: SecretHash, before_commit: Callable[[User, Office], None]
     ) -> tuple[User, Office]:
-        """Use up a code: in one transaction the user gets the next generation, this hardware and this secret; a clone
-        noted is cured. `before_commit` runs inside, with what will be: it gives the broker the new secret, and what it
-        raises rolls all back, so that the code stays good. Raises CodeRefused."""
+        """Use up a code: the user gets the next generation, this hardware and this secret, and a clone noted is cured, in
+        one transaction. Before it `before_commit` runs with what will be: it gives the broker the new secret, and what
+        it raises leaves the code good. Meanwhile the code is held for this unit (another is told that it is used) and
+        no transaction is open, so that a slow broker delays no grant. Raises CodeRefused."""
 
     def note_clone(self, office: OfficeId, user: str, hardware: str) -> User:
         """Another unit came with this secret; raises `rev` only where that is news."""
@@ -123,7 +124,7 @@ class Registry(Protocol):
         """The rule stands (with this id), or is lifted."""
 
     def kick_failed(self, kick_id: int, error: str) -> None:
-        """Count a try."""
+        """Count a try; does not raise `rev`."""
 
     # --- token issues (bounded: the newest 100,000)
     def note_token(self, issue: TokenIssue) -> None:

@@ -1,0 +1,159 @@
+"""Rows of the registry's tables to its words and back; what people type is checked here before it becomes a row."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from dispatch.registry.port import RegistryError
+from dispatch.registry.words import Code, Kick, Office, Region, SecretHash, TokenIssue, User
+from dispatch.store.errors import StoreDamaged
+from protocol.ids import OfficeId
+from protocol.messages import Hardware, Priority, VoicePath
+from protocol.rest import Role
+from protocol.topics import BadTopic, check_id
+
+NAME_CHARS_MAX = 64
+WHY_CHARS_MAX = 200
+CHANNEL_BYTES_MAX = 63
+"""Agora's bound of a channel name."""
+
+
+# --- what is given ---------------------------------------------------------------------------------------------------
+
+
+def checked_id(value: str, what: str) -> str:
+    """Give an id back, or raise RegistryError."""
+    try:
+        return check_id(value, what)
+    except BadTopic as error:
+        raise RegistryError(str(error)) from None
+
+
+def checked_name(name: str) -> str:
+    """Give a name without blanks around it; raises RegistryError for one that cannot be shown or told."""
+    name = name.strip()
+    if not 1 <= len(name) <= NAME_CHARS_MAX or not name.isprintable():
+        raise RegistryError(f"a name has 1 to {NAME_CHARS_MAX} printable characters -> give another name")
+    return name
+
+
+def checked_hardware(hardware: str) -> str:
+    """Give a unit's hardware id back, or raise RegistryError."""
+    try:
+        return msgspec.convert(hardware, Hardware)
+    except msgspec.ValidationError:
+        raise RegistryError("the hardware id is none: 8 to 64 of a-z, 0-9 and '-' -> update the unit") from None
+
+
+def clean(text: str, chars_max: int = WHY_CHARS_MAX) -> str:
+    """Give free text on one line, bounded; PostgreSQL takes no NUL."""
+    return " ".join(text.replace("\0", " ").split())[:chars_max]
+
+
+def channel_of(office: OfficeId) -> str:
+    """Give the name of an office's Agora channel; raises RegistryError where its ids are too long for one."""
+    channel = f"{office.region}_{office.office}_ptt"
+    if len(channel) > CHANNEL_BYTES_MAX:
+        most = CHANNEL_BYTES_MAX - len("__ptt")
+        raise RegistryError(f"region and office are longer than {most} characters together -> choose shorter ids")
+    return channel
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise StoreDamaged(f"{what} in the registry cannot be read ({error}) -> restore a backup") from error
+
+
+def read_region(row: Any) -> Region:
+    """Make a region of its row."""
+    return Region(region=row.region, name=row.name)
+
+
+def read_office(row: Any) -> Office:
+    """Make an office of its row; raises StoreDamaged."""
+    with _reading("an office"):
+        return Office(
+            id=OfficeId(row.region, row.office),
+            name=row.name,
+            channel=row.channel,
+            voice=VoicePath(row.voice),
+            created_at=row.created_at,
+        )
+
+
+def read_user(row: Any) -> User:
+    """Make a user of its row; raises StoreDamaged."""
+    with _reading("a user"):
+        return User(
+            office=OfficeId(row.region, row.office),
+            user=row.user,
+            role=Role(row.role),
+            name=row.name,
+            uid=row.uid,
+            priority=Priority(row.priority),
+            listen_only=bool(row.listen_only),
+            revoked_at=row.revoked_at,
+            revoked_why=row.revoked_why,
+            generation=row.generation,
+            hardware=row.hardware,
+            secret=None
+            if row.secret_hash is None
+            else SecretHash(salt=row.secret_salt, iterations=row.secret_iterations, hash=row.secret_hash),
+            clone=row.clone,
+            clone_at=row.clone_at,
+            created_at=row.created_at,
+        )
+
+
+def secret_columns(secret: SecretHash | None) -> dict[str, object]:
+    """Give the columns that keep a secret."""
+    if secret is None:
+        return {"secret_salt": None, "secret_iterations": None, "secret_hash": None}
+    return {"secret_salt": secret.salt, "secret_iterations": secret.iterations, "secret_hash": secret.hash}
+
+
+def read_code(row: Any) -> Code:
+    """Make a code of its row."""
+    return Code(
+        digest=row.digest,
+        office=OfficeId(row.region, row.office),
+        user=row.user,
+        made_at=row.made_at,
+        expires_at=row.expires_at,
+        used_at=row.used_at,
+        used_by=row.used_by,
+        withdrawn_at=row.withdrawn_at,
+    )
+
+
+def read_kick(row: Any) -> Kick:
+    """Make a kick of its row."""
+    return Kick(
+        id=row.id,
+        channel=row.channel,
+        uid=row.uid,
+        lift=bool(row.lift),
+        rule_id=row.rule_id,
+        done_at=row.done_at,
+        tries=row.tries,
+        error=row.error,
+    )
+
+
+def read_token(row: Any) -> TokenIssue:
+    """Make a token issue of its row."""
+    return TokenIssue(
+        at=row.at,
+        office=OfficeId(row.region, row.office),
+        user=row.user,
+        publisher=bool(row.publisher),
+        took_us=row.took_us,
+    )

@@ -246,7 +246,7 @@ def decode_file(data: bytes) -> DynsecFile:
 def decode(payload: bytes) -> tuple[Answer, ...]:
     """Read the answers in one message; raises NotAnAnswer."""
     try:
-        return _answers.decode(payload)
+        return _answers.decode(payload).responses
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotAnAnswer(str(error)) from error
 

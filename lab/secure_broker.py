@@ -1,0 +1,130 @@
+"""A private mosquitto with the product's own doors: TLS, users and rights from the generated configuration."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from dispatch.broker import files
+from dispatch.registry.secrets import hash_secret, new_secret
+from dispatch.registry.words import Office, User
+from lab.broker import Broker, BrokerFailed
+from protocol.login import SERVER_LOGIN
+from service.mqtt import BrokerSettings
+from service.settings import Secret
+
+HOST = "127.0.0.1"
+_LEAF = """\
+subjectAltName = IP:127.0.0.1, DNS:localhost
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
+
+
+class SecureBroker(Broker):
+    """As `Broker`, restartable too, but let in are only `users` (with the hashes they carry) and the server.
+
+    `made`: a folder that `dispatch.broker.files.write` has filled already (its port must be given); else one is made,
+    with a CA of its own and `server_secret`, random where it is not given. Raises BrokerFailed, BrokerFilesError.
+    """
+
+    def __init__(
+        self,
+        users: Sequence[User] = (),
+        offices: Sequence[Office] = (),
+        *,
+        server_secret: Secret | None = None,
+        made: Path | None = None,
+        port: int | None = None,
+        folder: Path | None = None,
+        persistence: bool = True,
+        lines: Sequence[str] = (),
+    ) -> None:
+        self._users = users
+        self._offices = offices
+        self._made = made
+        self.server_secret = new_secret() if server_secret is None else server_secret
+        """Of the server's own login."""
+        super().__init__(port=port, folder=folder, persistence=persistence, lines=lines)
+
+    @property
+    def doors(self) -> Path:
+        """The folder with the generated configuration and the plugin's file."""
+        return self.folder / "doors" if self._made is None else self._made
+
+    @property
+    def ca(self) -> Path:
+        """The CA's certificate: what clients trust."""
+        return self.doors / files.CA
+
+    def settings(self, username: str | None, password: Secret | None, keepalive_s: int = 10) -> BrokerSettings:
+        """Give what a client needs to connect with this login."""
+        return BrokerSettings(
+            host=HOST,
+            port=self.port,
+            username=username,
+            password=password,
+            tls=True,
+            tls_ca=str(self.ca),
+            keepalive_s=keepalive_s,
+        )
+
+    def server_settings(self) -> BrokerSettings:
+        """Give what the floor control server, its REST service and its command line connect with."""
+        return self.settings(SERVER_LOGIN, self.server_secret)
+
+    def _configure(self, persistence: bool, lines: Sequence[str]) -> None:
+        """Write what Debian's own mosquitto.conf has, and let it read the generated file through the usual link."""
+        if self._made is None:
+            self._write_doors()
+        conf_d = self.folder / "conf.d"
+        conf_d.mkdir(exist_ok=True)
+        files.link(self.doors, conf_d)
+        (self.folder / "mosquitto.conf").write_text(
+            "user root\n"
+            "log_dest stderr\n"
+            "log_timestamp true\n"
+            f"persistence {str(persistence).lower()}\n"
+            f"persistence_location {self.folder}/\n"
+            + "".join(f"{line}\n" for line in lines)
+            + f"include_dir {conf_d}\n"
+        )
+
+    def _write_doors(self) -> None:
+        pki = self.folder / "pki"
+        pki.mkdir(exist_ok=True)
+        ca, cert, key = _certificates(pki)
+        files.write(
+            self.doors,
+            users=self._users,
+            offices=self._offices,
+            server_secret=hash_secret(self.server_secret),
+            host_port=self.port,
+            ca=ca,
+            cert=cert,
+            key=key,
+            listen=HOST,
+        )
+
+
+def _certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """Make a CA and a certificate for the loopback, good for a day."""
+    (folder / "leaf.ext").write_text(_LEAF)
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    usage = "keyUsage=critical,keyCertSign,cRLSign"
+    made = ("ca.pem", "broker.pem", "broker.key")
+    for arguments in (
+        ("req", "-x509", *curve, "-days", "1", "-subj", "/CN=lab CA", "-addext", usage)
+        + ("-keyout", "ca.key", "-out", "ca.pem"),
+        ("req", *curve, "-subj", "/CN=lab broker", "-keyout", "broker.key", "-out", "broker.csr"),
+        ("x509", "-req", "-in", "broker.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1")
+        + ("-extfile", "leaf.ext", "-out", "broker.pem"),
+    ):
+        done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BrokerFailed(f"openssl {arguments[0]}: {done.stderr[-500:]}")
+    return folder / made[0], folder / made[1], folder / made[2]

@@ -62,7 +62,15 @@ class Audience:
             return False
         return self._on_agora[event_id] - (self._online.get(speaker) == event_id) == others
 
-    @property
-    def bridge(self) -> str | None:
-        """The bridge that is online; of several the first by id."""
-        return min(self._bridges, default=None)
+    def speaker_uid(self, member: Member) -> int:
+        """Give the Agora uid under which a member is heard: its own, or the bridge's that carries it; 0: unknown.
+
+        A bridge carries the vehicles of an office whose voice goes over MQTT; whoever is on Agora speaks for itself.
+        Of several bridges the first by id counts.
+        """
+        user = member.user
+        only_mqtt = self._rules.voice is VoicePath.MQTT and member.voice is VoicePath.MQTT
+        if only_mqtt and member.app_type is AppType.VEHICLE_GATEWAY:
+            user = min(self._bridges, default=user)
+        entry = self._rules.entry(user)
+        return 0 if entry is None else entry.uid

@@ -23,7 +23,6 @@ from dispatch.core.state import Answer, FloorState, Member, Queued
 from dispatch.core.turn import Turn
 from protocol.ids import RequestId
 from protocol.messages import (
-    AppType,
     DenyCause,
     Ended,
     EventType,
@@ -38,7 +37,6 @@ from protocol.messages import (
     FloorRevoke,
     Priority,
     RevokeCause,
-    VoicePath,
 )
 from protocol.timers import LEASE_S
 
@@ -125,7 +123,7 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
         burst=floor.next_burst(),
         holder=member.user,
         holder_name=turn.name_of(member),
-        holder_uid=_uid(turn, member),
+        holder_uid=turn.audience.speaker_uid(member),
         channel_name=turn.channel_name if starting else floor.channel_name,
         priority=priority,
         request_id=request_id,
@@ -141,19 +139,6 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
     if starting:
         turn.event(EventType.SESSION_STARTED, member.user, name, channel_name=turn.floor.channel_name)
     turn.event(EventType.SPEAKER_CHANGED, member.user, name, burst=turn.floor.burst, priority=priority.value)
-
-
-def _uid(turn: Turn, member: Member) -> int:
-    """Give the Agora uid under which a member is heard: its own, or the bridge's that carries it there; 0: unknown.
-
-    A bridge carries vehicles of an office whose voice goes over MQTT; whoever is on Agora speaks for itself.
-    """
-    speaker = member.user
-    only_mqtt = turn.rules.voice is VoicePath.MQTT and member.voice is VoicePath.MQTT
-    if only_mqtt and member.app_type is AppType.VEHICLE_GATEWAY:
-        speaker = turn.audience.bridge or speaker
-    entry = turn.rules.entry(speaker)
-    return 0 if entry is None else entry.uid
 
 
 def _say_granted(turn: Turn, user: str) -> None:

@@ -92,6 +92,10 @@ class Judge:
         self._expiry: list[tuple[float, str, int]] = []
         self._waiting: dict[str, tuple[RequestId, float]] = {}
 
+    def change_rules(self, rules: OfficeRules) -> None:
+        """Judge by these limits from now on."""
+        self._rules = rules
+
     def see_floor(self, floor: Floor) -> None:
         """Take notice of the floor as committed."""
         t = self._clock.time_s

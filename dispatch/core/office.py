@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from dispatch.core.admission import enforce
+from dispatch.core.audience import Audience
 from dispatch.core.cleaner import Cleaner
+from dispatch.core.door import Door
 from dispatch.core.floor import decide
 from dispatch.core.inputs import Asked, Input
 from dispatch.core.judge import Clock, Expired, Judge
 from dispatch.core.opening import Refused, open_office
 from dispatch.core.presence import Sign, expire, note_sign
+from dispatch.core.roster import roster_of
 from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.core.turn import Publish, Turn, session_of
 from dispatch.ports import OfficeTx, Store, StoreUnavailable
@@ -22,7 +26,6 @@ from protocol.messages import (
     FloorRequest,
     FromMember,
     Roster,
-    RosterMember,
     Session,
     Severity,
 )
@@ -62,6 +65,9 @@ class Office:
         self.refused: str | None = None
         self.discarded = 0
         self.cleaned = 0
+        self.clones: dict[str, str] = {}
+        """Users under whom another unit came -> its hardware; whoever tells the registry takes them out."""
+        self.door = Door(office, rules)
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -76,6 +82,8 @@ class Office:
         self._members: dict[str, Member] = {}
         self._users: set[str] = set()
         self._seen: Floor | None = None
+        self._audience = Audience(rules)
+        self._enforce = True
         self._roster: Roster | None = None
         self._roster_at = 0.0
         self._refresh_at = 0.0
@@ -88,7 +96,19 @@ class Office:
         self._open_at = now + OPENING_WAIT_S
         self._retained = None
         self._roster = None
+        self.door.broker_up()
         self._judge.back()
+
+    def change_rules(self, rules: OfficeRules, now: float) -> None:
+        """Judge by these from now on; `tick` brings into line what they no longer allow."""
+        self.rules = rules
+        self._judge.change_rules(rules)
+        self._audience = Audience(rules)
+        for member in self._members.values():
+            self._audience.see(member)
+        self._enforce = True
+        for sign in self.door.change_rules(rules):
+            self.sign(sign, now)
 
     def store_back(self) -> None:
         """Give holders the time they need after the store was away."""
@@ -136,6 +156,7 @@ class Office:
         self._judge.back()
         self._see_members(members)
         self._users = {m.user for m in members}
+        self._enforce = True
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
         # Alerts may stand there from before a crash, or from a start with the wrong store.
@@ -166,7 +187,10 @@ class Office:
             if self.refused is None and len(self._held) < HELD_MAX:
                 self._held.append((user, message))
             return ()
-        if not self._admits(user):
+        answer = self.door.answer(user, message, self._members.get(user), self._seen)
+        if answer is not None:
+            return (answer,)
+        if not self._has_room(user):
             return (self._full(user, message.request_id),) if isinstance(message, FloorRequest) else ()
         if again and isinstance(message, FloorRequest):
             self._judge.see_waiting(user)
@@ -181,7 +205,7 @@ class Office:
 
     # --- members ----------------------------------------------------------------------------------------------------
 
-    def _admits(self, user: str) -> bool:
+    def _has_room(self, user: str) -> bool:
         if user not in self._users:
             if len(self._users) >= MEMBERS_MAX:
                 self.discarded += 1
@@ -206,19 +230,22 @@ class Office:
     def _flush(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
         self._flush_at = now + 1.0
         batch = len(self._signs)
-        signs = tuple(sign for sign in self._signs if self._admits(sign.user))
+        signs = tuple(sign for sign in self._signs if self._has_room(sign.user))
         touched: dict[str, Member] = {}
 
-        def commit(turn: Turn) -> None:
+        def commit(turn: Turn) -> tuple[set[str], dict[str, str]]:
             touched.clear()
             for sign in signs:
                 note_sign(turn, sign)
                 member = turn.tx.member(sign.user)
                 if member is not None:  # a heartbeat of somebody never heard of makes no member
                     touched[sign.user] = member
+            return turn.refused, turn.clones
 
-        _, out = self._transact(wall_ms, commit)
+        (refused, clones), out = self._transact(wall_ms, commit)
         del self._signs[:batch]
+        self.door.judged(signs, refused)
+        self.clones.update(clones)
         self._flush_at = now + BATCH_S if self._signs else None
         self._see_members(touched.values())
         for member in touched.values():
@@ -230,6 +257,8 @@ class Office:
         listed = tuple(members)
         self._judge.see_members(listed)
         self._members.update({m.user: m for m in listed})
+        for member in listed:
+            self._audience.see(member)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -241,6 +270,8 @@ class Office:
         return _as_far_as_possible(self._due(now, wall_ms, behind_s))
 
     def _due(self, now: float, wall_ms: int, behind_s: float) -> Iterator[Step]:
+        if self._enforce:
+            yield partial(self._bring_into_line, wall_ms)
         if self._flush_at is not None and now >= self._flush_at:
             yield partial(self._flush, now, wall_ms)
         for verdict in self._judge.due(behind_s):
@@ -260,6 +291,8 @@ class Office:
         """Give when `tick` has something to do, on the process's clock."""
         if not self.opened:
             return self._open_at
+        if self._enforce:
+            return now
         times = [self._refresh_at]
         if self._flush_at is not None:
             times.append(self._flush_at)
@@ -267,6 +300,12 @@ class Office:
         if self._clock.running and judged is not None:
             times.append(now + max(0.0, judged - self._clock.time_s))
         return min(times)
+
+    def _bring_into_line(self, wall_ms: int) -> tuple[Publish, ...]:
+        gone, out = self._transact(wall_ms, enforce)
+        self._enforce = False
+        self._see_members(gone)
+        return out
 
     def _expire(self, verdict: Expired, wall_ms: int) -> tuple[Publish, ...]:
         found: list[Member] = []
@@ -282,9 +321,10 @@ class Office:
     def _refresh(self) -> tuple[Publish, ...]:
         """Read the row again (another replica may have changed it) and mend the broker's copy where it differs."""
         floor = self._read()
+        alerts = self.door.alerts()
         if self._retained is not None and self._retained.rev == floor.rev:
-            return ()
-        return (session_of(self.id, floor),)
+            return alerts
+        return (session_of(self.id, floor), *alerts)
 
     def _sweep(self, wall_ms: int) -> tuple[Publish, ...]:
         def sweeping(turn: Turn) -> tuple[int, tuple[Member, ...]]:
@@ -299,18 +339,7 @@ class Office:
         return out
 
     def _publish_roster(self, now: float) -> tuple[Publish, ...]:
-        running = self._seen.event_id if self._seen is not None and self._seen.active else None
-        listed = tuple(
-            RosterMember(
-                user=m.user,
-                state=m.state,
-                name=self.rules.names.get(m.user) or m.name,
-                app_type=m.app_type,
-                in_channel=m.in_channel is not None and m.in_channel == running,
-            )
-            for m in sorted(self._members.values(), key=lambda m: m.user)
-        )
-        roster = Roster(participants=sum(m.in_channel for m in listed), members=listed)
+        roster = roster_of(self._members.values(), self.rules, self._seen)
         if roster == self._roster:
             return ()
         self._roster, self._roster_at = roster, now + ROSTER_EVERY_S
@@ -322,7 +351,7 @@ class Office:
         self, wall_ms: int, fn: Callable[[Turn], T], *, durable: bool = True
     ) -> tuple[T, tuple[Publish, ...]]:
         def run(tx: OfficeTx) -> tuple[T, Floor, tuple[Publish, ...]]:
-            turn = Turn(tx, self.id, self.rules, wall_ms, self._new_id)
+            turn = Turn(tx, self.id, self.rules, wall_ms, self._new_id, self._audience)
             result = fn(turn)
             return result, turn.floor, turn.close()
 

@@ -15,6 +15,7 @@ from dispatch.core.witness import Witness
 from dispatch.ports import Store, StoreUnavailable
 from protocol.ids import OfficeId
 from protocol.messages import (
+    Alert,
     DenyCause,
     FloorDeny,
     FloorRelease,
@@ -54,7 +55,22 @@ class EventAcked(Struct, frozen=True, kw_only=True):
     event_no: int
 
 
-ServerEvent = BrokerUp | BrokerDown | Received | EventAcked
+class RulesChanged(Struct, frozen=True, kw_only=True):
+    """An office is judged by other rules from now on; one not served yet is served from now on."""
+
+    office: OfficeId
+    rules: OfficeRules
+
+
+class AlertSeen(Struct, frozen=True, kw_only=True):
+    """A clone alert of a user as the broker has it; None: cleared."""
+
+    office: OfficeId
+    user: str
+    alert: Alert | None
+
+
+ServerEvent = BrokerUp | BrokerDown | Received | EventAcked | RulesChanged | AlertSeen
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -64,7 +80,15 @@ class Fault(Struct, frozen=True, kw_only=True):
     what: str
 
 
-Effect = Publish | Fault
+class CloneSeen(Struct, frozen=True, kw_only=True):
+    """Effect: another unit came under a user's identity; the registry is to be told."""
+
+    office: OfficeId
+    user: str
+    hardware: str
+
+
+Effect = Publish | Fault | CloneSeen
 
 
 class FloorControlServer:
@@ -85,11 +109,16 @@ class FloorControlServer:
         self._store_error: str | None = None
         self._wall_ms = 0
         self._retry_at = 0.0
-        self.offices = {
-            office: Office(office, rules, self._store, self._clock, new_id, adopt) for office, rules in offices.items()
-        }
-        self._outboxes = {office: Outbox(office, self._store) for office in offices}
+        self._new_id = new_id
+        self.offices: dict[OfficeId, Office] = {}
+        self._outboxes: dict[OfficeId, Outbox] = {}
+        for office, rules in offices.items():
+            self._serve(office, rules, adopt)
         self.unknown_offices = 0
+
+    def _serve(self, office: OfficeId, rules: OfficeRules, adopt: bool) -> None:
+        self.offices[office] = Office(office, rules, self._store, self._clock, self._new_id, adopt)
+        self._outboxes[office] = Outbox(office, self._store)
 
     @property
     def store_ok(self) -> bool:
@@ -124,6 +153,23 @@ class FloorControlServer:
                 return ()
             case Received():
                 return self._receive(event, now, wall_ms)
+            case RulesChanged(office=office_id, rules=rules):
+                self._change_rules(office_id, rules, now)
+                return ()
+            case AlertSeen(office=office_id, user=user, alert=alert):
+                if office_id in self.offices:
+                    self.offices[office_id].door.see_alert(user, alert)
+                return ()
+
+    def _change_rules(self, office_id: OfficeId, rules: OfficeRules, now: float) -> None:
+        known = self.offices.get(office_id)
+        if known is not None:
+            known.change_rules(rules, now)
+            return
+        self._serve(office_id, rules, adopt=False)
+        if self._connected:
+            self.offices[office_id].broker_up(now)
+            self._outboxes[office_id].again()
 
     def _receive(self, got: Received, now: float, wall_ms: int) -> tuple[Effect, ...]:
         office = self.offices.get(got.office)
@@ -156,6 +202,8 @@ class FloorControlServer:
         out: tuple[Effect, ...] = ()
         for office_id, office in self.offices.items():
             out += self._guard(office_id, now, partial(office.tick, now, wall_ms, behind_s))
+            clones, office.clones = office.clones, {}
+            out += tuple(CloneSeen(office=office_id, user=u, hardware=h) for u, h in clones.items())
             if now < self._retry_at:
                 break  # the other offices need not find out, and wait for it, one by one
             if office.opened:  # the events of a refused store are not this office's

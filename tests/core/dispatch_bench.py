@@ -223,7 +223,7 @@ class Bench:
     def log(self) -> list[Event]:
         """What the store has logged, published or not."""
         logged: list[Event] = []
-        with self.store._engine.connect() as connection:
+        with self.store._database._engine.connect() as connection:
             rows = connection.exec_driver_sql(
                 'SELECT no, at, type, event_id, "user", name, metadata FROM event ORDER BY no'
             )

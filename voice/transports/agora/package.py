@@ -58,7 +58,7 @@ def load(staged: Staged) -> Package:
                 ctypes.CDLL(str(library))
             _import_root(staged)
             modules = {name: importlib.import_module(f"{NAME}.rtc.{name}") for name in MODULES}
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever foreign code raises on import means one thing
+    except (Exception, SystemExit) as error:
         for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
             del sys.modules[name]
         raise NotStaged(

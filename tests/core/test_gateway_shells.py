@@ -463,7 +463,7 @@ def test_the_worker_is_given_the_same_broker_over_a_connection_of_its_own() -> N
     worker = settings.worker()
 
     assert (worker.mqtt.host, worker.mqtt.port, worker.mqtt.tls, worker.mqtt.password) == ("h", 8883, True, "p")
-    assert worker.mqtt.client_id == "ptt-seoul-hq-car-1-voice" != settings.vehicle.client_id
+    assert worker.mqtt.client_id == "seoul.hq.car-1.voice" != settings.vehicle.client_id
     assert worker.log_level == "DEBUG"
 
 

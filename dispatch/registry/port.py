@@ -105,8 +105,8 @@ class Registry(Protocol):
     def enrol(
         self, digest: str, hardware: str, secret: SecretHash, before_commit: Callable[[User, Office], None]
     ) -> tuple[User, Office]:
-        """Use up a code: the user gets the next generation, this hardware and this secret, and a clone noted is cured, in
-        one transaction. Before it `before_commit` runs with what will be: it gives the broker the new secret, and what
+        """Use up a code: in one transaction the user gets the next generation, this hardware and this secret; a clone
+        noted is cured. Before it `before_commit` runs with what will be: it gives the broker the new secret, and what
         it raises leaves the code good. Meanwhile the code is held for this unit (another is told that it is used) and
         no transaction is open, so that a slow broker delays no grant. Raises CodeRefused."""
 

@@ -1,0 +1,91 @@
+"""Tokens and greetings: what a user that was let in gets, and which units are turned away. Blocking; any thread."""
+
+import time
+from collections.abc import Callable
+
+from dispatch.core import notices
+from dispatch.registry.port import Registry
+from dispatch.registry.words import TokenIssue, User
+from dispatch.rest.problems import Refused
+from dispatch.rest.telling import Telling
+from dispatch.settings import AgoraServerSettings
+from dispatch.tokens.access_token2 import build
+from protocol.rest import Hello, Role, TokenGrant, TokenRequest, Welcome
+
+
+class TokenDesk:
+    """Answers `POST /v1/token` and `POST /v1/hello`. `wall_s` is Unix time, `salt` a random number of 1 to 2**32-1."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        telling: Telling,
+        agora: AgoraServerSettings | None,
+        *,
+        wall_s: Callable[[], float],
+        salt: Callable[[], int],
+    ) -> None:
+        self._registry, self._telling, self._agora = registry, telling, agora
+        self._wall_s, self._salt = wall_s, salt
+        self.issued = 0
+        """Tokens given since the start."""
+
+    def token(self, user: User, asked: TokenRequest) -> TokenGrant:
+        """Give a token for the user's own uid and its own office's channel. Raises Refused, StoreUnavailable."""
+        office = self._registry.office(user.office)
+        if office is None:
+            raise Refused("store", "the registry holds no such office", mend="restore a backup of the store")
+        if asked.channel is not None and asked.channel != office.channel:
+            raise Refused("other_office", "the channel asked for is not that of your office")
+        if not user.role.member and user.role is not Role.BRIDGE:
+            raise Refused("role", f"the role {user.role.value} takes no part in voice")
+        self._check_unit(user, asked.hardware)
+        agora = self._agora
+        if agora is None or agora.certificate is None:
+            missing = "[agora] is missing" if agora is None else "the app certificate is missing"
+            raise Refused("not_configured", f"tokens cannot be made: {missing}")
+        publisher = not user.listen_only
+        now_s = self._wall_s()
+        began = time.perf_counter_ns()
+        token = build(
+            agora.app_id,
+            agora.certificate,
+            office.channel,
+            user.uid,
+            publisher=publisher,
+            expire_s=agora.token_ttl_s,
+            issued_at_s=int(now_s),
+            salt=self._salt(),
+        )
+        took_us = (time.perf_counter_ns() - began) // 1000
+        self._registry.note_token(
+            TokenIssue(at=int(now_s * 1000), office=user.office, user=user.user, publisher=publisher, took_us=took_us)
+        )
+        self.issued += 1
+        return TokenGrant(
+            app_id=agora.app_id,
+            channel=office.channel,
+            uid=user.uid,
+            token=token,
+            publisher=publisher,
+            expires_in_s=agora.token_ttl_s,
+            priority=user.priority,
+        )
+
+    def hello(self, user: User, hello: Hello) -> Welcome:
+        """Say what the registry holds of the user. Raises Refused (409) for a unit that is not the one enrolled."""
+        if hello.generation != user.generation:
+            raise Refused("replaced", f"this unit is of enrolment {hello.generation}, the newest is {user.generation}")
+        self._check_unit(user, hello.hardware)
+        office = self._registry.office(user.office)
+        if office is None:
+            raise Refused("store", "the registry holds no such office", mend="restore a backup of the store")
+        return Welcome(name=user.name, role=user.role, voice=office.voice, generation=user.generation)
+
+    def _check_unit(self, user: User, hardware: str | None) -> None:
+        if hardware is None or user.hardware is None or hardware == user.hardware:
+            return
+        if user.clone != hardware:
+            self._registry.note_clone(user.office, user.user, hardware)
+            self._telling.tell(user.office, notices.clone_found(user.user, user.name, hardware))
+        raise Refused("clone", "this unit is not the one that is enrolled under this identity")

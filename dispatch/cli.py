@@ -1,4 +1,4 @@
-"""`ptt-dispatch serve | status | events | check-config | show-config`.
+"""`ptt-dispatch serve | rest | status | events | check-config | show-config`.
 
 Exit status: 0 good, 1 an operating error (or, of `status`, a service that cannot serve), 2 usage or configuration.
 """
@@ -65,6 +65,18 @@ def _serve(options: argparse.Namespace) -> int:
     settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
     configure("ptt-dispatch", settings.log_level)
     App(settings, adopt=options.adopt).run()
+    return 0
+
+
+def _rest(options: argparse.Namespace) -> int:
+    from dispatch.rest.server import RestApp, RestFailed  # the web framework: no other command waits for its import
+
+    settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
+    configure("ptt-dispatch-rest", settings.log_level)
+    try:
+        RestApp(settings).run()
+    except RestFailed as error:
+        return _fail(str(error), 1)
     return 0
 
 
@@ -212,6 +224,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take over offices whose session another store issued (after a move or a restore); for one start only",
     )
+    command("rest", _rest, "serve tokens and enrolment over HTTPS until SIGTERM")
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")
     events = command("events", _events, "show the log of events")

@@ -1,6 +1,5 @@
-"""Enrolment: a one-time code for an identity. Blocking; one at a time goes in. Broker and registry change together."""
+"""Enrolment: a one-time code for an identity. Blocking. Broker and registry change together."""
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -63,7 +62,6 @@ class EnrolDesk:
         self._registry, self._telling, self._broker = registry, telling, broker
         self._limits, self._clock = limits, clock
         self._access, self._rest_url, self._ca = access, rest_url, ca
-        self._one = threading.Lock()
         self.enrolled = 0
         """Units enrolled since the start."""
 
@@ -84,7 +82,7 @@ class EnrolDesk:
             raise self._refused(None, "unknown_code", address)
         secret = new_secret()
         try:
-            with self._one, self._broker() as logins:  # connected before the registry is locked: grants wait for that
+            with self._broker() as logins:  # connected first: the code is held as shortly as can be
                 before = self._registry.user(code.office, code.user)
                 user, office = self._registry.enrol(
                     digest, asked.hardware, hash_secret(secret), lambda user, _office: logins.put_user(user, secret)

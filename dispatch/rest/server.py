@@ -161,7 +161,7 @@ class _Server(uvicorn.Server):
             self._tell_started()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
@@ -178,7 +178,7 @@ class _Server(uvicorn.Server):
 class _Protocol(H11Protocol):
     """A connection on which every request has its deadline."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._began = self.loop.time()
         self._deadline = self.loop.call_later(REQUEST_S, self._late)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from dispatch.core import notices
+from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import Registry
 from dispatch.registry.words import TokenIssue, User
 from dispatch.rest.problems import Refused
@@ -11,6 +12,9 @@ from dispatch.rest.telling import Telling
 from dispatch.settings import AgoraServerSettings
 from dispatch.tokens.access_token2 import build
 from protocol.rest import Hello, Role, TokenGrant, TokenRequest, Welcome
+from service.logs import Log
+
+_log = Log(__name__)
 
 
 class TokenDesk:
@@ -58,9 +62,13 @@ class TokenDesk:
             salt=self._salt(),
         )
         took_us = (time.perf_counter_ns() - began) // 1000
-        self._registry.note_token(
-            TokenIssue(at=int(now_s * 1000), office=user.office, user=user.user, publisher=publisher, took_us=took_us)
+        issue = TokenIssue(
+            at=int(now_s * 1000), office=user.office, user=user.user, publisher=publisher, took_us=took_us
         )
+        try:
+            self._registry.note_token(issue)
+        except StoreUnavailable as error:  # a figure for people; nobody stays without voice for it
+            _log.warning("token issues could not be recorded", why=error)
         self.issued += 1
         return TokenGrant(
             app_id=agora.app_id,
@@ -86,6 +94,7 @@ class TokenDesk:
         if hardware is None or user.hardware is None or hardware == user.hardware:
             return
         if user.clone != hardware:
-            self._registry.note_clone(user.office, user.user, hardware)
-            self._telling.tell(user.office, notices.clone_found(user.user, user.name, hardware))
+            noted = self._registry.note_clone(user.office, user.user, hardware)
+            if noted.clone == hardware:  # otherwise it changes its hardware all the time, and was told of already
+                self._telling.tell(user.office, notices.clone_found(user.user, user.name, hardware))
         raise Refused("clone", "this unit is not the one that is enrolled under this identity")

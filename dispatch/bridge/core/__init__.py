@@ -1,0 +1,1 @@
+"""What the Agora bridge decides: pure, time and chance are passed in."""

@@ -116,15 +116,14 @@ def _certificates(folder: Path) -> tuple[Path, Path, Path]:
     (folder / "leaf.ext").write_text(_LEAF)
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     usage = "keyUsage=critical,keyCertSign,cRLSign"
-    made = ("ca.pem", "broker.pem", "broker.key")
+    ca_out = ("-keyout", "ca.key", "-out", "ca.pem")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "leaf.ext")
     for arguments in (
-        ("req", "-x509", *curve, "-days", "1", "-subj", "/CN=lab CA", "-addext", usage)
-        + ("-keyout", "ca.key", "-out", "ca.pem"),
+        ("req", "-x509", *curve, "-days", "1", "-subj", "/CN=lab CA", "-addext", usage, *ca_out),
         ("req", *curve, "-subj", "/CN=lab broker", "-keyout", "broker.key", "-out", "broker.csr"),
-        ("x509", "-req", "-in", "broker.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1")
-        + ("-extfile", "leaf.ext", "-out", "broker.pem"),
+        ("x509", "-req", "-in", "broker.csr", *signed, "-out", "broker.pem"),
     ):
         done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BrokerFailed(f"openssl {arguments[0]}: {done.stderr[-500:]}")
-    return folder / made[0], folder / made[1], folder / made[2]
+    return folder / "ca.pem", folder / "broker.pem", folder / "broker.key"

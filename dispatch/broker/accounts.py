@@ -19,7 +19,17 @@ class Account(Struct, frozen=True, kw_only=True):
     @property
     def roles(self) -> tuple[RoleRef, ...]:
         """What the client refers to."""
-        return (RoleRef(rolename=self.login),)
+        return role_of(self.login)
+
+
+def role_of(login: str) -> tuple[RoleRef, ...]:
+    """What the client of this login refers to."""
+    return (RoleRef(rolename=login),)
+
+
+def both(user: User) -> tuple[str, str]:
+    """Give the two logins a user can have, whether its role has them or not."""
+    return str(Login(user.office, user.user)), str(Login(user.office, user.user, voice=True))
 
 
 def accounts(user: User) -> tuple[Account, ...]:
@@ -47,7 +57,7 @@ def _client(login: str, client_id: str | None, secret: SecretHash) -> ClientWord
     return ClientWords(
         username=login,
         clientid=client_id,
-        roles=(RoleRef(rolename=login),),
+        roles=role_of(login),
         password=secret.hash,
         salt=secret.salt,
         iterations=secret.iterations,

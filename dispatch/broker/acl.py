@@ -1,8 +1,8 @@
 """Who may publish and read what at the broker: one table, out of which roles and documentation are made.
 
-No rule ends in `#` and none but the server's reaches above its own office: an id holds no slash and no wildcard, so a rule
-cannot be stretched by a name. What no rule allows is denied; receiving is checked as well as subscribing, so that a rule
-taken away holds for subscriptions that stand already.
+No rule ends in `#` and none but the server's reaches above its own office: an id holds no slash and no wildcard, so a
+rule cannot be stretched by a name. What no rule allows is denied; receiving is checked as well as subscribing, so that
+a rule taken away holds for subscriptions that stand already.
 """
 
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import msgspec
 
-from dispatch.broker.accounts import Account, accounts
+from dispatch.broker.accounts import Account, accounts, both
 from dispatch.broker.acl import DYNSEC_TOPIC
 from dispatch.broker.dynsec import (
     Answer,
@@ -29,7 +29,7 @@ from dispatch.broker.dynsec import (
     encode,
 )
 from dispatch.registry.words import User
-from protocol.login import SERVER_LOGIN, Login
+from protocol.login import SERVER_LOGIN
 from service.loop import Loop
 from service.mqtt import (
     Acked,
@@ -109,14 +109,14 @@ class BrokerAdmin:
         Connections with the former secret are cut. Logins that the user's role does not have are removed.
         """
         wanted = accounts(user)
-        self._remove([login for login in _both(user) if login not in {account.login for account in wanted}])
+        self._remove([login for login in both(user) if login not in {account.login for account in wanted}])
         for account in wanted:
             if not self._put(account, secret):
                 self._put(account, secret, last=True)  # somebody else made it between question and command
 
     def disable(self, user: User) -> None:
         """Shut a user's logins and cut their connections; nothing where the broker does not know them."""
-        self._ask(*(DisableClient(username=login) for login in _both(user)), absent_is_fine=True)
+        self._ask(*(DisableClient(username=login) for login in both(user)), absent_is_fine=True)
 
     def enable(self, user: User) -> None:
         """Open a user's logins again with the secret they had; raises BrokerRefused where there are none."""
@@ -127,7 +127,7 @@ class BrokerAdmin:
 
         What the user left retained is not given out any more.
         """
-        self._remove(_both(user))
+        self._remove(list(both(user)))
 
     def users(self) -> dict[str, bool]:
         """Give every login the broker knows, and whether it is disabled."""
@@ -235,10 +235,6 @@ class BrokerAdmin:
             link.close(0.5)
         if loop is not None:
             loop.close()
-
-
-def _both(user: User) -> list[str]:
-    return [str(Login(user.office, user.user, voice)) for voice in (False, True)]
 
 
 def _client_commands(account: Account, secret: Secret, known: ClientWords | None) -> list[Command]:

@@ -18,8 +18,8 @@ max_packet_size 270336
 # One client's outgoing queue: control messages of a slow reader wait here, its voice (QoS 0) is never queued. What
 # exceeds a bound is dropped, and the reader does not learn of it. The most that comes at once is an office of 500 whose
 # radio network returns: the server is sent 500 retained presences, 500 new ones, 500 heartbeats and 500 wills (2,000
-# messages, 1 MB), a monitor the same and every vehicle's list of alerts besides (some 6,000). Twice that fits; a vehicle
-# reads only its session and its own replies. A reader that stays away is cut off by its keep-alive.
+# messages, 1 MB), a monitor the same and every vehicle's list of alerts besides (some 6,000). Twice that fits; a
+# vehicle reads only its session and its own replies. A reader that stays away is cut off by its keep-alive.
 # In flight: as many as our clients say they take (Receive Maximum 1000), or a far office would wait for a round trip
 # every few messages.
 max_inflight_messages 1000

@@ -1,0 +1,85 @@
+"""What the broker's users should be, held against what they are. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from dispatch.broker.accounts import both, role_of
+from dispatch.broker.acl import Connection, entries, logins, server_entries
+from dispatch.broker.dynsec import AclEntry, ClientWords, Command, CreateRole, ModifyClient, ModifyRole
+from dispatch.registry.words import User
+from protocol.login import SERVER_LOGIN, Login
+
+Rules = tuple[AclEntry, ...]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What is wrong at the broker. Logins, sorted."""
+
+    revoked: tuple[str, ...] = ()
+    """Open, although the user is revoked."""
+    unproven: tuple[str, ...] = ()
+    """Open, although the registry does not know the user, or that login of it, or holds no secret of it."""
+    unknown: tuple[str, ...] = ()
+    """Open or shut, and of nobody the registry knows."""
+    missing: tuple[str, ...] = ()
+    """Of admitted users, and not there or shut."""
+    mend: tuple[Command, ...] = ()
+    """What sets wrong client ids, roles and rules right, in order."""
+
+
+class Wanted(Struct, frozen=True):
+    """The registry's users by login."""
+
+    known: dict[str, tuple[User, Connection]]
+    """Every login that a user of the registry may have, whether admitted or not."""
+    admitted: frozenset[str]
+    revoked: frozenset[str]
+    """Logins of revoked users, also those that their role would not have."""
+
+
+def wanted(users: Sequence[User]) -> Wanted:
+    """Sort the registry's users by what the broker should make of them. Some 5 ms for 1000 users."""
+    known: dict[str, tuple[User, Connection]] = {}
+    admitted: set[str] = set()
+    revoked: set[str] = set()
+    for user in users:
+        who = Login(user.office, user.user)
+        made = {login: (user, connection) for login, connection in logins(who, user.role)}
+        known.update(made)
+        if user.revoked_at is not None:
+            revoked.update(both(user))
+        elif user.admitted:
+            admitted.update(made)
+    return Wanted(known, frozenset(admitted), frozenset(revoked))
+
+
+def judge(want: Wanted, clients: Mapping[str, ClientWords], rules: Mapping[str, Rules] | None) -> Verdict:
+    """Compare. `rules` are those of the broker's roles, by role name, or None where they were not asked for."""
+    there = {login: client for login, client in clients.items() if login != SERVER_LOGIN}
+    opened = {login for login, client in there.items() if not client.disabled}
+    mend = [] if rules is None else _rules(want, there, rules)
+    for login in sorted(there.keys() & want.admitted):
+        if there[login].clientid != login or there[login].roles != role_of(login):
+            mend.append(ModifyClient(username=login, clientid=login, roles=role_of(login)))
+    return Verdict(
+        revoked=tuple(sorted(opened & want.revoked)),
+        unproven=tuple(sorted(opened - want.revoked - want.admitted)),
+        unknown=tuple(sorted(there.keys() - want.known.keys() - want.revoked)),
+        missing=tuple(sorted(want.admitted - opened)),
+        mend=tuple(mend),
+    )
+
+
+def _rules(want: Wanted, there: Mapping[str, ClientWords], rules: Mapping[str, Rules]) -> list[Command]:
+    due = {SERVER_LOGIN: server_entries()}
+    for login in sorted(there.keys() & want.admitted):
+        user, connection = want.known[login]
+        due[login] = entries(Login(user.office, user.user), user.role, connection)
+    made: list[Command] = []
+    for role, acls in due.items():
+        if role not in rules:
+            made.append(CreateRole(rolename=role, acls=acls))
+        elif sorted(rules[role]) != sorted(acls):
+            made.append(ModifyRole(rolename=role, acls=acls))
+    return made

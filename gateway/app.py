@@ -16,21 +16,28 @@ from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway.answers import Answers
 from gateway.broker_link import BrokerLink
 from gateway.buttons import Buttons
 from gateway.core.vehicle import Vehicle, Who
-from gateway.core.words import CoreEvent, FromWorker, Trouble, WorkerGone
+from gateway.core.words import CoreEvent, FromWorker, StartWorker, Trouble, WorkerGone
 from gateway.daemon import Daemon
+from gateway.enrolment import EnrolmentStore
+from gateway.hardware_id import hardware_id
 from gateway.health import Health
 from gateway.inbox import Inbox
 from gateway.settings import GatewaySettings
 from gateway.state_dir import Boot, StateDir, StateError
 from gateway.status_server import StatusServer
+from gateway.token_client import TokenClient
 from gateway.worker_process import WorkerProcess
 from hw.errors import HardwareError
 from hw.hardware import Hardware, open_hardware, outputs_persist
 from protocol.messages import DeviceInfo, Presence, PresenceState
+from protocol.rest import Enrolment
+from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from service.settings import SettingsError
@@ -48,8 +55,8 @@ SWITCH_INTERVAL_S = 0.0001
 _log = Log("gateway")
 
 
-def run(settings: GatewaySettings) -> int:
-    """Run the daemon until SIGTERM or SIGINT; gives the exit status.
+def run(settings: GatewaySettings, enrolment: Enrolment | None = None) -> int:
+    """Run the daemon until SIGTERM or SIGINT; gives the exit status. `enrolment`: where `settings` have come from.
 
     0 after an orderly stop (at most 3 s), 1 where it could not start (told on the log), 70 after a programmer's
     error: outputs are off and the worker is mute by then.
@@ -59,7 +66,7 @@ def run(settings: GatewaySettings) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with ExitStack() as opened:
         try:
-            daemon = _build(settings, opened, began_at)
+            daemon = _build(settings, enrolment, opened, began_at)
         except (HardwareError, SettingsError, StateError) as error:
             _log.error("cannot start", why=str(error))
             return EXIT_FAILED
@@ -75,7 +82,7 @@ def run(settings: GatewaySettings) -> int:
     return EXIT_OK
 
 
-def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Daemon:
+def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitStack, began_at: float) -> Daemon:
     """Make every part; `opened` takes down what was made, the last first: mute, good-bye, pins, files."""
     notifier = Notifier()
     loop = Loop()
@@ -83,9 +90,16 @@ def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Dae
     inbox = Inbox()
     state = StateDir(settings.state_dir())
     opened.callback(state.close)
+    hardware = _hardware(settings, enrolment)
+    foreign = enrolment is not None and enrolment.hardware != hardware
+
+    def worker_settings(wanted: StartWorker) -> WorkerSettings:
+        return settings.worker(enrolled=enrolment is not None, agora=wanted.agora, outside=wanted.outside)
+
+    agora = settings.over_agora(enrolment)
     worker = WorkerProcess(
         loop,
-        settings.worker(),
+        worker_settings(StartWorker(agora=agora, outside=foreign)),
         on_event=lambda event: inbox(FromWorker(event=event)),
         on_gone=lambda reason: inbox(WorkerGone(reason=reason)),
     )
@@ -99,13 +113,23 @@ def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Dae
         inbox(Trouble(alert="state-dir", holds=True))
     board = settings.pins.wiring()
     buttons = Buttons(loop, board, inbox)
-    hardware = open_hardware(settings.pins, buttons.on_edge)
-    opened.callback(_close_hardware, hardware)
+    panel = open_hardware(settings.pins, buttons.on_edge)
+    opened.callback(_close_hardware, panel)
     _look_at_kernel(settings, inbox)
     link = BrokerLink(loop, settings, inbox)
-    vehicle = Vehicle(_who(settings, boot, board.name), random.SystemRandom().random)
+    if enrolment is not None:
+        boot = replace(boot, generation=enrolment.generation)
+    who = replace(
+        _who(settings, boot, board.name, hardware), enrolled=enrolment is not None, foreign=foreign, agora=agora
+    )
+    vehicle = Vehicle(who, random.SystemRandom().random)
     health = Health(notifier, vehicle, link, on_ready=lambda: _ready(began_at))
-    answers = Answers(hardware.panel)
+    answers = Answers(panel.panel)
+    rest = None
+    if enrolment is not None:
+        store = EnrolmentStore(state.path)
+        rest = TokenClient(store, enrolment, hardware or "", version(), loop.call_soon_threadsafe, inbox)
+        opened.callback(rest.close)
     daemon = Daemon(
         loop=loop,
         inbox=inbox,
@@ -115,7 +139,9 @@ def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Dae
         buttons=buttons,
         answers=answers,
         health=health,
-        about=_about(settings, boot),
+        rest=rest,
+        worker_settings=worker_settings,
+        about=_about(settings, boot) | {"enrolled": enrolment is not None, "voice_over": "agora" if agora else "mqtt"},
     )
     status = StatusServer(loop, settings.status_socket(), daemon.status)
     opened.callback(status.close)
@@ -124,7 +150,7 @@ def _build(settings: GatewaySettings, opened: ExitStack, began_at: float) -> Dae
     opened.callback(link.hang_up)
     opened.callback(answers.safe)
     opened.callback(_mute_unless_quitting, worker)
-    buttons.begin(hardware.panel.level)
+    buttons.begin(panel.panel.level)
     _take_signals(loop, daemon, opened)
     return daemon
 
@@ -176,7 +202,18 @@ def _take_signals(loop: Loop, daemon: Daemon, opened: ExitStack) -> None:
     opened.callback(setattr, threading, "excepthook", threading.__excepthook__)
 
 
-def _who(settings: GatewaySettings, boot: Boot, board: str) -> Who:
+def _hardware(settings: GatewaySettings, enrolment: Enrolment | None) -> str | None:
+    """This machine's id. Only an enrolled unit must have one: it would not know itself otherwise."""
+    try:
+        return hardware_id(settings.state.hardware_id_file)
+    except SettingsError as error:
+        if enrolment is not None:
+            raise
+        _log.warning("nothing tells this machine from another", why=str(error))
+        return None
+
+
+def _who(settings: GatewaySettings, boot: Boot, board: str, hardware: str | None) -> Who:
     vehicle, audio = settings.vehicle, settings.audio
     presence = Presence(
         state=PresenceState.ONLINE,
@@ -185,6 +222,7 @@ def _who(settings: GatewaySettings, boot: Boot, board: str) -> Who:
         app_type=vehicle.app_type,
         name=vehicle.name,
         device_info=vehicle.device_info,
+        hardware=hardware,
     )
     info = DeviceInfo(
         version=version(),

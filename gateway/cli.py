@@ -94,14 +94,14 @@ def _run(arguments: argparse.Namespace, texts: Texts) -> int:
     from service.settings import SettingsError
 
     try:
-        configuration = settings.read(arguments.config)
+        configuration, enrolment = settings.read_enrolled(arguments.config)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
     logs.configure("ptt-gateway", configuration.log.level)
     from gateway import app
 
-    return app.run(configuration)
+    return app.run(configuration, enrolment)
 
 
 def _check_config(arguments: argparse.Namespace, texts: Texts) -> int:

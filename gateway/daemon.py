@@ -22,11 +22,14 @@ from gateway.core.vehicle import Vehicle
 from gateway.core.words import (
     Dial,
     Effect,
+    FetchToken,
+    HangUp,
     KillWorker,
     Note,
     Pressed,
     Publish,
     Received,
+    SayHello,
     Show,
     Shutdown,
     StartWorker,
@@ -36,13 +39,18 @@ from gateway.core.words import (
 from gateway.health import Health
 from gateway.inbox import Inbox, Item
 from gateway.presses import Presses
+from gateway.token_client import TokenClient
 from gateway.worker_process import WorkerProcess
 from protocol.ids import RequestId
 from protocol.messages import FloorGranted, FloorRequest
 from protocol.topics import Kind
 from protocol.worker import Arm
+from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
+
+HANG_UP_S = 0.2
+"""The broker gets so long to take the last word of a unit that must not be the member any more."""
 
 _log = Log("gateway")
 
@@ -61,14 +69,18 @@ class Daemon:
         buttons: Buttons,
         answers: Answers,
         health: Health,
+        rest: TokenClient | None,
+        worker_settings: Callable[[StartWorker], WorkerSettings],
         about: dict[str, Any],
     ) -> None:
-        """`about`: what the status says that never changes."""
+        """`about`: what the status says that never changes. `rest` asks the office of an enrolled unit."""
         self._loop = loop
         self._inbox = inbox
         self._vehicle = vehicle
         self._link = link
         self._worker = worker
+        self._worker_settings = worker_settings
+        self._rest = rest
         self._buttons = buttons
         self._answers = answers
         self._health = health
@@ -82,7 +94,10 @@ class Daemon:
             Tell: answers.tell,
             Show: answers.show,
             Dial: lambda effect, now: link.dial(effect),
-            StartWorker: lambda effect, now: worker.start(),
+            HangUp: lambda effect, now: link.close(HANG_UP_S),
+            StartWorker: self._start_worker,
+            FetchToken: lambda effect, now: self._office().fetch(effect.channel),
+            SayHello: lambda effect, now: self._office().hello(),
             KillWorker: lambda effect, now: worker.kill(effect.reason),
         }
 
@@ -136,7 +151,12 @@ class Daemon:
             "uptime_s": time.monotonic() - self._began_at,
             "ready": self._health.ready,
             "says": self._health.status(),
-            "link": {"up": vehicle.link_up, "state": self._link.state, "reason": vehicle.link.reason},
+            "link": {
+                "up": vehicle.link_up,
+                "state": self._link.state,
+                "reason": vehicle.membership.why or vehicle.link.reason,
+            },
+            "barred": vehicle.barred,
             "session": None if session is None else msgspec.to_builtins(session),
             "device": msgspec.to_builtins(vehicle.status()),
             "transmitting": vehicle.participant.transmitting,
@@ -202,6 +222,15 @@ class Daemon:
         self._worker.send(effect.command)
         if isinstance(effect.command, Arm):
             self.presses.begun(effect.command.request_id[3])
+
+    def _start_worker(self, effect: StartWorker, now: float) -> None:
+        self._worker.prepare(self._worker_settings(effect))
+        self._worker.start()
+
+    def _office(self) -> TokenClient:
+        if self._rest is None:
+            raise RuntimeError("the core asks the office of a unit that is not enrolled")
+        return self._rest
 
     def _write(self, line: Note | Tell, now: float) -> None:
         if isinstance(line, Note):

@@ -61,7 +61,7 @@ class Health:
     def sound(self, now: float) -> bool:
         """Whether link and worker are there, or somebody is still going to bring them back."""
         vehicle = self._vehicle
-        link = self._link.sane(now, vehicle.link.waits_to_dial)
+        link = vehicle.barred or self._link.sane(now, vehicle.link.waits_to_dial)
         worker = vehicle.worker.state != "down" or vehicle.worker.next_deadline() is not None
         sane = link and worker
         if sane is not self._sane:
@@ -78,7 +78,9 @@ class Health:
     def status(self) -> str:
         """Give the truth in one line."""
         vehicle = self._vehicle
-        link = "link up" if vehicle.link_up else f"NO LINK ({vehicle.link.reason})"
+        link = "link up" if vehicle.link_up else f"NO LINK ({vehicle.membership.why or vehicle.link.reason})"
+        if vehicle.barred:
+            return f"NOT ENROLLED ({vehicle.membership.why}); {self._voice()}"
         return f"{link}; {self._voice()}; {self._floor()}"
 
     def _voice(self) -> str:
@@ -104,8 +106,9 @@ class Health:
         return f"{state}; {speaker} speaks" if speaker else f"{state}; session open, nobody speaks"
 
     def _judge_start(self, now: float) -> None:
-        silent = self._vehicle.worker.state == "starting"
-        if self._link.dials == 0 or (silent and now < self._began_at + WORKER_WAIT_S):
+        vehicle = self._vehicle
+        silent = vehicle.worker.state == "starting"
+        if (self._link.dials == 0 and not vehicle.barred) or (silent and now < self._began_at + WORKER_WAIT_S):
             return
         if silent:
             _log.warning("ready without the voice worker: it has said nothing yet", waited_s=WORKER_WAIT_S)
@@ -122,6 +125,7 @@ class Health:
         key = (
             vehicle.link_up,
             vehicle.link.reason,
+            vehicle.membership.why,
             worker.state,
             worker.link,
             tuple(device.ok for device in worker.devices.values()),

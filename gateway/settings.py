@@ -16,7 +16,7 @@ from gateway.enrolment import EnrolmentStore, app_type, login
 from hw.hardware import HardwareSettings
 from protocol.ids import Id, OfficeId
 from protocol.login import Login
-from protocol.messages import AppType
+from protocol.messages import AppType, VoicePath
 from protocol.rest import Enrolment
 from protocol.worker_settings import AgoraSettings, AudioSettings, VoiceMqttSettings, WorkerSettings
 from service.mqtt import BrokerSettings
@@ -129,6 +129,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     agora: AgoraSettings = AgoraSettings()
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
+
+    def over_agora(self, enrolment: Enrolment | None) -> bool:
+        """Whether voice goes over Agora too."""
+        if self.voice.transport != "auto":
+            return self.voice.transport == "agora"
+        return enrolment is not None and enrolment.voice is VoicePath.AGORA
 
     def worker(self, *, enrolled: bool = False, agora: bool = False, outside: bool = False) -> WorkerSettings:
         """Give what the voice worker is told: the same broker over a connection of its own.

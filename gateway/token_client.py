@@ -35,7 +35,7 @@ class TokenClient:
         enrolment: Enrolment,
         hardware: str,
         version: str,
-        call_soon: Callable[[Callable[[], None]], None],
+        call_soon: Callable[[Callable[[], None]], object],
         feed: Callable[[CoreEvent], None],
     ) -> None:
         """`hardware` is this machine's, not always the enrolled one's; `call_soon` may be called by any thread."""

@@ -49,3 +49,7 @@ class WorkerProcess(ChildProcess[Command, WorkerEvent]):
     ) -> None:
         """Raise SettingsTooLong where the settings do not fit the pipe."""
         super().__init__(loop, encode_settings(settings), _LANGUAGE, on_event, on_gone, argv, _log)
+
+    def prepare(self, settings: WorkerSettings) -> None:
+        """Give the next worker other settings; the running one keeps its own. Raises SettingsTooLong."""
+        self._hello = encode_settings(settings)

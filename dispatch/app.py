@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Mapping
 from types import FrameType
 
+from dispatch.admission import Admission
 from dispatch.core.server import FloorControlServer
 from dispatch.live import Live, LiveOffice, LiveSocket
 from dispatch.ports import StoreUnavailable
+from dispatch.registry.sql import SqlRegistry
 from dispatch.settings import DispatchSettings
 from dispatch.shell import DispatchShell
 from dispatch.store.sql import SqlStore
@@ -36,7 +38,9 @@ class App:
         self._store = SqlStore(settings.store.sqlalchemy_url)
         self._loop = Loop()
         self._notifier = Notifier(environ)
-        self._server = FloorControlServer(settings.offices, self._store, lambda: uuid.uuid4().hex, adopt=adopt)
+        self._admission = self._admit(settings)
+        offices = settings.offices if self._admission is None else self._admission.rules
+        self._server = FloorControlServer(offices, self._store, lambda: uuid.uuid4().hex, adopt=adopt)
         self._shell = DispatchShell(
             self._loop,
             settings.broker,
@@ -45,6 +49,7 @@ class App:
             wall_ms=lambda: time.time_ns() // 1_000_000,
             clock=time.monotonic,
             rng=random.Random(),
+            doors=self._admission,
         )
         stem = settings.status_socket_stem
         self._live = LiveSocket(self._loop, stem.with_name(f"{stem.name}.{settings.replica}.sock"), self.describe)
@@ -53,6 +58,16 @@ class App:
         self._tidy_at = self._started_at + TIDY_EVERY_S
         self._watchdog_at = 0.0
 
+    def _admit(self, settings: DispatchSettings) -> Admission | None:
+        if settings.admission == "open":
+            return None
+        registry = SqlRegistry(settings.store.sqlalchemy_url)
+        try:
+            return Admission(settings, registry, time.monotonic)
+        except BaseException:
+            registry.close()
+            raise
+
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. READY is told once the store is open and the first dial has ended, well or
         not: from then on it serves or tries again, and the status text says which."""
@@ -60,12 +75,16 @@ class App:
             signal.signal(number, self._stop)
         _log.info("store open", where=self._store.where, store=self._store.store_id)
         try:
+            if self._admission is not None:
+                self._admission.start(self._shell)
             self._shell.start()
             self._loop.run(self._step)
         finally:
             self._notifier.stopping()
             self._shell.close()
             self._live.close()
+            if self._admission is not None:
+                self._admission.close()
             self._store.close()
             self._loop.close()
         _log.info("stopped")
@@ -90,13 +109,19 @@ class App:
                 )
                 for office_id, office in self._server.offices.items()
             ),
-            dropped={**self._shell.dropped, "unknown office": self._server.unknown_offices},
+            dropped={
+                **self._shell.dropped,
+                "unknown office": self._server.unknown_offices,
+                "not admitted": sum(office.door.turned_away for office in self._server.offices.values()),
+            },
+            admission=None if self._admission is None else self._admission.describe(),
         )
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self._loop.stop()
 
     def _step(self, now: float) -> float | None:
+        asked = None if self._admission is None else self._admission.step(now)
         due = self._shell.step(now)
         started = not self._ready and self._shell.dialled
         if started or now >= self._status_at:
@@ -113,8 +138,8 @@ class App:
         if now >= self._tidy_at and (due is None or due - now > QUIET_S):
             self._tidy_at = now + TIDY_EVERY_S
             self._tidy()
-        times = [self._status_at, *([] if due is None else [due]), *([] if every_s is None else [self._watchdog_at])]
-        return min(times)
+        wake = (due, asked, None if every_s is None else self._watchdog_at)
+        return min([self._status_at, *(at for at in wake if at is not None)])
 
     def _tidy(self) -> None:
         try:

@@ -92,6 +92,7 @@ def _status(options: argparse.Namespace) -> int:
         store_id=store_id,
         store_error=error,
         snapshots=snapshots,
+        registry=settings.admission == "registry",
     )
     print(status_json(status) if options.json else "\n".join(status_lines(status, options.lang)))
     return 0 if status.well else 1

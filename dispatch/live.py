@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from dispatch.admission import LiveAdmission
 from service.loop import EVENT_READ, Loop
 
 ANSWER_S = 2.0
@@ -44,6 +45,8 @@ class Live(Struct, frozen=True, kw_only=True):
     offices: tuple[LiveOffice, ...]
     dropped: dict[str, int]
     """Messages dropped since start, by reason."""
+    admission: LiveAdmission | None = None
+    """None: it is open, whoever the broker lets in is a member."""
 
 
 class NotRunning(Exception):

@@ -5,23 +5,31 @@ session, then presence and heartbeats; time (leases, expiry, batches) is judged 
 all handled (`Backlog`), so that a renewal that has arrived always comes before the verdict on its lease.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
 from dispatch.backlog import Backlog
+from dispatch.core.admission import CLONE
 from dispatch.core.server import (
+    AlertSeen,
     BrokerDown,
     BrokerUp,
+    CloneSeen,
     Effect,
     EventAcked,
     Fault,
     FloorControlServer,
     Received,
+    RulesChanged,
 )
+from dispatch.core.state import OfficeRules
 from dispatch.core.turn import Publish
+from dispatch.inbox import Inbox
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
+from protocol.messages import Alert
 from protocol.topics import BadTopic, Kind, everyone, parse, topic
 from service.logs import Log
 from service.loop import Loop
@@ -51,37 +59,27 @@ WAITING_MAX = 10_000
 LEAST_BYTES = 6
 """What MQTT adds to a message's topic and payload at the least: header, lengths of topic and properties."""
 
-_FIRST = (Kind.FLOOR, Kind.FLOOR_AGAIN)
 _log = Log(__name__)
 
 
-class Inbox:
-    """Messages read and not yet handled, in the order in which they are to be handled."""
+class Doors(Protocol):
+    """What keeps the doors, beside the floor, on the same connection (`dispatch.admission.Admission`)."""
 
-    def __init__(self) -> None:
-        self._lanes: tuple[deque[Received], ...] = (deque(), deque(), deque())
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics of its own, subscribed to with QoS 0."""
 
-    def __len__(self) -> int:
-        return sum(map(len, self._lanes))
+    def connected(self, now: float) -> None:
+        """The broker is there and `topics` are subscribed to."""
 
-    def put(self, message: Received) -> None:
-        """Add one."""
-        self._lanes[0 if message.kind in _FIRST else 1 if message.kind is Kind.SESSION else 2].append(message)
+    def lost(self) -> None:
+        """The broker is gone."""
 
-    def take(self) -> Received | None:
-        """Take the next: the oldest floor message, else the oldest session, else the oldest of the rest."""
-        lane = next((lane for lane in self._lanes if lane), None)
-        return None if lane is None else lane.popleft()
+    def received(self, topic: str, payload: bytes) -> None:
+        """A message on one of `topics`."""
 
-    def drop_one(self) -> None:
-        """Throw away the oldest of the least urgent."""
-        lane = next(lane for lane in reversed(self._lanes) if lane)
-        lane.popleft()
-
-    def clear(self) -> None:
-        """Throw all away."""
-        for lane in self._lanes:
-            lane.clear()
+    def clone(self, office: OfficeId, user: str, hardware: str) -> None:
+        """Another unit came under this user."""
 
 
 class DispatchShell:
@@ -96,6 +94,7 @@ class DispatchShell:
         wall_ms: Callable[[], int],
         clock: Callable[[], float],
         rng: Random,
+        doors: Doors | None = None,
     ) -> None:
         """`clock` is the loop's monotonic clock (s), `wall_ms` Unix time for people. Raises SettingsError (TLS)."""
         self.dropped: Counter[str] = Counter()
@@ -115,6 +114,10 @@ class DispatchShell:
         self._link = MqttLink(loop, broker, self._on_link, inflight_max=200, queued_max=5000, out_bytes_max=16 << 20)
         self._inbox = Inbox()
         self._backlog = Backlog()
+        self._doors = doors
+        self._doors_mid: int | None = None
+        self._coming: dict[int, RulesChanged] = {}
+        """Offices that are served once their subscription is acknowledged."""
         self._awaited: set[int] = set()
         self._subscribe_by = 0.0
         self._connected_at = 0.0
@@ -132,6 +135,29 @@ class DispatchShell:
         """Send what is queued, at most 1 s long, and part from the broker."""
         self._closing = True
         self._link.close()
+
+    # --- admission --------------------------------------------------------------------------------------------------
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing read or to be read waits."""
+        return not self._inbox and self._link.unread_bytes == 0
+
+    def change_rules(self, office: OfficeId, rules: OfficeRules) -> None:
+        """Judge an office by these rules from now on; one not served yet is served once it is subscribed to."""
+        change = RulesChanged(office=office, rules=rules)
+        if office not in self._server.offices and self.connected:
+            mid = self._subscribe_to(office)
+            if mid is not None:
+                self._coming = {m: c for m, c in self._coming.items() if c.office != office}
+                self._coming[mid] = change
+                return
+        self._carry_out(self._server.handle(change, self._clock(), self._wall_ms()))
+
+    def send(self, where: str, payload: bytes) -> None:
+        """Publish a message that is none of an office's (QoS 1); lost where the broker is away."""
+        if self._link.connected:
+            self._link.publish(where, payload, qos=1, retain=False)
 
     # --- every turn -------------------------------------------------------------------------------------------------
 
@@ -190,33 +216,57 @@ class DispatchShell:
         self._connected_at = self._clock()
         self._subscribe_by = self._connected_at + SUBSCRIBE_S
         self._inbox.clear()
-        self._shared = set(self._server.offices)
+        self._shared = set()
         self._awaited = set()
+        if self._doors is not None:
+            self._doors_mid = self._link.subscribe([(where, 0) for where in self._doors.topics])
         for office in self._server.offices:
-            mid = self._link.subscribe(
-                [
-                    (everyone(office, Kind.FLOOR, share=SHARE), 1),
-                    (everyone(office, Kind.FLOOR_AGAIN), 1),
-                    (everyone(office, Kind.SESSION), 1),
-                    (everyone(office, Kind.PRESENCE), 1),
-                    (everyone(office, Kind.HEARTBEAT), 1),
-                ]
-            )
+            mid = self._subscribe_to(office)
             if mid is not None:
                 self._awaited.add(mid)
+        if not self._server.offices:
+            self._serve()
+
+    def _subscribe_to(self, office: OfficeId) -> int | None:
+        self._shared.add(office)
+        clone_alerts = everyone(office, Kind.ALERT).removesuffix("+") + CLONE
+        return self._link.subscribe(
+            [
+                (everyone(office, Kind.FLOOR, share=SHARE), 1),
+                (everyone(office, Kind.FLOOR_AGAIN), 1),
+                (everyone(office, Kind.SESSION), 1),
+                (everyone(office, Kind.PRESENCE), 1),
+                (everyone(office, Kind.HEARTBEAT), 1),
+                *([(clone_alerts, 1)] if self._doors is not None else []),
+            ]
+        )
 
     def _subscribed(self, mid: int, ok: bool, detail: str) -> None:
+        if self._doors is not None and mid == self._doors_mid:
+            if ok:
+                self._doors.connected(self._clock())
+            else:  # the floor goes on without; the guard says what it cannot do
+                _log.error("the broker lets nobody look after its users", why=detail)
+            return
         if not ok:
             self._link.drop(f"the broker refuses subscriptions ({detail}): check its access rules")
+            return
+        coming = self._coming.pop(mid, None)
+        if coming is not None:
+            _log.info("office served", office=coming.office)
+            self._carry_out(self._server.handle(coming, self._clock(), self._wall_ms()))
             return
         if mid not in self._awaited:
             return
         self._awaited.discard(mid)
         if not self._awaited:
-            self.dialled = self.connected = True
-            self.reason = ""
-            _log.info("serving", offices=len(self._server.offices))
-            self._carry_out(self._server.handle(BrokerUp(), self._clock(), self._wall_ms()))
+            self._serve()
+
+    def _serve(self) -> None:
+        self.dialled = self.connected = True
+        self.reason = ""
+        _log.info("serving", offices=len(self._server.offices))
+        self._carry_out(self._server.handle(BrokerUp(), self._clock(), self._wall_ms()))
 
     def _down(self, reason: str) -> None:
         if self._clock() - self._connected_at >= LASTING_S:
@@ -224,9 +274,15 @@ class DispatchShell:
         self._inbox.clear()
         self._awaited.clear()
         self._tokens.clear()
+        self._doors_mid = None
+        if self._doors is not None:
+            self._doors.lost()
         if self.connected:
             self.connected = False
             self._carry_out(self._server.handle(BrokerDown(), self._clock(), self._wall_ms()))
+        coming, self._coming = self._coming, {}
+        for change in coming.values():
+            self._carry_out(self._server.handle(change, self._clock(), self._wall_ms()))
         self._redial(reason)
 
     def _redial(self, reason: str) -> None:
@@ -242,12 +298,18 @@ class DispatchShell:
 
     def _arrived(self, message: Arrived) -> None:
         self._backlog.handled(len(message.topic) + len(message.payload) + LEAST_BYTES)
+        if self._doors is not None and message.topic in self._doors.topics:
+            self._doors.received(message.topic, message.payload)
+            return
         try:
             where = parse(message.topic)
         except BadTopic as error:
             self._drop("bad topic", message, error)
             return
         if not message.payload:
+            if where.kind is Kind.ALERT:
+                self._alert(where.office, where.user, None)
+                return
             self.dropped["cleared"] += 1  # a retained message was taken away: there is nothing to read
             return
         try:
@@ -255,10 +317,17 @@ class DispatchShell:
         except Malformed as error:
             self._drop("malformed", message, error)
             return
+        if isinstance(read, Alert):
+            self._alert(where.office, where.user, read)
+            return
         if len(self._inbox) >= WAITING_MAX:
             self._inbox.drop_one()
             self.dropped["inbox full"] += 1
         self._inbox.put(Received(office=where.office, kind=where.kind, user=where.user, message=read))
+
+    def _alert(self, office: OfficeId, user: str, alert: Alert | None) -> None:
+        seen = AlertSeen(office=office, user=user, alert=alert)
+        self._carry_out(self._server.handle(seen, self._clock(), self._wall_ms()))
 
     def _drop(self, why: str, message: Arrived, error: Exception) -> None:
         self.dropped[why] += 1
@@ -283,6 +352,10 @@ class DispatchShell:
                 case Fault(office=office, what=what):
                     self._was_ok = False
                     _log.error("store unavailable", office=office, why=what)
+                case CloneSeen(office=office, user=user, hardware=hardware):
+                    _log.warning("another unit under this user", office=office, user=user, hardware=hardware)
+                    if self._doors is not None:
+                        self._doors.clone(office, user, hardware)
 
     def _publish(self, effect: Publish) -> None:
         if not self._link.connected:

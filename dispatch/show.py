@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from dispatch.admission import LiveAdmission
 from dispatch.live import Live
 from dispatch.store.reader import Snapshot
 from dispatch.words import duration, say
@@ -28,12 +29,17 @@ class Status(Struct, frozen=True, kw_only=True):
     store_id: str | None
     store_error: str | None
     snapshots: tuple[Snapshot, ...]
+    registry: bool = False
+    """Which offices there are is the registry's to say, not the configuration's."""
 
     @property
     def well(self) -> bool:
         """Whether a service runs and can give the floor of every office."""
         served = all(
-            one.broker_connected and one.store_error is None and all(o.refused is None for o in one.offices)
+            one.broker_connected
+            and one.store_error is None
+            and all(o.refused is None for o in one.offices)
+            and (one.admission is None or not (one.admission.error or one.admission.broker_fault))
             for one in self.live
         )
         return bool(self.live) and served and not self.stuck and self.store_error is None
@@ -54,6 +60,7 @@ def status_lines(status: Status, lang: str) -> Iterable[str]:
         counts = ", ".join(f"{_printable(why)} {count}" for why, count in sorted(one.dropped.items()) if count)
         if counts:
             yield "  " + say("dropped", lang, counts=counts)
+        yield from (f"  {line}" for line in _admission_lines(one.admission, lang))
     if status.store_error is not None:
         yield say("store_error", lang, why=status.store_error)
     else:
@@ -62,7 +69,7 @@ def status_lines(status: Status, lang: str) -> Iterable[str]:
     for office in sorted({*status.configured, *found}):
         yield ""
         yield str(office)
-        if office not in status.configured:
+        if office not in status.configured and not status.registry:
             yield say("not_configured", lang)
         for why in (o.refused for one in status.live for o in one.offices if o.office == str(office) and o.refused):
             yield say("refused", lang, why=why)
@@ -70,6 +77,27 @@ def status_lines(status: Status, lang: str) -> Iterable[str]:
             yield from _office_lines(found[office], lang)
         elif status.store_error is None:
             yield say("never", lang)
+
+
+def _admission_lines(admission: LiveAdmission | None, lang: str) -> Iterable[str]:
+    if admission is None:
+        yield say("admission_open", lang)
+        return
+    yield say("admission", lang, admitted=admission.admitted, revoked=admission.revoked, rev=admission.rev)
+    if admission.error:
+        yield say("registry_error", lang, why=admission.error)
+    if admission.broker_fault:
+        yield say("broker_fault", lang, why=admission.broker_fault)
+    if admission.broker_missing:
+        yield say("broker_missing", lang, logins=", ".join(admission.broker_missing))
+    if admission.broker_unknown:
+        yield say("broker_unknown", lang, logins=", ".join(map(_printable, admission.broker_unknown)))
+    if admission.clones:
+        yield say("clones", lang, users=", ".join(admission.clones))
+    if admission.kicks and admission.kicking:
+        yield say("kicks", lang, count=admission.kicks, why=_printable(admission.kick_error) or "-")
+    elif admission.token_ttl_s and not admission.kicking:
+        yield say("no_kicking", lang, ttl=admission.token_ttl_s)
 
 
 def _office_lines(snapshot: Snapshot, lang: str) -> Iterable[str]:

@@ -46,6 +46,42 @@ _TEXT: dict[str, tuple[str, str]] = {
         "  events: {last}, {unpublished} not yet published",
         "  이벤트: {last}건, 미발행 {unpublished}건",
     ),
+    "admission_open": (
+        "admission: OPEN, whoever the broker lets in is a member (admission in dispatch.toml)",
+        "출입: 개방, 브로커가 받아들인 모두가 구성원 (dispatch.toml의 admission)",
+    ),
+    "admission": (
+        "admission: {admitted} admitted, {revoked} revoked (registry {rev})",
+        "출입: 허용 {admitted}명, 차단 {revoked}명 (등록부 {rev})",
+    ),
+    "registry_error": (
+        "registry: CANNOT BE READ, its last state holds: {why}",
+        "등록부: 읽을 수 없음, 마지막 상태를 유지: {why}",
+    ),
+    "broker_fault": (
+        "broker users: NOT KEPT, a revoked user may stay connected: {why}",
+        "브로커 사용자: 관리되지 않음, 차단된 사용자가 남아 있을 수 있음: {why}",
+    ),
+    "broker_missing": (
+        "broker users: missing, enrol or rotate them: {logins}",
+        "브로커 사용자: 없음, 다시 등록하거나 비밀을 교체: {logins}",
+    ),
+    "broker_unknown": (
+        "broker users: unknown to the registry, disabled: {logins}",
+        "브로커 사용자: 등록부에 없어 차단함: {logins}",
+    ),
+    "clones": (
+        "CLONES: another unit uses the identity of {users}",
+        "복제: 다른 장치가 {users}의 신원을 사용함",
+    ),
+    "kicks": (
+        "Agora: {count} kicking rule(s) still to be carried out, last answer: {why}",
+        "Agora: 처리할 추방 규칙 {count}건, 마지막 응답: {why}",
+    ),
+    "no_kicking": (
+        "Agora: kicking rules not configured, tokens of a revoked user run out within {ttl} s",
+        "Agora: 추방 규칙이 설정되지 않음, 차단된 사용자의 토큰은 {ttl}초 안에 만료됨",
+    ),
     "no_events": ("no such events", "해당하는 이벤트 없음"),
 }
 

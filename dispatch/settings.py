@@ -126,6 +126,11 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = None
 
+    broker_dir: Annotated[
+        Path | None,
+        Meta(description="mosquitto's own folder, which `broker-config` and `cert renew` write; made by `init`"),
+    ] = None
+
     def __post_init__(self) -> None:
         """Check the rules that join fields."""
         ids = [office.id for office in self.office]

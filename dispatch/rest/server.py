@@ -42,6 +42,8 @@ REQUEST_S = 10.0
 ANSWER_S = 30.0
 """No connection lives longer with one request, however slowly its answer is read."""
 HANDSHAKE_S = 5.0
+FAREWELL_S = 1.0
+"""A peer has so long to agree to the end of TLS: one that keeps its connection open unread would hold ours for 30 s."""
 KEEP_ALIVE_S = 5
 STOP_S = 5
 """On SIGTERM requests under way have this long."""
@@ -203,11 +205,12 @@ class _Protocol(H11Protocol):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose servers give up a TLS handshake early."""
+    """An event loop whose servers wait only shortly for the handshakes at both ends of a TLS connection."""
 
     async def create_server(self, *args: Any, **named: Any) -> asyncio.Server:
         if named.get("ssl") is not None:
             named.setdefault("ssl_handshake_timeout", HANDSHAKE_S)
+            named.setdefault("ssl_shutdown_timeout", FAREWELL_S)
         return await super().create_server(*args, **named)
 
 

@@ -43,6 +43,7 @@ class Member:
         self._token = 0
         self._correct_at: float | None = None
         self._corrections = 0
+        self._foreign = False
         self.reason = "connecting"
         """Why there is no connection; empty while there is one."""
         self.health = VoiceHealth()
@@ -85,6 +86,11 @@ class Member:
         """Look at the broker's copy of our presence: one that is not our newest is put right."""
         mine = self._mine
         if seen is not None:
+            if seen.connection_id[0] > mine.connection_id[0]:
+                if not self._foreign:
+                    self._foreign = True
+                    self._ctx.note("another enrolment is known of this user", warning=True, known=seen.connection_id)
+                return
             if seen.connection_id > mine.connection_id:
                 self._boot = max(self._boot, min(seen.connection_id[1], JSON_INT_MAX - 1) + 1)
                 self._ctx.note("a newer connection is known of this bridge", warning=True, known=seen.connection_id)

@@ -110,7 +110,7 @@ class BrokerGuard:
         self._seen.clear()
 
     def want(self, users: Sequence[User]) -> None:
-        """All users of the registry, revoked ones too, as they are now. Newly revoked ones are shut at the next tick."""
+        """All users of the registry, revoked ones too, as they are now. The newly revoked are shut at the next tick."""
         before, self._want = self._want, wanted(users)
         self._wants += 1
         old = frozenset() if before is None else before.revoked

@@ -1,4 +1,4 @@
-"""`ptt-dispatch serve | rest | status | events | check-config | show-config`.
+"""`ptt-dispatch serve | rest | agora-bridge | status | events | check-config | show-config`.
 
 Exit status: 0 good, 1 an operating error (or, of `status`, a service that cannot serve), 2 usage or configuration.
 """
@@ -24,6 +24,7 @@ from protocol.topics import BadTopic, check_id
 from service.logs import configure
 from service.settings import SettingsError, dump, load
 
+BRIDGE_PATH = Path("/etc/ptt/bridge.toml")
 FOLLOW_EVERY_S = 0.5
 EVENTS_SHOWN = 50
 EVENTS_AT_ONCE = 1000
@@ -77,6 +78,16 @@ def _rest(options: argparse.Namespace) -> int:
         RestApp(settings).run()
     except RestFailed as error:
         return _fail(str(error), 1)
+    return 0
+
+
+def _agora_bridge(options: argparse.Namespace) -> int:
+    from dispatch.bridge.app import BridgeApp  # no other command waits for its import
+    from dispatch.bridge.settings import read
+
+    bridge = read(options.config)
+    configure("ptt-agora-bridge", bridge.log_level)
+    BridgeApp(bridge).run()
     return 0
 
 
@@ -226,6 +237,12 @@ def _parser() -> argparse.ArgumentParser:
         help="take over offices whose session another store issued (after a move or a restore); for one start only",
     )
     command("rest", _rest, "serve tokens and enrolment over HTTPS until SIGTERM")
+    text = "carry voice between an office's broker and its Agora channel until SIGTERM"
+    bridge = commands.add_parser("agora-bridge", help=text, description=text, allow_abbrev=False)
+    bridge.add_argument(
+        "--config", type=Path, default=BRIDGE_PATH, metavar="PATH", help=f"TOML file (default: {BRIDGE_PATH})"
+    )
+    bridge.set_defaults(run=_agora_bridge)
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")
     events = command("events", _events, "show the log of events")

@@ -39,6 +39,7 @@ PURE = (
     "gateway/core",
     "gateway/ports.py",
     "dispatch/core",
+    "dispatch/bridge/core",
     "dispatch/ports.py",
     "dispatch/tokens",
     "voice/core",

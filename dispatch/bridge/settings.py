@@ -24,7 +24,6 @@ from protocol.worker_settings import (
 from service.mqtt import BrokerSettings
 from service.settings import Fault, Invalid, Secret, load, read_secret
 
-DEFAULT_PATH = Path("/etc/ptt/bridge.toml")
 CREDENTIAL = "bridge-secret"
 """The systemd credential that holds the bridge's secret (LoadCredential= of the unit)."""
 PCM_RATE_HZ: Literal[16000] = 16000

@@ -227,7 +227,7 @@ def _who(settings: GatewaySettings, boot: Boot, board: str, hardware: str | None
     info = DeviceInfo(
         version=version(),
         python=platform.python_version(),
-        board=f"{_model()}, wiring {board}"[:256],
+        board=f"{model()}, wiring {board}"[:256],
         pins=settings.pins.factory,
         capture=f"{audio.backend}: {audio.capture_device or 'default'}",
         playback=f"{audio.backend}: {audio.playback_device or 'default'}",
@@ -262,7 +262,8 @@ def version() -> str:
     return "unknown"
 
 
-def _model() -> str:
+def model() -> str:
+    """Give the name of the board, or the architecture of the machine."""
     with suppress(OSError):
         return Path("/proc/device-tree/model").read_text(errors="replace").rstrip("\0\n")
     return os.uname().machine

@@ -11,8 +11,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from gateway.texts import LANGS, Texts, pick
+from gateway.texts import KO, LANGS, Texts, pick
+
+if TYPE_CHECKING:
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -33,6 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _show_config(arguments, texts)
             case "devices":
                 return _devices(arguments, texts)
+            case "enrol":
+                from gateway import enrol_cli
+
+                return enrol_cli.run(arguments, "ko" if texts is KO else "en")
+            case "doctor":
+                from gateway import doctor
+
+                return doctor.run(arguments, "ko" if texts is KO else "en")
             case "outputs-off":
                 return _outputs_off(arguments, texts)
             case _:
@@ -83,7 +95,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     status = commands.add_parser("status", parents=[common, as_json], help="ask the running daemon what it is doing")
     status.add_argument("--presses", type=int, default=5, metavar="N", help="show the last N presses (default: 5)")
+    _enrol_parser(commands, common)
+    _doctor_parser(commands, common, as_json)
     return parser
+
+
+def _enrol_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
+    enrol = commands.add_parser(
+        "enrol",
+        parents=[common],
+        help="become a member of an office, with the one-time code it made",
+        description="Exchange a one-time code (`ptt-dispatch device code`) for this unit's credentials, authority and "
+        "configuration. A unit that was enrolled before becomes what the new code says.",
+        epilog="Give CODE as `-`, or not at all, to type or pipe it in: what stands on a command line is seen by every "
+        "user of the machine. Exit status: 0 enrolled, 1 not (try again), 2 wrong usage, 3 the code is of no use.",
+    )
+    enrol.add_argument("url", nargs="?", metavar="URL", help="address of the office, https://host:port")
+    enrol.add_argument(
+        "code", nargs="?", default="-", metavar="CODE", help="the one-time code; `-` reads it from stdin"
+    )
+    enrol.add_argument(
+        "--file", type=Path, metavar="FILE", help="two lines, URL and CODE, as the first boot has them on its partition"
+    )
+    enrol.add_argument("--state-dir", type=Path, metavar="DIR", help="default: [state] dir of the configuration")
+
+
+def _doctor_parser(commands: Commands, common: argparse.ArgumentParser, as_json: argparse.ArgumentParser) -> None:
+    doctor = commands.add_parser("doctor", help="try out on this machine what cannot be tried elsewhere")
+    what = doctor.add_subparsers(dest="what", required=True, metavar="WHAT")
+    agora = what.add_parser(
+        "agora",
+        parents=[common, as_json],
+        help="page size, C library, staged SDK and its load time; with --join the channel itself",
+    )
+    agora.add_argument("--join", action="store_true", help="join the office's channel for 10 s with a real token")
+    agora.add_argument(
+        "--second",
+        type=Path,
+        metavar="DIR",
+        help="state directory of a second enrolment on this machine, which listens: measures voice there and back",
+    )
 
 
 def _run(arguments: argparse.Namespace, texts: Texts) -> int:

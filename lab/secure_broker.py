@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
+from dispatch import pki
 from dispatch.broker import files
 from dispatch.registry.secrets import hash_secret, new_secret
 from dispatch.registry.words import Office, User
-from lab.broker import Broker, BrokerFailed
+from lab.broker import Broker
 from protocol.login import SERVER_LOGIN
 from service.mqtt import BrokerSettings
 from service.settings import Secret
 
 HOST = "127.0.0.1"
-_LEAF = """\
-subjectAltName = IP:127.0.0.1, DNS:localhost
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-"""
 
 
 class SecureBroker(Broker):
@@ -112,18 +105,12 @@ class SecureBroker(Broker):
 
 
 def _certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """Make a CA and a certificate for the loopback, good for a day."""
-    (folder / "leaf.ext").write_text(_LEAF)
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    usage = "keyUsage=critical,keyCertSign,cRLSign"
-    ca_out = ("-keyout", "ca.key", "-out", "ca.pem")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "leaf.ext")
-    for arguments in (
-        ("req", "-x509", *curve, "-days", "1", "-subj", "/CN=lab CA", "-addext", usage, *ca_out),
-        ("req", *curve, "-subj", "/CN=lab broker", "-keyout", "broker.key", "-out", "broker.csr"),
-        ("x509", "-req", "-in", "broker.csr", *signed, "-out", "broker.pem"),
-    ):
-        done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BrokerFailed(f"openssl {arguments[0]}: {done.stderr[-500:]}")
-    return folder / "ca.pem", folder / "broker.pem", folder / "broker.key"
+    """Make a CA and a certificate for the loopback."""
+    now = dt.datetime.now(dt.UTC)
+    authority = pki.new_authority("lab", now)
+    leaf = pki.new_server(authority, (HOST, "localhost"), now)
+    ca, cert, key = folder / "ca.pem", folder / "broker.pem", folder / "broker.key"
+    pki.write_file(ca, pki.certificate_pem(authority.certificate), 0o644)
+    pki.write_file(cert, leaf.certificate_pem, 0o644)
+    pki.write_file(key, leaf.key_pem, 0o600)
+    return ca, cert, key

@@ -213,8 +213,7 @@ class BrokerAdmin:
                 self._received(payload)
             case Acked(ok=False, detail=detail):
                 self._failed = BrokerRefused(f"{self._at()} lets {self._who()} not manage users ({detail})")
-            case DialFailed(reason=reason):
-                refused = reason.startswith("refused by")
+            case DialFailed(reason=reason, refused=refused):
                 self._failed = BrokerRefused(reason) if refused else BrokerUnreachable(reason)
             case Disconnected(reason=reason):
                 self._failed = BrokerUnreachable(reason)

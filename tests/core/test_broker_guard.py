@@ -1,0 +1,369 @@
+"""The guard of the broker's users, against a broker that is played by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from dispatch.broker.accounts import dynsec_file
+from dispatch.broker.acl import DYNSEC_TOPIC
+from dispatch.broker.dynsec import AclEntry, AclType, ClientWords, RoleRef, RoleWords
+from dispatch.broker.guard import (
+    ANSWER_S,
+    AUDIT_S,
+    CONFIRM_S,
+    RESPONSE_TOPIC,
+    SETTLE_S,
+    BrokerGuard,
+)
+from dispatch.registry.words import SecretHash, User
+from protocol.ids import OfficeId
+from protocol.login import SERVER_LOGIN
+from protocol.rest import Role
+from protocol.timers import ADMISSION_POLL_S, REVOKE_S
+
+OFFICE = OfficeId("seoul", "1")
+HASH = SecretHash(salt="AAAAAAAAAAAAAAAA", iterations=101, hash="B" * 88)
+CAR = User(office=OFFICE, user="car-1", role=Role.VEHICLE_GATEWAY, name="car", uid=1, secret=HASH)
+BUS = User(office=OFFICE, user="bus-1", role=Role.VEHICLE_GATEWAY, name="bus", uid=2, secret=HASH)
+CARS = ("seoul.1.car-1", "seoul.1.car-1.voice")
+
+
+def revoked(user: User) -> User:
+    return msgspec.structs.replace(user, revoked_at=1, secret=None)
+
+
+class World:
+    """A guard, its clock, and a broker that answers as the plugin does."""
+
+    def __init__(self, *users: User) -> None:
+        file = dynsec_file(users, HASH)
+        self.clients = {client.username: client for client in file.clients}
+        self.roles = {role.rolename: role for role in file.roles}
+        self.now = 100.0
+        self.silent = False
+        self.changes: list[tuple[float, str, str]] = []
+        self.asked: list[str] = []
+        self.guard = BrokerGuard(self._publish, "1")
+        self.guard.want(users)
+        self.guard.connected(self.now)
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Turn as the server's loop does: whenever something is due."""
+        end = self.now + seconds
+        for _ in range(10_000):
+            self.guard.tick(self.now)
+            due = self.guard.next_deadline()
+            if until() or due is None or due > end:
+                self.now = end
+                return
+            self.now = max(self.now, due)
+        raise AssertionError("the guard never rests")
+
+    def shut(self) -> list[str]:
+        return sorted({name for _, command, name in self.changes if command == "disableClient"})
+
+    def _publish(self, topic: str, payload: bytes) -> bool:
+        assert topic == DYNSEC_TOPIC
+        [command] = msgspec.json.decode(payload)["commands"]
+        self.asked.append(command["command"])
+        if not self.silent:
+            answer = {"command": command["command"], "correlationData": command["correlationData"]}
+            answer.update(getattr(self, command["command"])(command))
+            self.guard.received(RESPONSE_TOPIC, msgspec.json.encode({"responses": [answer]}))
+        return True
+
+    def listClients(self, command: dict[str, int]) -> dict[str, object]:
+        page = list(self.clients.values())[command["offset"] :][: command["count"]]
+        return {"data": {"totalCount": len(self.clients), "clients": page}}
+
+    def listRoles(self, command: dict[str, int]) -> dict[str, object]:
+        page = list(self.roles.values())[command["offset"] :][: command["count"]]
+        return {"data": {"totalCount": len(self.roles), "roles": page}}
+
+    def disableClient(self, command: dict[str, str]) -> dict[str, object]:
+        name = command["username"]
+        self.changes.append((self.now, "disableClient", name))
+        if name not in self.clients:
+            return {"error": "Client not found"}
+        self.clients[name] = msgspec.structs.replace(self.clients[name], disabled=True)
+        return {}
+
+    def modifyClient(self, command: dict[str, str]) -> dict[str, object]:
+        name = command["username"]
+        self.changes.append((self.now, "modifyClient", name))
+        roles = msgspec.convert(command["roles"], tuple[RoleRef, ...])
+        self.clients[name] = msgspec.structs.replace(self.clients[name], clientid=command["clientid"], roles=roles)
+        return {}
+
+    def createRole(self, command: dict[str, str]) -> dict[str, object]:
+        return self._role("createRole", command)
+
+    def modifyRole(self, command: dict[str, str]) -> dict[str, object]:
+        return self._role("modifyRole", command)
+
+    def _role(self, what: str, command: dict[str, str]) -> dict[str, object]:
+        name, acls = command["rolename"], msgspec.convert(command["acls"], tuple[AclEntry, ...])
+        self.changes.append((self.now, what, name))
+        self.roles[name] = RoleWords(rolename=name, acls=acls)
+        return {}
+
+
+def test_a_broker_that_is_as_it_should_be_is_left_alone() -> None:
+    world = World(CAR, BUS)
+    world.run(10 * AUDIT_S)
+    assert world.changes == []
+    assert (world.guard.missing, world.guard.unknown, world.guard.pending, world.guard.fault) == ((), (), (), "")
+    assert world.asked.count("listClients") == 11
+    assert world.asked.count("listRoles") == 1
+
+
+def test_who_becomes_revoked_is_shut_out_at_the_next_tick_on_both_connections() -> None:
+    # given a broker in order
+    world = World(CAR, BUS)
+    world.run(10.0)
+
+    # when one user is revoked
+    world.guard.want([revoked(CAR), BUS])
+    assert world.guard.pending == CARS
+    world.guard.tick(world.now)
+
+    # then both its doors are shut in that tick, and once the broker has said so nothing is pending
+    assert world.changes == [(world.now, "disableClient", login) for login in CARS]
+    world.run(1.0)
+    assert world.guard.pending == ()
+    assert world.shut() == list(CARS)
+
+
+def test_a_revocation_is_sent_again_until_it_is_answered() -> None:
+    # given a broker that has stopped answering
+    world = World(CAR)
+    world.run(10.0)
+    world.silent = True
+
+    # when a user is revoked, and the broker answers after a while
+    world.guard.want([revoked(CAR)])
+    world.run(2.5 * ANSWER_S)
+    assert world.guard.pending == CARS
+    assert "does not answer" in world.guard.fault
+    world.silent = False
+    world.run(2 * ANSWER_S)
+
+    # then it is shut after all, and the fault is over
+    assert world.shut() == list(CARS)
+    assert world.guard.pending == ()
+    assert world.guard.fault == ""
+
+
+def test_who_was_revoked_while_the_broker_was_away_is_shut_after_the_next_connection() -> None:
+    # given a lost connection
+    world = World(CAR)
+    world.run(10.0)
+    world.guard.lost()
+    assert world.guard.next_deadline() is None
+
+    # when a user is revoked meanwhile, and the broker comes back
+    world.guard.want([revoked(CAR)])
+    world.guard.tick(world.now)
+    assert world.changes == []
+    world.guard.connected(world.now)
+    world.run(0.5)
+
+    # then it is shut
+    assert world.shut() == list(CARS)
+
+
+def test_who_was_revoked_before_this_process_began_is_found_and_shut_in_time() -> None:
+    # given a broker that still lets in somebody whom the registry has revoked long ago
+    world = World(CAR)
+    world.guard = BrokerGuard(world._publish, "1")
+    world.guard.want([revoked(CAR)])
+    begun = world.now
+    world.guard.connected(begun)
+
+    # when the guard runs
+    world.run(REVOKE_S)
+
+    # then the door is shut within the time of a revocation, with the poll that may come before
+    assert world.shut() == list(CARS)
+    assert max(at for at, _, _ in world.changes) - begun <= REVOKE_S - ADMISSION_POLL_S
+
+
+def test_an_enrolment_seen_at_the_broker_before_the_registry_says_so_is_left_alone() -> None:
+    # given a user without a secret, revoked before and taken back
+    world = World(CAR)
+    restored = msgspec.structs.replace(CAR, secret=None)
+    world.guard.want([revoked(CAR)])
+    world.run(10.0)
+    world.guard.want([restored])
+    world.run(AUDIT_S)
+    assert world.shut() == list(CARS)
+    world.changes.clear()
+
+    # when its enrolment opens the broker's doors, the guard lists them, and the registry follows 5 s later
+    for login in CARS:
+        world.clients[login] = msgspec.structs.replace(world.clients[login], disabled=False)
+    world.guard.connected(world.now)
+    world.run(5.0)
+    world.guard.want([CAR])
+    world.run(3 * AUDIT_S)
+
+    # then nobody has shut them again
+    assert world.changes == []
+    assert world.guard.missing == ()
+
+
+def test_a_revoked_user_that_is_enrolled_anew_in_the_same_second_is_not_shut_by_the_guards_older_view() -> None:
+    # given a user that is revoked and shut
+    world = World(CAR)
+    world.guard.want([revoked(CAR)])
+    world.run(10.0)
+    world.changes.clear()
+
+    # when the broker's doors open, and are listed before the registry was read again
+    for login in CARS:
+        world.clients[login] = msgspec.structs.replace(world.clients[login], disabled=False)
+    world.guard.connected(world.now)
+    world.run(ADMISSION_POLL_S)
+    world.guard.want([CAR])
+    world.run(AUDIT_S)
+
+    # then they stay open
+    assert world.changes == []
+
+
+def test_a_revoked_user_whose_doors_were_opened_by_hand_is_shut_again() -> None:
+    # given a user that is revoked and shut
+    world = World(CAR)
+    world.guard.want([revoked(CAR)])
+    world.run(10.0)
+    world.changes.clear()
+
+    # when somebody opens its doors at the broker
+    for login in CARS:
+        world.clients[login] = msgspec.structs.replace(world.clients[login], disabled=False)
+    world.run(AUDIT_S + CONFIRM_S + 2.0)
+
+    # then they are shut with the next audit
+    assert world.shut() == list(CARS)
+
+
+def test_a_login_of_nobody_is_shut_once_it_stands_for_long_and_told() -> None:
+    # given a stranger among the broker's users
+    world = World(CAR)
+    world.clients["stranger"] = ClientWords(username="stranger")
+    begun = world.now
+
+    # when the guard runs
+    world.run(SETTLE_S + 5.0)
+
+    # then it is shut, not before SETTLE_S, and told as long as it is there
+    [(at, command, name)] = world.changes
+    assert (command, name) == ("disableClient", "stranger")
+    assert SETTLE_S <= at - begun <= SETTLE_S + 5.0
+    assert world.guard.unknown == ("stranger",)
+    del world.clients["stranger"]
+    world.run(AUDIT_S + 1.0)
+    assert world.guard.unknown == ()
+
+
+def test_the_servers_own_login_is_never_shut() -> None:
+    world = World()
+    world.run(10 * AUDIT_S)
+    assert world.changes == []
+    assert list(world.clients) == [SERVER_LOGIN]
+
+
+def test_what_the_broker_lacks_is_told_and_never_opened_by_the_guard() -> None:
+    # given a broker that lacks one admitted user and has shut one door of another
+    world = World(CAR, BUS)
+    for login in ("seoul.1.bus-1", "seoul.1.bus-1.voice"):
+        del world.clients[login]
+    world.clients[CARS[1]] = msgspec.structs.replace(world.clients[CARS[1]], disabled=True)
+
+    # when the guard has looked
+    world.run(AUDIT_S)
+
+    # then it says so, and has changed nothing
+    assert world.guard.missing == ("seoul.1.bus-1", "seoul.1.bus-1.voice", "seoul.1.car-1.voice")
+    assert world.changes == []
+
+
+def test_what_is_missing_is_told_soon_after_a_change_of_the_registry() -> None:
+    world = World(CAR)
+    world.run(10.0)
+    world.guard.want([CAR, BUS])
+    world.run(2.0)
+    assert world.guard.missing == ("seoul.1.bus-1", "seoul.1.bus-1.voice")
+
+
+def test_rules_of_an_older_version_are_brought_up_to_date_without_cutting_anybody() -> None:
+    # given roles as an older version made them, the server's too
+    world = World(CAR, BUS)
+    old = (AclEntry(acltype=AclType.PUBLISH, topic="ptt/v1/#"),)
+    due = dict(world.roles)
+    for name in ("seoul.1.car-1", SERVER_LOGIN):
+        world.roles[name] = RoleWords(rolename=name, acls=old)
+    del world.roles["seoul.1.bus-1"]
+
+    # when the guard runs
+    world.run(AUDIT_S + 1.0)
+
+    # then they are as they should be, nobody was cut off for it, and they are read once more to be sure
+    assert world.roles == due
+    assert {what for _, what, _ in world.changes} == {"modifyRole", "createRole"}
+    assert len(world.changes) == 3
+    assert world.asked.count("listRoles") == 2
+
+
+def test_a_client_id_that_was_unlocked_is_locked_again() -> None:
+    world = World(CAR)
+    world.clients[CARS[0]] = msgspec.structs.replace(world.clients[CARS[0]], clientid=None, roles=())
+    world.run(5.0)
+    assert world.clients[CARS[0]].clientid == CARS[0]
+    assert world.clients[CARS[0]].roles == (RoleRef(rolename=CARS[0]),)
+
+
+def test_an_office_of_many_is_read_page_by_page() -> None:
+    cars = [msgspec.structs.replace(CAR, user=f"car-{n}", uid=n + 1) for n in range(500)]
+    world = World(*cars)
+    world.run(5.0)
+    assert world.guard.missing == ()
+    assert world.asked.count("listClients") == 6
+    assert world.asked.count("listRoles") == 21
+
+
+def test_answers_to_others_and_bytes_that_are_none_are_ignored() -> None:
+    world = World(CAR)
+    world.guard.received(RESPONSE_TOPIC, b"\xff")
+    world.guard.received(RESPONSE_TOPIC, b'{"responses":[{"command":"listClients","correlationData":"10:1"}]}')
+    world.guard.received("ptt/v1/seoul/1/session", b"{}")
+    world.run(5.0)
+    assert world.guard.fault == ""
+
+
+@pytest.mark.parametrize("error", ["Internal error", "Unknown command"])
+def test_a_refusal_of_the_broker_is_told(error: str) -> None:
+    world = World(CAR)
+    world.listClients = lambda _command: {"error": error}  # type: ignore[method-assign]
+    world.run(5.0)
+    assert world.guard.fault == f"the broker refuses listClients: {error}"
+
+
+def test_a_connection_that_takes_nothing_is_tried_again() -> None:
+    # given a connection that takes no message at first
+    world = World(CAR)
+    world.run(10.0)
+    taken = world._publish
+    world.guard._publish = lambda _topic, _payload: False
+    world.guard.want([revoked(CAR)])
+    world.run(1.0)
+
+    # when it takes messages again
+    world.guard._publish = taken
+    world.run(2 * ANSWER_S)
+
+    # then the revocation is sent
+    assert world.shut() == list(CARS)

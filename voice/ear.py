@@ -13,13 +13,17 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from msgspec import Struct
+
 from protocol.voice_frame import FrameFlags, VoiceFrame
 from protocol.worker import Heard, Play, PlayedOut, Stop
 from protocol.worker_settings import AudioSettings
+from voice.core.align import STEP_S, levels_db
 from voice.core.jitter import Conceal, JitterBuffer, Packet
 from voice.core.listen import ListenGate
+from voice.core.paths import Paths
 from voice.opus import BadPacket, Decoder, duration_s
-from voice.stretch import PERIOD_S_MAX, is_quiet, shorten
+from voice.stretch import PERIOD_S_MAX, faded, is_quiet, joined, lengthen, shorten
 
 INBOX_MAX = 2048
 """Posts that may wait for a device that does not play; beyond, they are dropped and counted."""
@@ -28,12 +32,27 @@ HURRY_AHEAD_S = 2 * PERIOD_S_MAX + 0.005
 """Sound decoded ahead while hurrying, for `shorten` to choose from. Only what waits anyway is decoded ahead."""
 WORTH_S = 0.0002
 """Less is not worth a splice."""
+STRETCH_EVERY = 2
+"""One packet in so many is lengthened while the delay of the slower way is being made up."""
+LAST_SEQ_SLACK = 50
+"""Numbers counted over Agora may differ from the speaker's by its pauses and its jitter buffer: the end is heard by its
+silence, or by time, not by its number alone."""
+FADE_PER_STEP = 0.7
 QUIET_KEPT = 3
 """One pause packet in so many is kept while hurrying, so that words stay apart."""
 
 
+class Pcm(Struct, frozen=True):
+    """A frame that came as sound."""
+
+    sound: bytes
+
+
 class Ear:
-    """What is heard. `tell` (any thread) gets Heard and PlayedOut; the methods up to `render` are the loop thread's."""
+    """What is heard, over both ways. `tell` (any thread) gets Heard and PlayedOut.
+
+    The methods up to `render` are the loop thread's.
+    """
 
     def __init__(self, settings: AudioSettings, own_user: str, tell: Callable[[Heard | PlayedOut], None]) -> None:
         rate, jitter = settings.device_rate_hz, settings.jitter
@@ -43,17 +62,25 @@ class Ear:
         self._frame_bytes = 2 * rate * settings.frame_ms // 1000
         self._silence = bytes(self._frame_bytes)
         self._duck = settings.duck_percent
-        self._gate: ListenGate[bytes] = ListenGate(
+        self._gate: ListenGate[bytes | Pcm] = ListenGate(
             own_user=own_user,
             make_buffer=lambda: JitterBuffer(
                 min_s=jitter.min_ms / 1000, max_s=jitter.max_ms / 1000, step_s=self._frame_s
             ),
         )
         self._decoder = Decoder(rate)
+        self._paths = Paths()
+        self._two_ways = False
+        self._step_bytes = 2 * round(STEP_S * rate)
+        self._agora_left = bytearray()
+        self._tail: array[int] | None = None
+        self._packets = 0
         self._baton = threading.Lock()
         self._inbox: deque[Callable[[], None]] = deque()
         self._pcm = bytearray()
         self._pcm_burst = 0
+        self._playing = (0, "")
+        self._last_seq: int | None = None
         self._quiet_run = 0
         self._cues: deque[array[int]] = deque()
         self._cue_at = 0
@@ -68,7 +95,7 @@ class Ear:
 
     def play(self, word: Play, now: float) -> None:
         """Take the daemon's Play."""
-        self._post(partial(self._gate.play, word.burst, word.user, now))
+        self._post(partial(self._play, word, now))
 
     def stop(self, word: Stop, now: float) -> None:
         """Take the daemon's Stop."""
@@ -83,20 +110,12 @@ class Ear:
         except BadPacket:
             return False
         if packet is not None or last:
-            self._post(
-                partial(
-                    self._gate.frame,
-                    user,
-                    frame.burst,
-                    frame.seq,
-                    frame.capture_ms,
-                    length_s,
-                    packet,
-                    last=last,
-                    now=now,
-                )
-            )
+            self._post(partial(self._frame, user, frame, packet, length_s, now))
         return True
+
+    def sound(self, burst: int, pcm: bytes, at_s: float) -> None:
+        """Take sound of the announced burst that came over Agora, any number of samples."""
+        self._post(partial(self._sound, burst, pcm, at_s))
 
     def cue(self, sound: array[int]) -> None:
         """Play a sound of the devices' rate behind those that wait; over CUES_MAX it is dropped."""
@@ -119,6 +138,11 @@ class Ear:
             late + buffer.late,
             round(buffer.delay_s * 1000),
         )
+
+    @property
+    def strays(self) -> dict[str, int]:
+        """Steps of Agora's sound that were not used, by reason."""
+        return self._paths.strays
 
     @property
     def discarded(self) -> dict[str, int]:
@@ -169,20 +193,64 @@ class Ear:
             "h", [max(-32768, min(32767, v + c * duck // 100)) for v, c in zip(heard, cue, strict=True)]
         ).tobytes()
 
+    def _play(self, word: Play, now: float) -> None:
+        if word.burst <= self._playing[0]:
+            return
+        if self._last_seq is not None:  # its tail over Agora is cut off: another speaker is subscribed to
+            self._gate.finish(self._playing[0])
+            self._last_seq = None
+        self._two_ways = word.uid != 0
+        self._playing = (word.burst, word.user)
+        self._agora_left.clear()
+        if self._two_ways:
+            self._paths.play(word.uid, now)
+        else:
+            self._paths.end(now)
+        self._gate.play(word.burst, word.user, now)
+
+    def _frame(self, user: str, frame: VoiceFrame, packet: bytes | None, length_s: float, now: float) -> None:
+        if self._two_ways and self._playing == (frame.burst, user):
+            handover = bool(frame.flags & FrameFlags.HANDOVER)
+            self._paths.frame(frame.seq, frame.capture_ms, length_s, now, handover=handover)
+        last = bool(frame.flags & FrameFlags.LAST)
+        self._gate.frame(user, frame.burst, frame.seq, frame.capture_ms, length_s, packet, last=last, now=now)
+
+    def _sound(self, burst: int, pcm: bytes, at_s: float) -> None:
+        if burst != self._playing[0]:
+            return
+        left, size = self._agora_left, self._step_bytes
+        left += pcm
+        while len(left) >= size:
+            step = bytes(left[:size])
+            del left[:size]
+            samples = array("h", step)
+            peak = max(max(samples), -min(samples))
+            for found in self._paths.sound(step, levels_db(step, self._rate_hz)[0], peak, at_s, at_s):
+                self._gate.fill(burst, found.seq, found.capture_ms, found.duration_s, Pcm(found.pcm), at_s)
+        if self._last_seq is not None and self._paths.silent_behind(self._last_seq):
+            self._last_seq = None
+            self._gate.finish(burst)
+
     def _voice(self, now: float, at_s: float) -> bytes | None:
         pcm, need = self._pcm, self._frame_bytes
         wanted, spare_s = need, 0.0
+        hold_s, awaited = 0.0, False
+        if self._two_ways:
+            hold_s, awaited = self._paths.lag_s(now), self._paths.flowing(now)
+            if self._gate.buffer is not None:
+                self._gate.buffer.hold_s = hold_s
         while len(pcm) < wanted:
             if len(pcm) >= need and (self._gate.buffer is None or self._gate.buffer.empty):
                 break
-            out = self._gate.pull(now, len(pcm) / 2 / self._rate_hz)
+            out = self._gate.pull(now, len(pcm) / 2 / self._rate_hz, awaited=awaited)
             self._note_ended()
             if isinstance(out, Packet):
-                self._append(out, at_s)
-                if out.spare_s > WORTH_S:
+                stretch = bool(hold_s) and self._gate.delay_s < hold_s - STEP_S
+                self._append(out, at_s, stretch=stretch)
+                if out.spare_s > WORTH_S and not stretch:
                     wanted, spare_s = max(need, 2 * round(HURRY_AHEAD_S * self._rate_hz)), out.spare_s
             elif isinstance(out, Conceal):
-                pcm += self._decoder.conceal(out.duration_s)
+                pcm += self._invent(out.duration_s)
             else:
                 break
         if spare_s:
@@ -193,26 +261,63 @@ class Ear:
         del pcm[:need]
         return frame if len(frame) == need else frame + bytes(need - len(frame))
 
-    def _append(self, out: Packet[bytes], at_s: float) -> None:
+    def _append(self, out: Packet[bytes | Pcm], at_s: float, *, stretch: bool) -> None:
         hearing = self._gate.hearing
         if out.first and hearing is not None:
             self._decoder.reset()
+            self._tail = None
             self._pcm_burst, user = hearing
             ahead_s = len(self._pcm) / 2 / self._rate_hz
             self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s + ahead_s))
-        try:
-            sound = self._decoder.decode(out.packet)
-        except BadPacket:
-            self.bad_packets += 1
-            sound = self._decoder.conceal(out.duration_s)
+        packet = out.packet
+        sound = self._from_agora(packet.sound) if isinstance(packet, Pcm) else self._from_mqtt(packet, out)
         if out.spare_s >= out.duration_s and is_quiet(array("h", sound)):
             self._quiet_run += 1
             if self._quiet_run % QUIET_KEPT:
                 return
+        self._packets += 1
+        if stretch and self._packets % STRETCH_EVERY == 0:
+            sound = lengthen(array("h", sound), self._rate_hz).tobytes()
         self._pcm += sound
 
+    def _from_mqtt(self, packet: bytes, out: Packet[bytes | Pcm]) -> bytes:
+        after_agora, self._tail = self._tail, None
+        if after_agora:
+            self._decoder.reset()
+        try:
+            sound = self._decoder.decode(packet)
+        except BadPacket:
+            self.bad_packets += 1
+            sound = self._decoder.conceal(out.duration_s)
+        if self._two_ways:
+            self._paths.decoded(round(out.captured_s * 1000), levels_db(sound, self._rate_hz))
+        return joined(after_agora[-1], array("h", sound), self._rate_hz).tobytes() if after_agora else sound
+
+    def _from_agora(self, sound: bytes) -> bytes:
+        samples = array("h", sound)
+        if self._tail is None:
+            before = array("h", self._decoder.conceal(0.0025))
+            samples = joined(before[0] if before else 0, samples, self._rate_hz)
+        self._tail = samples[-self._step_bytes // 2 :]
+        return samples.tobytes()
+
+    def _invent(self, for_s: float) -> bytes:
+        """Sound for what is missing: Opus knows how behind its own frames; behind Agora's the last step fades out."""
+        if self._tail is None:
+            return self._decoder.conceal(for_s)
+        count = round(for_s * self._rate_hz)
+        self._tail = faded(self._tail, FADE_PER_STEP)
+        return (self._tail * (count // max(1, len(self._tail)) + 1))[:count].tobytes()
+
     def _stop(self, word: Stop, now: float) -> None:
-        self._gate.stop(word.burst, now, drain=word.drain, last_seq=word.last_seq)
+        last_seq = word.last_seq
+        if word.burst == self._playing[0] and self._two_ways:
+            if not word.drain:
+                self._paths.end(now)
+            elif last_seq is not None and self._paths.carrying:
+                self._last_seq = last_seq
+                last_seq += LAST_SEQ_SLACK
+        self._gate.stop(word.burst, now, drain=word.drain, last_seq=last_seq)
         if not word.drain and word.burst == self._pcm_burst:
             self._pcm.clear()
 
@@ -221,6 +326,9 @@ class Ear:
             if ended.cut:
                 self._pcm.clear()
             word = ended.word
+            if word.burst == self._playing[0]:
+                self._paths.end(time.monotonic())
+                self._last_seq = None
             for index, count in enumerate((word.frames, word.concealed, word.late)):
                 self._totals[index] += count
             self._tell(word)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from protocol.ids import RequestId
 from protocol.voice_frame import FrameFlags, VoiceFrame
 from protocol.worker import Arm, Drained, Hold, KeyUp, Mute, Through, Transmit
@@ -12,6 +14,16 @@ from voice.packer import Packer
 
 Sound = tuple[bytes, float]
 """A device frame and the time of its first sample."""
+Spoken = tuple[bytes, bytes]
+"""One packet's speech: as Opus for MQTT, and as 16-bit PCM for Agora. The gate gives both or neither."""
+
+
+class Utterance(Struct, frozen=True):
+    """One frame the gate gives out. `pcm` is empty where its speech was dropped (a bare last frame)."""
+
+    frame: VoiceFrame
+    pcm: bytes
+    captured_at_s: float
 
 
 class Mouth:
@@ -24,7 +36,7 @@ class Mouth:
         rate = settings.device_rate_hz
         self._rate_hz = rate
         self._tell = tell
-        self._gate: TalkGate[Sound, bytes] = TalkGate()
+        self._gate: TalkGate[Sound, Spoken] = TalkGate()
         self._encoder = Encoder(rate, settings.codec)
         self._packer = Packer(rate, self._encoder.packet_samples, round(LOOKAHEAD_S * rate))
         self._speaking: RequestId | None = None
@@ -42,13 +54,14 @@ class Mouth:
         """Let time pass."""
         self._take(self._gate.tick(now))
 
-    def pull(self, now: float) -> VoiceFrame | None:
+    def pull(self, now: float) -> Utterance | None:
         """Give the next frame to write now, or None; what is given counts as sent."""
         send = self._gate.pull(now)
         if send is None:
             return None
+        opus, pcm = send.packet or (b"", b"")
         flags = FrameFlags.LAST if send.last else FrameFlags.NONE
-        return VoiceFrame(send.burst, send.seq, send.capture_ms, send.packet or b"", flags)
+        return Utterance(VoiceFrame(send.burst, send.seq, send.capture_ms, opus, flags), pcm, send.captured_at_s)
 
     def acked(self, burst: int, seq: int, now: float) -> None:
         """Take the network's word that a frame arrived."""
@@ -58,6 +71,10 @@ class Mouth:
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest."""
         return self._gate.next_deadline()
+
+    def sending(self, now: float) -> int | None:
+        """The burst whose speech may leave now; None: no permission, held, or all of it was given."""
+        return self._gate.sending(now)
 
     @property
     def open(self) -> bool:
@@ -94,4 +111,5 @@ class Mouth:
             filled += self._packer.finish(cut.end_s)
         for number, packet in enumerate(filled, 1):
             final = cut.final and number == len(filled)
-            self._gate.keep(cut.request_id, self._encoder.encode(packet.pcm), packet.start_s, final=final)
+            spoken = (self._encoder.encode(packet.pcm), packet.pcm)
+            self._gate.keep(cut.request_id, spoken, packet.start_s, final=final)

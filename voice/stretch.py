@@ -14,6 +14,7 @@ PERIOD_S_MAX = 0.0125
 """Pitch periods looked for: 400 Hz down to 80 Hz."""
 LONGER = 0.2
 """How much less alike sound may be for leaving out more of it at a time: two periods instead of one."""
+JOIN_S = 0.0025
 _THIN_HZ = 4000
 QUIET_PEAK = 320
 """Sound that never exceeds this (-40 dBFS) is a pause."""
@@ -40,6 +41,37 @@ def shorten(pcm: array[int], rate_hz: int, most_s: float) -> array[int]:
     out.extend([a + (b - a) * i // (lag - 1) for i, (a, b) in enumerate(zip(before, after, strict=True))])
     out.extend(pcm[begin + 2 * lag :])
     return out
+
+
+def lengthen(pcm: array[int], rate_hz: int) -> array[int]:
+    """Put in, once, the period from PERIOD_S_MIN to _MAX that is noticed least, by fading; a pause is said twice."""
+    if is_quiet(pcm):
+        return pcm + pcm
+    most = min(int(PERIOD_S_MAX * rate_hz), len(pcm) // 2)
+    lag = _best_lag(pcm, rate_hz, most) if most > PERIOD_S_MIN * rate_hz else 0
+    if lag < 2:
+        return pcm
+    begin = (len(pcm) - 2 * lag) // 2
+    before, after = pcm[begin : begin + lag], pcm[begin + lag : begin + 2 * lag]
+    out = pcm[: begin + lag]
+    out.extend([b + (a - b) * i // (lag - 1) for i, (a, b) in enumerate(zip(before, after, strict=True))])
+    out.extend(pcm[begin + lag :])
+    return out
+
+
+def joined(last: int, pcm: array[int], rate_hz: int) -> array[int]:
+    """Make `pcm` begin where sound of another source ended, at the sample `last`, so that nothing clicks."""
+    count = min(len(pcm), round(JOIN_S * rate_hz))
+    step = last - pcm[0] if pcm else 0
+    for i in range(count):
+        pcm[i] = max(-32768, min(32767, pcm[i] + step * (count - i) // count))
+    return pcm
+
+
+def faded(pcm: array[int], part: float) -> array[int]:
+    """Say sound again, `part` (0 to 1) as loud at its beginning and four fifths of that at its end."""
+    count = max(1, len(pcm))
+    return array("h", [int(x * part * (1 - 0.2 * i / count)) for i, x in enumerate(pcm)])
 
 
 def _best_lag(pcm: array[int], rate_hz: int, most: int) -> int:

@@ -11,13 +11,18 @@ from collections import deque
 from functools import partial
 from typing import NoReturn, assert_never
 
+from protocol.messages import VoicePath
 from protocol.timers import TAIL_S
+from protocol.voice_frame import FrameFlags
 from protocol.worker import (
+    Agora,
+    AgoraState,
     Arm,
     Command,
     Cue,
     Device,
     Fault,
+    Heard,
     Hello,
     Hold,
     Join,
@@ -28,6 +33,7 @@ from protocol.worker import (
     Mute,
     Ping,
     Play,
+    PlayedOut,
     Pong,
     Quit,
     Say,
@@ -35,23 +41,38 @@ from protocol.worker import (
     SoundDevice,
     Stop,
     Token,
+    TokenWanted,
     Transmit,
     VoiceLink,
-    WorkerEvent,
 )
-from protocol.worker_settings import WorkerSettings
+from protocol.worker_settings import AgoraSettings, WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from voice.announcer import Announcer
 from voice.cues import synthesise
 from voice.devices.choose import open_devices
 from voice.ear import Ear
+from voice.listening import Listening
 from voice.mouth import Mouth
 from voice.pipe import Pipe
 from voice.realtime import settle
+from voice.speaking import Speaking
 from voice.speech import Speech, Spoken
+from voice.transports.agora.sdk import AgoraSdk
+from voice.transports.agora_voice import AgoraVoice
 from voice.transports.mqtt_voice import MqttVoice
-from voice.transports.port import Arrived, Bad, InChannel, LinkDown, LinkUp, Sent, TransportEvent, VoiceTransport
+from voice.transports.port import (
+    Arrived,
+    Bad,
+    Flooded,
+    InChannel,
+    LinkDown,
+    LinkUp,
+    Sent,
+    StateIs,
+    TokenNeeded,
+    TransportEvent,
+)
 
 LOOK_BACK_FRAMES = 5
 """Device frames kept while the microphone is closed, for an edge whose word comes late; see TalkGate."""
@@ -75,9 +96,14 @@ class Worker:
         self._pipe = Pipe(self._loop, sock, self._command, self._orphaned)
         self._mouth = Mouth(audio, self._pipe.tell)
         self._ear = Ear(audio, settings.user, self._tell_from_thread)
-        self._transport: VoiceTransport = MqttVoice(
-            self._loop, settings.mqtt, settings.office, settings.user, self._transported, random.Random()
-        )
+        rng = random.Random()
+        self._mqtt = MqttVoice(self._loop, settings.mqtt, settings.office, settings.user, self._transported, rng)
+        self._agora = None if settings.agora is None else self._open_agora(settings.agora, rng)
+        self._speaking = Speaking(self._mouth, self._mqtt, self._agora, self._pipe.tell)
+        self._listening = Listening(self._ear, self._mqtt, self._agora, rng.random)
+        self._link_told: bool | None = None
+        self._event_id: str | None = None
+        self._joined_told: Joined | None = None
         self._captured: deque[tuple[bytes, float]] = deque(maxlen=CAPTURE_INBOX_MAX)
         self._capture_wanted = False
         self._devices = open_devices(audio, self._on_captured, self._on_playback, self._on_device_state, epoch_s)
@@ -88,27 +114,43 @@ class Worker:
         self._faults: dict[str, float] = {}
         self._null_at = 0.0
         self._restart_allowed = True
-        self._in_channel = False
         self._needed_at = epoch_s
 
     def run(self) -> None:
         """Work until told otherwise."""
         priority = settle()
-        self._pipe.tell(Hello(pid=os.getpid(), transport=self._transport.name))
-        self._transport.start()
+        transport = self._mqtt.name if self._agora is None else f"{self._mqtt.name}+{self._agora.name}"
+        self._pipe.tell(Hello(pid=os.getpid(), transport=transport))
+        self._mqtt.start()
         self._devices.start()
         self._speech.start()
-        log.info("voice worker runs", transport=self._transport.name, audio=self._audio.backend, priority=priority)
+        log.info("voice worker runs", transport=transport, audio=self._audio.backend, priority=priority)
         try:
             self._loop.run(self._step)
         finally:
-            self._mouth.handle(Mute(), time.monotonic())
-            self._transport.stop()
+            self._silence()
             self._devices.stop()
             self._speech.stop()
             self._pipe.close()
             self._loop.close()
-        log.info("voice worker ends", unsent=self._mouth.dropped, unheard=self._ear.discarded)
+        log.info(
+            "voice worker ends",
+            unsent=self._mouth.dropped,
+            unheard=self._ear.discarded,
+            strays=self._ear.strays,
+            flooded=self._mqtt.flooded,
+        )
+
+    def _open_agora(self, settings: AgoraSettings, rng: random.Random) -> AgoraVoice:
+        loop, rate_hz = self._loop, self._audio.device_rate_hz
+        return AgoraVoice(
+            loop,
+            lambda tell: AgoraSdk(loop, settings, rate_hz, tell, _raise),
+            rate_hz,
+            self._audio.codec.packet_ms / 1000,
+            self._transported,
+            rng,
+        )
 
     def stop(self) -> None:
         """Leave `run`; for signal handlers."""
@@ -137,16 +179,20 @@ class Worker:
     def _on_spoken(self, spoken: Spoken) -> None:
         self._loop.call_soon_threadsafe(partial(self._spoken, spoken))
 
-    def _tell_from_thread(self, event: WorkerEvent) -> None:
-        self._loop.call_soon_threadsafe(partial(self._pipe.tell, event))
+    def _tell_from_thread(self, event: Heard | PlayedOut) -> None:
+        self._loop.call_soon_threadsafe(partial(self._told_by_ear, event))
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def _step(self, now: float) -> float | None:
-        mouth, transport = self._mouth, self._transport
+        mouth, mqtt, agora = self._mouth, self._mqtt, self._agora
         mouth.tick(now)
-        transport.tick(now)
-        self._pump(now)
+        self._speaking.follow(now)
+        mqtt.tick(now)
+        if agora is not None:
+            agora.tick(now)
+        self._speaking.pump(now)
+        self._listening.tick(now)
         self._announcer.microphone(mouth.open, now)
         self._capture_wanted = not mouth.idle
         allowed = mouth.idle and not self._ear.busy
@@ -155,12 +201,19 @@ class Worker:
             self._devices.allow_restart(allowed)
         self._rest(now, allowed)
         self._devices.watch(now)
-        deadlines = [mouth.next_deadline(), transport.next_deadline(), self._null_speaker(now)]
+        deadlines = [
+            mouth.next_deadline(),
+            self._speaking.next_deadline(now),
+            mqtt.next_deadline(),
+            None if agora is None else agora.next_deadline(),
+            self._listening.next_deadline(),
+            self._null_speaker(now),
+        ]
         return min((d for d in deadlines if d is not None), default=None)
 
     def _rest(self, now: float, quiet: bool) -> None:
         """Let the devices rest once nobody spoke, was heard or was in a session for a while (the pings turn us)."""
-        if self._in_channel or not quiet:
+        if self._event_id is not None or not quiet:
             self._needed_at = now
         after_s = self._audio.rest_after_s
         self._devices.rest(bool(after_s) and now - self._needed_at > after_s)
@@ -168,14 +221,6 @@ class Worker:
     def _need_devices(self, now: float) -> None:
         self._needed_at = now
         self._devices.rest(False)
-
-    def _pump(self, now: float) -> None:
-        mouth, transport = self._mouth, self._transport
-        if mouth.idle:
-            return
-        while transport.room(now) and (frame := mouth.pull(now)) is not None:
-            transport.send(frame, now)
-        mouth.tick(now)
 
     def _take_captured(self) -> None:
         captured, now = self._captured, time.monotonic()
@@ -197,9 +242,17 @@ class Worker:
 
     def _orphaned(self) -> None:
         log.warning("the daemon is gone: voice worker ends")
-        self._mouth.handle(Mute(), time.monotonic())
-        self._transport.stop()
+        self._silence()
         self._loop.stop()
+
+    def _silence(self) -> None:
+        """Nothing leaves any more, over no way."""
+        now = time.monotonic()
+        self._mouth.handle(Mute(), now)
+        self._speaking.cut(now)
+        self._mqtt.stop()
+        if self._agora is not None:
+            self._agora.stop()
 
     # --- what is told to us -----------------------------------------------------------------------------------------
 
@@ -214,20 +267,28 @@ class Worker:
                 self._mouth.handle(command, now)
             case KeyUp(at=at):
                 self._mouth.handle(command, now)
-                self._transport.gone_by(at + TAIL_S)
-            case Transmit() | Hold() | Mute():
+                self._mqtt.gone_by(at + TAIL_S)
+            case Transmit():
                 self._mouth.handle(command, now)
+                self._speaking.permitted(command, now)
+            case Hold() | Mute():
+                self._mouth.handle(command, now)
+                self._speaking.cut(now)
             case Play():
-                self._ear.play(command, now)
+                self._listening.play(command, now)
             case Stop():
-                self._ear.stop(command, now)
-            case Join(event_id=event_id):
-                self._in_channel = True
+                self._listening.stop(command, now)
+            case Join(event_id=event_id, channel=channel):
                 self._need_devices(now)
-                self._transport.join(event_id)
+                self._event_id, self._joined_told = event_id, None
+                self._mqtt.join(event_id, channel)
+                if self._agora is not None:
+                    self._agora.join(event_id, channel)
             case Leave():
-                self._in_channel = False
-                self._transport.leave()
+                self._event_id = None
+                self._mqtt.leave()
+                if self._agora is not None:
+                    self._agora.leave()
                 self._pipe.tell(Left())
             case Cue(sound=sound):
                 if sound not in self._cues:
@@ -239,7 +300,8 @@ class Worker:
                 if not self._speech.say(text, lang, urgent=urgent):
                     self._fault("sentences", "a sentence was dropped: too many wait to be spoken")
             case Token():
-                pass  # MQTT voice needs none
+                if self._agora is not None:
+                    self._agora.token(command)
             case Ping(no=no):
                 self._pong(no)
             case Quit():
@@ -249,28 +311,60 @@ class Worker:
 
     def _transported(self, event: TransportEvent) -> None:
         match event:
-            case Arrived(user=user, frame=frame, at_s=at_s):
-                if not self._ear.frame(user, frame, at_s):
-                    self._fault("frames", "dropped voice: no Opus packet")
+            case Arrived():
+                self._arrived(event)
             case Sent(burst=burst, seq=seq):
                 self._mouth.acked(burst, seq, time.monotonic())
-            case LinkUp():
-                log.info("voice link is up")
-                self._pipe.tell(VoiceLink(up=True))
+            case LinkUp() | InChannel():
+                self._tell_links("")
             case LinkDown(reason=reason):
-                log.warning("voice link is down", reason=reason)
-                self._pipe.tell(VoiceLink(up=False, detail=reason[:500]))
-            case InChannel(event_id=event_id):
-                self._pipe.tell(Joined(event_id=event_id))
+                self._tell_links(reason)
+            case StateIs(state=state, detail=detail, join_ms=join_ms):
+                quiet = state in (AgoraState.OFF, AgoraState.JOINING, AgoraState.JOINED)
+                (log.info if quiet else log.warning)("agora", state=state, detail=detail, join_ms=join_ms)
+                self._pipe.tell(Agora(state=state, detail=detail, join_ms=join_ms))
+            case TokenNeeded(channel=channel, why=why):
+                self._pipe.tell(TokenWanted(channel=channel, why=why))
+            case Flooded(word=word):
+                log.warning("voice flood", user=word.user, frames_s=word.frames_s)
+                self._pipe.tell(word)
             case Bad(what=what):
                 self._fault("frames", what)
             case _:
                 assert_never(event)
 
+    def _arrived(self, event: Arrived) -> None:
+        frame = event.frame
+        if event.pcm is None and frame.flags & FrameFlags.ASK:
+            self._speaking.asked(frame.burst)
+            self._listening.another_asked(frame.burst, event.at_s)
+        elif not self._listening.arrived(event):
+            self._fault("frames", "dropped voice: no Opus packet")
+
+    def _tell_links(self, reason: str) -> None:
+        """Tell whether voice can go at all, and over what the session is heard, where that changed."""
+        on_agora = self._agora is not None and self._agora.up
+        self._listening.on_agora(on_agora)
+        up = self._mqtt.up or on_agora
+        if up != self._link_told:
+            self._link_told = up
+            (log.info if up else log.warning)("voice link", up=up, reason=reason)
+            self._pipe.tell(VoiceLink(up=up, detail="" if up else reason[:500]))
+        if self._event_id is not None and up:
+            joined = Joined(event_id=self._event_id, voice=VoicePath.AGORA if on_agora else VoicePath.MQTT)
+            if joined != self._joined_told:
+                self._joined_told = joined
+                self._pipe.tell(joined)
+
     def _device_state(self, device: Device, ok: bool, detail: str) -> None:
         self._device_ok[device] = ok
         (log.info if ok else log.warning)("sound device", device=device, ok=ok, detail=detail)
         self._pipe.tell(SoundDevice(device=device, ok=ok, detail=detail[:512]))
+
+    def _told_by_ear(self, event: Heard | PlayedOut) -> None:
+        if isinstance(event, PlayedOut):
+            self._listening.played_out(event)
+        self._pipe.tell(event)
 
     def _spoken(self, spoken: Spoken) -> None:
         if spoken.fault:
@@ -284,7 +378,7 @@ class Worker:
         self._pipe.tell(
             Pong(
                 no=no,
-                link=self._transport.up,
+                link=self._mqtt.up or (self._agora is not None and self._agora.up),
                 capture=self._device_ok[Device.CAPTURE],
                 playback=self._device_ok[Device.PLAYBACK],
                 frames_played=played,

@@ -183,7 +183,7 @@ def test_more_speech_than_anyone_can_have_kept_is_dropped_from_its_old_end() -> 
     # then what waits is bounded, and the newest is kept
     assert buffer.backlog_s <= 2.5 + 1e-6
     assert buffer.dropped == 1000 - 125
-    assert buffer.pull(1.0) == Packet(875, 875, 0.02, 0.0, True)
+    assert buffer.pull(1.0) == Packet(875, 875, 0.02, 0.0, True, 17.5)
 
 
 @given(

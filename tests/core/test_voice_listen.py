@@ -197,13 +197,27 @@ def test_the_last_frame_ends_a_burst_as_a_stop_does() -> None:
 
 
 def test_what_waits_for_announcements_is_bounded() -> None:
-    # given a flood of frames nobody announced
+    # given a flood of frames nobody announced, from many
     ear = Ear()
     for burst in range(1, EARLY_BURSTS_MAX + 3):
-        ear.say("car-1", burst, *range(EARLY_FRAMES_MAX // EARLY_BURSTS_MAX + 10))
+        ear.say(f"car-{burst}", burst, *range(EARLY_FRAMES_MAX // EARLY_BURSTS_MAX + 10))
     # then the bounds hold and the rest is counted
     count = (EARLY_BURSTS_MAX + 2) * (EARLY_FRAMES_MAX // EARLY_BURSTS_MAX + 10)
     assert ear.gate.discarded == {"early_full": count - EARLY_FRAMES_MAX}
+
+
+def test_one_member_alone_cannot_take_the_room_of_all_early_bursts() -> None:
+    # given a member that sends frames of many bursts to come, and then the true next speaker
+    ear = Ear()
+    for burst in range(10, 10 + 3 * EARLY_BURSTS_MAX):
+        ear.say("car-9", burst, *range(20))
+    ear.say("car-1", 9, *range(5))
+    # when that one is announced
+    ear.gate.play(9, "car-1", ear.now)
+    ear.run(0.3)
+    # then nothing of it is missing, and the other one's newest alone was kept
+    assert ear.said == [(9, "car-1", seq) for seq in range(5)]
+    assert ear.gate.discarded == {"early_replaced": 20 * (3 * EARLY_BURSTS_MAX - 2)}
 
 
 @given(st.data())

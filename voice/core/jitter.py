@@ -48,6 +48,8 @@ CONCEAL_MAX_S = 0.1
 BACKLOG_MAX_S = 2.5
 """More waiting speech than this (pre-roll is at most 2 s) is no speech of ours: the oldest is dropped."""
 PACKETS_MAX = 512
+FILLED_MAX = 4096
+"""Frames remembered to have come the slower way: more than a burst has."""
 
 
 class Packet(Struct, Generic[P], frozen=True):
@@ -58,6 +60,7 @@ class Packet(Struct, Generic[P], frozen=True):
     duration_s: float
     spare_s: float
     first: bool
+    captured_s: float = 0.0
 
 
 class Conceal(Struct, frozen=True):
@@ -101,6 +104,9 @@ class JitterBuffer(Generic[P]):
         self._remembered = (float("-inf"), 0.0)
         self._late_since: float | None = None
         self._delay_s = 0.0
+        self._filled: set[int] = set()
+        self.hold_s = 0.0
+        """A delay worth keeping: what will come another way takes so much longer. Set by whoever knows."""
         self.played = 0
         """Packets given out to be played."""
         self.concealed = 0
@@ -114,29 +120,58 @@ class JitterBuffer(Generic[P]):
 
     def put(self, seq: int, capture_ms: int, duration_s: float, packet: P | None, *, last: bool, now: float) -> bool:
         """Take a packet as it arrives; None is a bare last frame. False: late, doubled, or behind the end."""
-        if self._over or seq in self._waiting or (self._next is not None and seq < self._next):
-            self.late += 1
-            return False
         captured_s = capture_ms / 1000
+        if self._filled and self._next is not None and seq < self._next:
+            self._number_again(seq, captured_s + duration_s / 2)
+        if self._over or seq in self._waiting or (self._next is not None and seq < self._next):
+            self.late += seq not in self._filled
+            return False
         if self._judge(now - captured_s - duration_s, now) and packet is not None and not last:
             self.late += 1
             return False
         if self._first_at is None:
             self._first_at = now
-        self._waiting[seq] = _Waiting(seq, captured_s, duration_s, packet, last)
+        self._add(_Waiting(seq, captured_s, duration_s, packet, last))
+        return True
+
+    def fill(self, seq: int, capture_ms: int, duration_s: float, packet: P, *, now: float) -> bool:
+        """Take a packet that came another, slower way; False: it is there already, or its place is past.
+
+        It is never too late, whatever the way takes: nothing else will bring it.
+        """
+        if self._over or seq in self._waiting or (self._next is not None and seq < self._next):
+            return False
+        captured_s = capture_ms / 1000
+        self._judge(now - captured_s - duration_s, now)
+        if self._first_at is None:
+            self._first_at = now
+        if len(self._filled) >= FILLED_MAX:
+            self._filled.clear()
+        self._filled.add(seq)
+        self._add(_Waiting(seq, captured_s, duration_s, packet, False))
+        return True
+
+    def _add(self, found: _Waiting[P]) -> None:
+        self._waiting[found.seq] = found
         while len(self._waiting) > PACKETS_MAX or (len(self._waiting) > 1 and self.backlog_s > BACKLOG_MAX_S):
             del self._waiting[min(self._waiting)]
             self.dropped += 1
-        return True
 
-    def pull(self, now: float, ahead_s: float = 0.0, *, hurry: bool = False) -> Packet[P] | Conceal | Nothing:
-        """Say what to play next; `ahead_s` is what the player still has decoded, `hurry` asks for shortening anyway."""
+    def pull(
+        self, now: float, ahead_s: float = 0.0, *, hurry: bool = False, awaited: bool = False
+    ) -> Packet[P] | Conceal | Nothing:
+        """Say what to play next; `ahead_s` is what the player still has decoded, `hurry` asks for shortening anyway.
+
+        `awaited`: what is missing before the frames that wait is still to be filled; they wait for it.
+        """
         if self._over:
             return Nothing(True)
         if not self._waiting or not self._may_start(now):
             return self._starved()
         seq = min(self._waiting)
         found = self._waiting[seq]
+        if awaited and self._next is not None and seq > self._next and seq not in self._filled:
+            return self._starved()
         waited_s = now - (found.captured_s + found.duration_s) - min(self._base)
         frames_over = max(0, int((waited_s - self.wanted_s(now)) / self._step_s))
         if self._played_s < UNTOUCHED_S:
@@ -155,13 +190,13 @@ class JitterBuffer(Generic[P]):
         self.played += 1
         self._played_s += found.duration_s
         self._delay_s = waited_s + ahead_s
-        return Packet(found.packet, seq, found.duration_s, spare_s, first)
+        return Packet(found.packet, seq, found.duration_s, spare_s, first, found.captured_s)
 
     # --- what others may ask --------------------------------------------------------------------------------------
 
     def wanted_s(self, now: float) -> float:
         """The delay wanted over the link's least, as of now."""
-        return min(self._max_s, self._min_s + SAFETY_S + self._remembered_s(now))
+        return min(self._max_s, max(self.hold_s, self._min_s + SAFETY_S + self._remembered_s(now)))
 
     def reached(self, seq: int) -> bool:
         """Everything up to `seq` was played or given up, or the last frame was."""
@@ -191,6 +226,11 @@ class JitterBuffer(Generic[P]):
         return max(0.0, self._delay_s)
 
     # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _number_again(self, seq: int, middle_s: float) -> None:
+        """Numbers given to what filled in ran ahead, over a pause nobody knew of: newer speech bears lower ones."""
+        if middle_s >= self._next_captured_s and not self._waiting:
+            self._next = seq
 
     def _may_start(self, now: float) -> bool:
         if self._started or self._first_at is None:

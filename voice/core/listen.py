@@ -22,6 +22,8 @@ P = TypeVar("P")
 
 EARLY_FRAMES_MAX = 512
 EARLY_BURSTS_MAX = 4
+EARLY_BURSTS_OF_ONE_MAX = 2
+"""A quick press may follow another before either is announced."""
 
 
 class Ended(Struct, frozen=True):
@@ -85,7 +87,8 @@ class ListenGate(Generic[P]):
         self._early_count = 0
         self._ended: list[Ended] = []
         self.discarded: dict[str, int] = {}
-        """Frames dropped, by reason: own, wrong_user, old, after_last, early_full, early_expired."""
+        """Frames dropped, by reason: own, wrong_user, old, after_last, early_full, early_replaced,
+        early_expired."""
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -155,20 +158,34 @@ class ListenGate(Generic[P]):
         if burst <= self._newest:
             return self._discard("old")
         self._expire_early(now)
+        self._few_early_bursts(user, burst)
         if self._early_count >= EARLY_FRAMES_MAX or (burst not in self._early and len(self._early) >= EARLY_BURSTS_MAX):
             return self._discard("early_full")
         self._early.setdefault(burst, []).append(_Early(user, seq, capture_ms, duration_s, packet, last, now))
         self._early_count += 1
         return None
 
-    def pull(self, now: float, ahead_s: float = 0.0) -> Packet[P] | Conceal | Nothing:
+    def fill(self, burst: int, seq: int, capture_ms: int, duration_s: float, packet: P, now: float) -> bool:
+        """Take a frame of an announced burst that came the slower way; False where it is not needed (any more)."""
+        for heard in (self._now, self._next):
+            if heard is not None and heard.burst == burst and (heard.last_seq is None or seq <= heard.last_seq):
+                return heard.buffer.fill(seq, capture_ms, duration_s, packet, now=now)
+        return False
+
+    def finish(self, burst: int) -> None:
+        """A burst that was stopped has no more to come: it ends with what is there."""
+        for heard in (self._now, self._next):
+            if heard is not None and heard.burst == burst and heard.stopped:
+                heard.last_seq = None
+
+    def pull(self, now: float, ahead_s: float = 0.0, *, awaited: bool = False) -> Packet[P] | Conceal | Nothing:
         """Say what to play next; see JitterBuffer.pull. Nothing.over means that nothing is being heard at all."""
         self.tick(now)
         heard = self._now
         if heard is None:
             return Nothing(True)
         hurry = heard.stopped and ahead_s + heard.buffer.backlog_s > heard.deadline - now
-        out = heard.buffer.pull(now, ahead_s, hurry=hurry)
+        out = heard.buffer.pull(now, ahead_s, hurry=hurry, awaited=awaited)
         if isinstance(out, Nothing) and heard.drained:
             self.tick(now)
             return self.pull(now, ahead_s) if self._now is not None else Nothing(True)
@@ -205,6 +222,11 @@ class ListenGate(Generic[P]):
     def at_rest(self) -> bool:
         """Nothing is heard, and nothing waits to be."""
         return self._now is None and not self._early
+
+    @property
+    def delay_s(self) -> float:
+        """How much later than the link's least transit what is heard now was played; 0 where nothing is."""
+        return 0.0 if self._now is None else self._now.buffer.delay_s
 
     @property
     def buffer(self) -> JitterBuffer[P] | None:
@@ -251,6 +273,19 @@ class ListenGate(Generic[P]):
             self._early_count -= len(frames)
             for _ in frames if burst < up_to else ():
                 self._discard("old")
+
+    def _few_early_bursts(self, user: str, burst: int) -> None:
+        """A user's newer early bursts replace its older ones, so that nobody alone takes the room of all."""
+        if burst in self._early:
+            return
+        own = [older for older, frames in self._early.items() if frames and frames[0].user == user]
+        while len(own) >= EARLY_BURSTS_OF_ONE_MAX:
+            oldest = min(own)
+            own.remove(oldest)
+            frames = self._early.pop(oldest)
+            self._early_count -= len(frames)
+            for _ in frames:
+                self._discard("early_replaced")
 
     def _expire_early(self, now: float) -> None:
         for burst, frames in tuple(self._early.items()):

@@ -185,6 +185,14 @@ class TalkGate(Generic[F, P]):
         """No request is known: captured frames go nowhere."""
         return not self._requests
 
+    def sending(self, now: float) -> int | None:
+        """The burst whose speech may leave now: granted, neither held, lapsed nor finished."""
+        self._lapse(now)
+        for request in self._requests:
+            if request.burst is not None and not request.held:
+                return request.burst
+        return None
+
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _arm(self, request_id: RequestId, edge_at: float) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from protocol.ids import OfficeId
 from protocol.timers import SEND_AGE_S
 from protocol.topics import BadTopic, Kind, everyone, parse, topic
-from protocol.voice_frame import BadFrame, VoiceFrame, pack, unpack
+from protocol.voice_frame import BadFrame, FrameFlags, VoiceFrame, pack, unpack
+from protocol.worker import Token
 from protocol.worker_settings import VoiceMqttSettings
 from service.loop import Loop, Timer
 from service.mqtt import (
@@ -29,8 +30,9 @@ from service.mqtt import (
     Subscribed,
 )
 from service.settings import Secret
+from voice.flood import FloodGuard
 from voice.transports.in_flight import InFlight
-from voice.transports.port import Arrived, Bad, InChannel, LinkDown, LinkUp, Sent, TransportEvent
+from voice.transports.port import Arrived, Bad, Flooded, InChannel, LinkDown, LinkUp, Sent, TransportEvent
 
 RETRY_S_MIN, RETRY_S_MAX = 0.25, 8.0
 LASTED_S = 5.0
@@ -64,13 +66,15 @@ class MqttVoice:
         self._loop = loop
         self._client_id = settings.client_id
         self._tell = tell
-        self._topic = topic(office, Kind.VOICE, user)
+        self._office = office
+        self._own_topic = self._topic = topic(office, Kind.VOICE, user)
         self._filter = Filter(everyone(office, Kind.VOICE), 0, no_local=True)
         self._link = MqttLink(loop, _broker(settings), self._on_link, out_bytes_max=BYTES_MAX)
         self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX, rng)
         self._retry: Timer | None = None
         self._in_flight = InFlight()
         self._users: dict[str, str] = {}
+        self._guard = FloodGuard()
         self._up = False
         self._connected_at = 0.0
         self._told_down: str | None = None
@@ -98,8 +102,11 @@ class MqttVoice:
         """Connected and subscribed."""
         return self._up
 
-    def join(self, event_id: str) -> None:
-        """Take part in a session."""
+    def token(self, token: Token) -> None:
+        """Nothing: the broker's login is enough."""
+
+    def join(self, event_id: str, channel: str) -> None:
+        """Take part in a session; its channel is Agora's."""
         self._joining = event_id
         self._tell_joined()
 
@@ -107,13 +114,32 @@ class MqttVoice:
         """Take part in none. The subscription stays, see the module's docstring."""
         self._joining = None
 
+    def hear(self, burst: int, user: str, uid: int) -> None:
+        """Take who is announced: its frames are no flood."""
+        self._guard.speaker(user)
+
+    def deaf(self) -> None:
+        """Take that nobody is."""
+        self._guard.speaker(None)
+
+    def speak(self, burst: int, as_user: str | None) -> None:
+        """Write what follows on the topic of `as_user`, or on one's own."""
+        self._topic = self._own_topic if as_user is None else topic(self._office, Kind.VOICE, as_user)
+
+    def hush(self, *, drain: bool) -> None:
+        """Nothing: a frame written is the kernel's."""
+
+    def ask(self, burst: int) -> bool:
+        """Say on one's own topic that nothing of `burst` is heard over Agora. False without a connection."""
+        return self._link.publish(self._own_topic, pack(VoiceFrame(burst, 0, 0, b"", FrameFlags.ASK)))
+
     def room(self, now: float) -> bool:
         """False while voice sent SEND_AGE_S ago is unacknowledged, or the socket does not take what it has."""
         self._look(now)
         return self._up and not self._link.pending_write and self._in_flight.oldest_age_s(now) < SEND_AGE_S
 
-    def send(self, frame: VoiceFrame, now: float) -> bool:
-        """Write a frame."""
+    def send(self, frame: VoiceFrame, now: float, pcm: bytes = b"") -> bool:
+        """Write a frame; its sound travels as the Opus packet it holds."""
         data = pack(frame)
         if not self._link.publish(self._topic, data, alias=_ALIAS):
             return False
@@ -127,6 +153,8 @@ class MqttVoice:
     def tick(self, now: float) -> None:
         """Look for acknowledgements; reset a connection that holds voice too long."""
         self._look(now)
+        for word in self._guard.tick(now):
+            self._tell(Flooded(word))
         if self._gone_by is not None and now >= self._gone_by:
             if self._in_flight.oldest_age_s(now) > SEND_AGE_S:
                 self._link.drop("voice could not leave in time: the line stalls")
@@ -136,7 +164,15 @@ class MqttVoice:
 
     def next_deadline(self) -> float | None:
         """When to look again."""
-        return time.monotonic() + LOOK_EVERY_S if self._in_flight else self._gone_by
+        if self._in_flight:
+            return time.monotonic() + LOOK_EVERY_S
+        due = [d for d in (self._gone_by, self._guard.next_deadline()) if d is not None]
+        return min(due, default=None)
+
+    @property
+    def flooded(self) -> int:
+        """Frames of floods dropped unread since start."""
+        return self._guard.dropped
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -174,6 +210,8 @@ class MqttVoice:
         try:
             if user is None:
                 user = self._user_of(event.topic)
+            if not self._guard.allow(user, event.at_s):
+                return
             frame = unpack(event.payload)
         except (BadTopic, BadFrame) as error:
             self._tell(Bad(f"dropped voice: {error}"))

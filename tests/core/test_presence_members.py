@@ -64,6 +64,18 @@ def test_a_stale_online_that_the_broker_restored_is_corrected() -> None:
     assert (corrected.state, corrected.presence_no) == (OFFLINE, 2)
 
 
+def test_a_new_card_that_counts_from_where_a_known_connection_was_is_told_how_far_that_came() -> None:
+    bench = Bench()
+    bench.presence("car-1", 4, in_channel="e")
+
+    bench.presence("car-1", 1)
+    [told] = corrections(bench, "car-1")
+    bench.presence("car-1", 5)
+
+    assert (told.state, told.presence_no) == (ONLINE, 4)
+    assert bench.member("car-1").in_channel is None
+
+
 def test_the_servers_own_correction_coming_back_changes_nothing_and_is_not_repeated() -> None:
     bench = Bench()
     bench.presence("car-1", 1)

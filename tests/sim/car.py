@@ -366,7 +366,7 @@ class Car:
         self.clock.after(self.broker.weather.delay() * 2, lambda: self._accepted(connection, vehicle))
 
     def _accepted(self, connection: Connection, vehicle: Vehicle | None) -> None:
-        if self._connection is not connection or not self.broker.up:
+        if self._connection is not connection or not self.broker.up or self.user in self.broker.disabled:
             self._lost_now(connection, vehicle)
             return
         self.broker.connect(connection)

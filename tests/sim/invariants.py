@@ -15,6 +15,7 @@ ANSWER_S = 2.0
 IDLE_S = 5.0
 TAIL_S = 2.0
 PREEMPTED_S = 3.0
+REVOKED_S = 5.0
 LOOP_STOPPED_S = 0.5
 
 
@@ -23,7 +24,10 @@ class Violated(AssertionError):
 
 
 class Invariants(Watch):
-    """Checks 1, 2, 3, 4, 6 and 8. `outage_s` grows while broker or dispatch are not serving."""
+    """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 5 s.
+
+    `outage_s` grows while broker or dispatch are not serving.
+    """
 
     def __init__(self, clock: Clock, store: Store) -> None:
         self.clock = clock
@@ -37,6 +41,10 @@ class Invariants(Watch):
         self._bursts: dict[int, tuple[str, object]] = {}
         self._requests: dict[object, int] = {}
         self._preempted: dict[int, float] = {}
+        self.revoked: dict[str, tuple[float, float]] = {}
+        """User -> when it was revoked, and the outage until then."""
+        self.taken_back = 0
+        self._taken_back: dict[int, float] = {}
         self._waiting: dict[tuple[str, int], float] = {}
         self._pressed: dict[str, float] = {}
         self._revs: dict[tuple[str, int], int] = {}
@@ -72,6 +80,9 @@ class Invariants(Watch):
             self._fail(6, f"the store moved back from {before} to {floor}")
         if before.holder is not None and floor.burst > before.burst and floor.priority.rank > before.priority.rank:
             self._preempted[before.burst] = self.clock.now
+        if before.holder in self.revoked and floor.holder != before.holder:
+            self._taken_back[before.burst] = self.clock.now  # whoever missed it is unheard, for as long as if pre-empted
+            self.taken_back += floor.ended is Ended.CLEANED
         if floor.burst == before.burst and before.holder is None and floor.holder is not None:
             self._fail(6, f"burst {floor.burst} lives again")
 
@@ -86,13 +97,12 @@ class Invariants(Watch):
             for c in self.cars
             if c.worker is not None
             and c.voice_link
-            and any(
-                now > self._preempted.get(b, now) + PREEMPTED_S or b not in self._preempted for b in c.worker.permitted
-            )
+            and any(not self._excused(b, now) for b in c.worker.permitted)
         ]
         if len(permitted) > 1:
             self._fail(1, f"{permitted} may transmit at once")
         self._idle_in_time(now)
+        self._without_the_revoked(now)
         for key, since in self._waiting.items():
             if now - since > ANSWER_S + EPS_S:
                 self._fail(4, f"press {key} unanswered for {now - since:.2f} s")
@@ -103,6 +113,11 @@ class Invariants(Watch):
                 if rev < self._revs.get(key, 0):
                     self._fail(6, f"{car.user} went back to session rev {rev}")
                 self._revs[key] = rev
+
+    def _excused(self, burst: int, now: float) -> bool:
+        """Whether a burst may still be transmitted, unheard: it was pre-empted or taken back a moment ago."""
+        lost = (self._preempted.get(burst), self._taken_back.get(burst))
+        return any(at is not None and now <= at + PREEMPTED_S for at in lost)
 
     # --- 3 ----------------------------------------------------------------------------------------------------------
 
@@ -118,6 +133,24 @@ class Invariants(Watch):
         silent_s = now - since - (self._outage_s - outage_then)
         if silent_s > IDLE_S:
             self._fail(3, f"burst {floor.burst} of {floor.holder} unrenewed for {silent_s:.2f} s and not idle")
+
+    # --- 9 ----------------------------------------------------------------------------------------------------------
+
+    def revoke(self, user: str) -> None:
+        """9: from here on its time to hold the floor runs out."""
+        self.revoked[user] = (self.clock.now, self._outage_s)
+
+    def restore(self, user: str) -> None:
+        """It belongs again."""
+        self.revoked.pop(user, None)
+
+    def _without_the_revoked(self, now: float) -> None:
+        holder = self._floor.holder if self._floor is not None else None
+        if holder in self.revoked:
+            since, outage_then = self.revoked[holder]
+            late_s = now - since - (self._outage_s - outage_then)
+            if late_s > REVOKED_S:
+                self._fail(9, f"{holder} holds the floor {late_s:.2f} s after it was revoked")
 
     # --- 4 ----------------------------------------------------------------------------------------------------------
 

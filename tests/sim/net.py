@@ -181,6 +181,8 @@ class Broker:
         self.clock = clock
         self.weather = weather
         self.up = True
+        self.disabled: set[str] = set()
+        """Users that may not connect."""
         self.connections: dict[str, Connection] = {}
         self.retained: dict[str, bytes] = {}
         self._snapshot: dict[str, bytes] = {}
@@ -193,6 +195,12 @@ class Broker:
             old._close_there(with_will=True)
             self.clock.after(self.weather.delay(), lambda: old._close_here("session taken over"))
         self.connections[connection.name] = connection
+
+    def disable(self, name: str) -> None:
+        """Cut a user's connection and take no other, as the guard has the broker do."""
+        self.disabled.add(name)
+        if name in self.connections:
+            self.connections[name].cut()
 
     def give_retained(self, connection: Connection) -> None:
         """Send what is retained on the topics it wants."""

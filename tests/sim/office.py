@@ -10,6 +10,7 @@ from dispatch.core.server import (
     Fault,
     FloorControlServer,
     Received,
+    RulesChanged,
     ServerEvent,
 )
 from dispatch.core.server import Effect as ServerEffect
@@ -19,6 +20,7 @@ from dispatch.ports import Store
 from protocol.codec import decode, encode
 from protocol.ids import OfficeId
 from protocol.messages import FloorGranted, FloorRelease, FloorRenew, FloorRequest
+from protocol.timers import ADMISSION_POLL_S
 from protocol.topics import Kind, Topic, parse, topic
 from tests.sim.clock import Alarm, Clock
 from tests.sim.net import Broker, Connection
@@ -35,19 +37,20 @@ class Dispatch:
         broker: Broker,
         store: Store,
         office: OfficeId,
-        rules: OfficeRules,
+        rules: Callable[[], OfficeRules],
         rng: Random,
         granted: Callable[[str, FloorGranted], None],
         decided: Callable[[], None],
         name: str = "dispatch",
     ) -> None:
-        """`name` tells replicas on one store apart; they share what comes on `floor/<user>`."""
+        """`rules` reads the registry; `name` tells replicas on one store apart, which share `floor/<user>`."""
         self.name = name
         self.clock = clock
         self._broker = broker
         self._store = store
         self.office = office
-        self._rules = rules
+        self._read_rules = rules
+        self._rules = rules()
         self._rng = rng
         self._granted = granted
         self._decided = decided
@@ -66,10 +69,24 @@ class Dispatch:
 
     def start(self) -> None:
         """Start the process."""
+        self._rules = self._read_rules()
         self.server = FloorControlServer(
             {self.office: self._rules}, self._store, lambda: f"{self._rng.getrandbits(64):x}"
         )
         self._dial()
+        server = self.server
+        self.clock.after(ADMISSION_POLL_S, lambda: self._poll(server))
+
+    def _poll(self, server: FloorControlServer) -> None:
+        """Look at the registry, as the process's loop does once a second while it turns."""
+        if self.server is not server:
+            return
+        if not self._paused:
+            rules = self._read_rules()
+            if rules != self._rules:
+                self._rules = rules
+                self._take(RulesChanged(office=self.office, rules=rules))
+        self.clock.after(ADMISSION_POLL_S, lambda: self._poll(server))
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -144,8 +161,8 @@ class Dispatch:
         for effect in effects:
             if isinstance(effect, Fault):
                 self.faults.append(effect.what)
-                continue
-            self._publish(effect)
+            elif isinstance(effect, Publish):
+                self._publish(effect)
         if self.server is not None:
             self._alarm.set(self.server.next_deadline(self.clock.now))
 

@@ -11,6 +11,7 @@ import pytest
 from dispatch.core import floor as floor_cells
 from dispatch.core.inputs import Word as ServerWord
 from dispatch.core.judge import Judge
+from dispatch.core.server import FloorControlServer
 from dispatch.core.state import Floor, FloorState
 from gateway.core import floor_machine
 from gateway.core.participant_words import State, Word
@@ -42,15 +43,17 @@ def test_a_seed_replays_to_the_same_story_and_the_same_answers() -> None:
 def test_the_seeds_reach_what_they_are_to_judge() -> None:
     """A simulation in which nobody speaks, or nothing goes wrong, would hold every invariant."""
     tells: Counter[Told] = Counter()
-    frames = grants = 0
+    frames = grants = taken_back = 0
     for seed in range(40):
         world = World(seed)
         world.run()
+        taken_back += world.watch.taken_back
         tells.update(world.watch.tells)
         frames += world.watch.frames_heard
         grants += world.watch.grants
     assert frames > 2000
     assert grants > 150
+    assert taken_back > 3
     for told in (
         Told.GRANTED,
         Told.DENIED,
@@ -138,6 +141,10 @@ def _server_forgets_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(floor_cells.TABLE, (FloorState.IDLE, ServerWord.REQUEST), judge_request)
 
 
+def _server_reads_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FloorControlServer, "_change_rules", lambda *_: None)
+
+
 def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_gate, "TRANSMIT_LEASE_S", 1000.0)
 
@@ -155,6 +162,7 @@ def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (_server_forgets_requests, "6"),
         (_worker_ignores_a_silent_loop, "8"),
         (_gateway_forgets_the_key_up, "8"),
+        (_server_reads_no_registry, "9"),
     ],
 )
 @pytest.mark.timeout(300)

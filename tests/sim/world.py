@@ -2,7 +2,9 @@
 
 from random import Random
 
-from dispatch.core.state import Floor, FloorState, OfficeRules
+from msgspec.structs import replace
+
+from dispatch.core.state import Entry, Floor, FloorState, OfficeRules
 from dispatch.store.sql import SqlStore
 from gateway.core.participant_words import State
 from protocol.codec import decode
@@ -37,7 +39,8 @@ class World:
         self.watch = Invariants(self.clock, self.store)
         seeds = self._seeds = Random(seed + 1)  # of its own: what a seed was before there was this, it still is
         urgent = {} if fair or seeds.random() < 0.7 else {"car-1": Priority.EMERGENCY, "car-2": Priority.HIGH}
-        rules = OfficeRules(
+        self._doors = Random(seed + 2)  # likewise
+        self.rules = OfficeRules(
             talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
             hang_s=rng.choice((0.0, 2.0, 5.0)),
             queue=rng.random() < 0.25,
@@ -48,6 +51,8 @@ class World:
             for i in range(1, rng.randint(3, 6))
         ]
         self.watch.cars = self.cars
+        roll = {car.user: Entry(uid=number, generation=1) for number, car in enumerate(self.cars, 1)}
+        self.rules = replace(self.rules, roll=roll)
         for car in self.cars:
             car.priority = urgent.get(car.user, Priority.NORMAL)
         replicas = replicas or (2 if not fair and seeds.random() < 0.35 else 1)
@@ -57,7 +62,7 @@ class World:
                 self.broker,
                 self.store,
                 OFFICE,
-                rules,
+                lambda: self.rules,
                 Random(rng.getrandbits(32) if n == 1 else seeds.getrandbits(32)),
                 self.watch.granted,
                 self.watch.decided,
@@ -78,6 +83,7 @@ class World:
         self._drivers()
         if not self.fair:
             self._bad_luck()
+            self._revocations()
         self.clock.run(self.clock.now + RUN_S, self._step)
         self._mend()
         self.clock.run(self.clock.now + CALM_S, self._step)
@@ -155,6 +161,35 @@ class World:
                     self._do(at, "broker killed", self.broker.crash)
                     self._do(at + lasts, "broker starts", self.broker.restart)
 
+    def _revocations(self) -> None:
+        """Users are revoked, most of them while they speak, and restored; not always does the broker hear of it."""
+        rng = self._doors
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            at, length, car = rng.choice(self._talks)
+            at += rng.random() * length
+            guarded = rng.random() < 0.5
+            self._do(at, f"{car.user} revoked", lambda c=car, g=guarded: self._revoke(c, g))
+            self._do(at + rng.choice((0.5, 2.0, 8.0)), f"{car.user} restored", lambda c=car: self._let_in(c))
+
+    def _revoke(self, car: Car, guarded: bool) -> None:
+        at = self.clock.wall_ms
+        self._know(car, Entry(uid=0, generation=1, admitted=False, revoked_at=at))
+        self.watch.revoke(car.user)
+        if guarded:
+            self.clock.after(self._doors.random(), lambda: self._disable(car))
+
+    def _disable(self, car: Car) -> None:
+        if car.user in self.watch.revoked:
+            self.broker.disable(car.user)
+
+    def _let_in(self, car: Car) -> None:
+        self._know(car, Entry(uid=1, generation=1))
+        self.watch.restore(car.user)
+        self.broker.disabled.discard(car.user)
+
+    def _know(self, car: Car, entry: Entry) -> None:
+        self.rules = replace(self.rules, roll={**(self.rules.roll or {}), car.user: entry})
+
     def _restart(self, car: Car, new_card: bool) -> None:
         if car.vehicle is None:
             car.boot = 0 if new_card else car.boot  # its counter begins anew
@@ -173,6 +208,7 @@ class World:
                 replica.start()
             replica.resume()
         for car in self.cars:
+            self._let_in(car)
             car.resume()
             car.resume_network()
             car.release()

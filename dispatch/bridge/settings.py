@@ -48,12 +48,10 @@ class BridgeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rest_url: Annotated[Url, Meta(description="the REST service tokens come from, https://office.example.com:8443")]
     broker: BridgeBrokerSettings
     name: Annotated[str, Meta(min_length=1, max_length=64, description="what monitors read")] = "Agora bridge"
-    secret: Annotated[
-        Secret | None,
-        Meta(
-            description='the user\'s secret: { file = "/etc/ptt/bridge.secret" }; better the credential bridge-secret'
-        ),
+    secret_file: Annotated[
+        Path | None, Meta(description="file of this user's secret; better the systemd credential `bridge-secret`")
     ] = None
+    secret: Annotated[Secret | None, Meta(description="instead: the secret itself")] = None
     ca: Annotated[
         Path | None, Meta(description="PEM file of the office's private authority; for the broker and REST")
     ] = None
@@ -71,8 +69,8 @@ class BridgeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             faults.append(Fault("rest_url", f"is {self.rest_url!r}", "the secret travels over https:// only"))
         if self.broker.tls and self.ca is None:
             faults.append(Fault("ca", "is missing", 'name the office\'s authority: ca = "/etc/ptt/ca.pem"'))
-        if self.codec.packet_ms % 10:
-            faults.append(Fault("codec.packet_ms", "is no multiple of 10", "use 20"))
+        if self.secret is not None and self.secret_file is not None:
+            faults.append(Fault("secret", "and secret_file are both given", "keep secret_file"))
         if faults:
             raise Invalid(*faults)
 
@@ -137,11 +135,11 @@ class BridgeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def read(path: Path, environ: Mapping[str, str] = os.environ) -> BridgeSettings:
     """Read the configuration; raises SettingsError with every problem found.
 
-    A secret that is not configured comes from systemd's credential; without either one there is an error.
+    A secret that is not configured comes from its file or from systemd's credential; without any there is an error.
     """
     settings = load(path, BridgeSettings)
     if settings.secret is not None:
         return settings
     folder = environ.get("CREDENTIALS_DIRECTORY")
     place = Path(folder or "/run/credentials/ptt-agora-bridge.service") / CREDENTIAL
-    return replace(settings, secret=read_secret(place))
+    return replace(settings, secret=read_secret(settings.secret_file or place), secret_file=None)

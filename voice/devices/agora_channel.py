@@ -58,9 +58,11 @@ class AgoraChannel:
         on_playback: OnPlayback,
         on_state: OnState,
         tell: Callable[[WorkerEvent], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` gets Agora, TokenWanted and Fault."""
+        """`tell` gets Agora, TokenWanted and Fault; `clock` is the loop's."""
         self._loop = loop
+        self._clock = clock
         self._on_captured = on_captured
         self._on_playback = on_playback
         self._on_state = on_state
@@ -88,7 +90,7 @@ class AgoraChannel:
         if self._usable:
             for device in Device:
                 self._on_state(device, True, "the office's Agora channel")
-            self._turn_at(time.monotonic())
+            self._turn_at(self._clock())
 
     def stop(self) -> None:
         """Leave the channel; waits for the SDK at most 1 s."""
@@ -177,7 +179,7 @@ class AgoraChannel:
         self._timer = self._loop.call_at(at_s, self._turn)
 
     def _turn(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if self._stopped or not self._usable:
             return
         if self._playing is None:

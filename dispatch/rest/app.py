@@ -89,8 +89,8 @@ def make_app(parts: Parts) -> Litestar:
     @post(ENROL_PATH, status_code=201)
     async def enrol(request: Asked) -> Response[bytes]:
         address = _address(request)
-        parts.enrolment.check_rate(address)
         asked = await _read(request, EnrolRequest)
+        parts.enrolment.check_rate(address)
         return _json(await parts.enrol_work.do(lambda: parts.enrolment.enrol(asked, address)), 201)
 
     @get(CA_PATH)

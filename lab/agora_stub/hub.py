@@ -9,7 +9,6 @@ on command. It is a stand-in: it shows how our side behaves, and proves nothing 
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import math
@@ -18,74 +17,24 @@ import selectors
 import socket
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from msgspec import Struct
-
 from lab.agora_stub.gatekeeper import BANNED, EXPIRED, JOIN_CHANNEL, JOINED, Gatekeeper, Rule
+from lab.agora_stub.ledger import Ledger, Stats
+from lab.agora_stub.member import AUDIENCE, BROADCASTER, Member
 from lab.agora_stub.stream import FRAME_S, Network, Stream, resampled
-from lab.agora_stub.wire import DATAGRAM_BYTES_MAX, Down, Join, Message, Up, decode, encode, read_join
+from lab.agora_stub.wire import DATAGRAM_BYTES_MAX, Down, Join, Message, Up, decode, read_join
 
-BROADCASTER, AUDIENCE = 1, 2
 LEFT, SAME_UID, INTERRUPTED, REJOINED = 5, 19, 2, 15
 NOT_AUTHORISED = 2
 INVALID_TOKEN = 110
-RECORD_BYTES_MAX = 20_000_000
-"""So much of what each uid pushed is kept: 200 s at 48 kHz."""
 JOINS_MAX = 1000
 LATE_S = 0.5
 """A hub that fell behind by more leaves sound out instead of sending it in a rush."""
-
-
-class Stats(Struct, frozen=True):
-    """One channel as it stands: `joined_s` includes what earlier stays took."""
-
-    joined: tuple[int, ...]
-    speaking: tuple[int, ...]
-    joined_s: dict[int, float]
-    pushed: dict[int, int]
-    """Frames of 10 ms that each uid pushed while it might speak."""
-    delivered: dict[int, int]
-    """Frames with sound handed to each uid."""
-    refused: dict[int, tuple[int, ...]]
-    """Reasons for which joins of each uid were refused."""
-    mute_pushes: int
-    """Datagrams of sound from those who may not speak; thrown away."""
-
-    @property
-    def minutes(self) -> float:
-        """Minutes that would be billed."""
-        return sum(self.joined_s.values()) / 60
-
-
-class _Member:
-    """One connection of a stand-in process. All of it is guarded by the hub's lock."""
-
-    def __init__(self, sock: socket.socket, stream: Stream) -> None:
-        self.sock = sock
-        self.stream = stream
-        self.join: Join | None = None
-        self.token = ""
-        self.joined_at: float | None = None
-        self.role = AUDIENCE
-        self.published = False
-        self.subscribed: set[int] = set()
-        self.all = False
-        self.link = True
-        self.warned = False
-
-    @property
-    def in_channel(self) -> bool:
-        return self.joined_at is not None
-
-    def send(self, kind: Down, a: int = 0, b: int = 0, payload: bytes = b"") -> None:
-        """Tell the process; what its socket does not take is lost."""
-        with contextlib.suppress(OSError):
-            self.sock.send(encode(kind, a, b, payload), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class Hub:
@@ -119,18 +68,13 @@ class Hub:
         self._keeper = Gatekeeper(app_id, certificate, wall)
         self._chance = random.Random(seed)
         self._lock = threading.RLock()
-        self._members: dict[int, _Member] = {}
+        self._members: dict[int, Member] = {}
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._initialise_codes: deque[int] = deque()
         self._refuse: dict[int, deque[int]] = {}
         self._delay: dict[int, float] = {}
-        self._past_s: Counter[tuple[str, int]] = Counter()
-        self._pushed: Counter[tuple[str, int]] = Counter()
-        self._delivered: Counter[tuple[str, int]] = Counter()
-        self._refused: dict[tuple[str, int], list[int]] = {}
-        self._mute_pushes: Counter[str] = Counter()
-        self._recorded: dict[tuple[str, int], bytearray] = {}
+        self._ledger = Ledger()
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._stop = threading.Event()
@@ -163,25 +107,14 @@ class Hub:
     def stats(self, channel: str) -> Stats:
         """Who is in `channel`, for how long, and what was passed on."""
         with self._lock:
-            now = time.monotonic()
-            seconds = {uid: past for (name, uid), past in self._past_s.items() if name == channel}
-            for member in self._in(channel):
-                assert member.join is not None and member.joined_at is not None
-                seconds[member.join.uid] = seconds.get(member.join.uid, 0.0) + now - member.joined_at
-            return Stats(
-                joined=tuple(sorted(_uid(member) for member in self._in(channel))),
-                speaking=tuple(sorted(_uid(member) for member in self._in(channel) if member.published)),
-                joined_s=seconds,
-                pushed={uid: count for (name, uid), count in self._pushed.items() if name == channel},
-                delivered={uid: count for (name, uid), count in self._delivered.items() if name == channel},
-                refused={uid: tuple(why) for (name, uid), why in self._refused.items() if name == channel},
-                mute_pushes=self._mute_pushes[channel],
-            )
+            now, here = time.monotonic(), self._in(channel)
+            here_s = {member.uid: now - (member.joined_at or now) for member in here}
+            return self._ledger.stats(channel, here_s, [member.uid for member in here if member.published])
 
     def recorded(self, channel: str, uid: int) -> bytes:
         """What `uid` pushed into `channel` so far, at most RECORD_BYTES_MAX."""
         with self._lock:
-            return bytes(self._recorded.get((channel, uid), b""))
+            return self._ledger.recorded(channel, uid)
 
     # --- Agora's REST interface -------------------------------------------------------------------------------------
 
@@ -280,11 +213,11 @@ class Hub:
         sock, _ = self._listener.accept()
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        member = _Member(sock, Stream(self.network, self._chance))
+        member = Member(sock, Stream(self.network, self._chance))
         self._members[sock.fileno()] = member
         self._selector.register(sock, selectors.EVENT_READ, member)
 
-    def _read(self, member: _Member) -> None:
+    def _read(self, member: Member) -> None:
         while member.sock.fileno() >= 0:
             try:
                 datagram = member.sock.recv(DATAGRAM_BYTES_MAX)
@@ -297,7 +230,7 @@ class Hub:
                 return
             self._handle(member, decode(datagram))
 
-    def _handle(self, member: _Member, message: Message) -> None:
+    def _handle(self, member: Member, message: Message) -> None:
         now = time.monotonic()
         match message.kind:
             case Up.INITIALISE:
@@ -328,72 +261,68 @@ class Hub:
                 member.all = message.kind == Up.SUBSCRIBE_ALL
                 member.subscribed.clear()
 
-    def _asked(self, member: _Member, join: Join) -> None:
+    def _asked(self, member: Member, join: Join) -> None:
         self.joins.append(join)
         member.join, member.token, member.role, member.all = join, join.token, AUDIENCE, bool(join.auto_subscribe)
         delay_s = self._delay.get(join.uid, self._join_s)
         if math.isfinite(delay_s):
             self._at(delay_s, partial(self._let_in, member, join))
 
-    def _let_in(self, member: _Member, join: Join) -> None:
-        if member.join is not join or member.in_channel:
+    def _let_in(self, member: Member, join: Join) -> None:
+        if member.join is not join or member.channel is not None:
             return
         planned = self._refuse.get(join.uid)
         reason = planned.popleft() if planned else self._keeper.judge(join)
         if reason != JOINED:
-            self._refused.setdefault((join.channel, join.uid), []).append(reason)
+            self._ledger.refused[(join.channel, join.uid)].append(reason)
             member.join = None
             member.send(Down.FAILED, reason)
             return
-        for other in [other for other in self._of(join.uid) if other is not member and other.in_channel]:
-            if other.join is not None and other.join.channel == join.channel:
-                self._throw_out(other, SAME_UID)
+        for other in [other for other in self._of(join.uid) if other is not member and other.channel == join.channel]:
+            self._throw_out(other, SAME_UID)
         member.joined_at, member.link, member.warned = time.monotonic(), True, False
         member.send(Down.CONNECTED, JOINED)
         self._role(member, join.role)
         for other in self._in(join.channel):
             if other is not member:
                 other.send(Down.USER_JOINED, join.uid)
-                member.send(Down.USER_JOINED, _uid(other))
+                member.send(Down.USER_JOINED, other.uid)
 
-    def _role(self, member: _Member, role: int) -> None:
-        if role == BROADCASTER and member.in_channel and not self._allowed(member):
+    def _role(self, member: Member, role: int) -> None:
+        if role == BROADCASTER and member.channel is not None and not self._allowed(member):
             member.send(Down.ROLE_REFUSED, NOT_AUTHORISED, AUDIENCE)
         else:
             member.role = role
 
-    def _renew(self, member: _Member, token: str) -> None:
+    def _renew(self, member: Member, token: str) -> None:
         join = member.join
         if join is None or self._keeper.judge_token(token, join.channel, join.uid) != JOINED:
             member.send(Down.ERROR, INVALID_TOKEN)
         else:
             member.token, member.warned = token, False
 
-    def _pushed_by(self, member: _Member, message: Message, now: float) -> None:
+    def _pushed_by(self, member: Member, message: Message, now: float) -> None:
         join = member.join
         if join is None:
             return
-        if not (member.in_channel and member.link and member.published and member.role == BROADCASTER):
-            self._mute_pushes[join.channel] += 1
+        speaks = member.channel is not None and member.link and member.published and member.role == BROADCASTER
+        if not speaks or not self._allowed(member):
+            self._ledger.mute_pushes[join.channel] += 1
             return
-        if not self._allowed(member):
-            self._mute_pushes[join.channel] += 1
-            return
-        record = self._recorded.setdefault((join.channel, join.uid), bytearray())
-        record += message.payload[: RECORD_BYTES_MAX - len(record)]
-        self._pushed[(join.channel, join.uid)] += member.stream.push(message.payload, message.a, now)
+        frames = member.stream.push(message.payload, message.a, now)
+        self._ledger.record(join.channel, join.uid, message.payload, frames)
 
     def _tick(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:
             heapq.heappop(self._later)[2]()
         for member in list(self._members.values()):
-            if member.in_channel:
+            if member.channel is not None:
                 self._watch_token(member)
         for member in list(self._members.values()):
-            if member.in_channel and member.link and (member.published or not member.stream.empty):
+            if member.channel is not None and member.link and (member.published or not member.stream.empty):
                 self._pass_on(member, member.stream.take(now))
 
-    def _watch_token(self, member: _Member) -> None:
+    def _watch_token(self, member: Member) -> None:
         left_s = self._keeper.left_s(member.token)
         if left_s <= 0:
             member.send(Down.EXPIRED)
@@ -402,64 +331,55 @@ class Hub:
             member.warned = True
             member.send(Down.WILL_EXPIRE)
 
-    def _pass_on(self, speaker: _Member, frame: tuple[int, bytes] | None) -> None:
-        assert speaker.join is not None
+    def _pass_on(self, speaker: Member, frame: tuple[int, bytes] | None) -> None:
         if frame is None and not speaker.published:
             return
-        uid = speaker.join.uid
-        for member in self._in(speaker.join.channel):
-            if member is speaker or not member.link or not (member.all or uid in member.subscribed):
+        for member in self._in(speaker.asked.channel):
+            if member is speaker or not member.hears(speaker.uid):
                 continue
-            assert member.join is not None
-            rate_hz = member.join.rate_hz
+            rate_hz = member.asked.rate_hz
             pcm = resampled(frame[1], frame[0], rate_hz) if frame else bytes(rate_hz // 100 * 2)
-            if member.join.channels == 2:
+            if member.asked.channels == 2:
                 pcm = b"".join(pcm[at : at + 2] * 2 for at in range(0, len(pcm), 2))
-            member.send(Down.AUDIO, uid, rate_hz, pcm)
-            self._delivered[(member.join.channel, member.join.uid)] += frame is not None
+            member.send(Down.AUDIO, speaker.uid, rate_hz, pcm)
+            self._ledger.delivered[(member.asked.channel, member.uid)] += frame is not None
 
     # --- small things, all under the lock ---------------------------------------------------------------------------
 
-    def _allowed(self, member: _Member) -> bool:
-        assert member.join is not None
-        return self._keeper.may_speak(member.token, member.join.channel, member.join.uid, self._cohost)
+    def _allowed(self, member: Member) -> bool:
+        return self._keeper.may_speak(member.token, member.asked.channel, member.uid, self._cohost)
 
-    def _back(self, member: _Member) -> None:
-        if member.in_channel:
+    def _back(self, member: Member) -> None:
+        if member.channel is not None:
             member.link = True
             member.send(Down.RECONNECTED, REJOINED)
 
-    def _throw_out(self, member: _Member, reason: int) -> None:
+    def _throw_out(self, member: Member, reason: int) -> None:
         self._leave(member)
         member.join = None
         member.send(Down.FAILED, reason)
 
-    def _leave(self, member: _Member) -> None:
+    def _leave(self, member: Member) -> None:
         join, since = member.join, member.joined_at
         member.joined_at, member.published = None, False
         if join is None or since is None:
             return
-        self._past_s[(join.channel, join.uid)] += time.monotonic() - since  # type: ignore[assignment]
+        self._ledger.past_s[(join.channel, join.uid)] += time.monotonic() - since
         for other in self._in(join.channel):
             other.send(Down.USER_LEFT, join.uid)
 
-    def _forget(self, member: _Member) -> None:
+    def _forget(self, member: Member) -> None:
         self._leave(member)
         member.join = None
         self._members = {fd: other for fd, other in self._members.items() if other is not member}
         self._selector.unregister(member.sock)
         member.sock.close()
 
-    def _in(self, channel: str) -> list[_Member]:
-        return [m for m in self._members.values() if m.in_channel and m.join is not None and m.join.channel == channel]
+    def _in(self, channel: str) -> list[Member]:
+        return [m for m in self._members.values() if m.channel == channel]
 
-    def _of(self, uid: int) -> list[_Member]:
+    def _of(self, uid: int) -> list[Member]:
         return [m for m in self._members.values() if m.join is not None and m.join.uid == uid]
 
     def _at(self, after_s: float, fn: Callable[[], None]) -> None:
         heapq.heappush(self._later, (time.monotonic() + after_s, next(self._order), fn))
-
-
-def _uid(member: _Member) -> int:
-    assert member.join is not None
-    return member.join.uid

@@ -12,7 +12,7 @@ WAITING_MAX = 100_000
 
 
 class Network(Struct):
-    """How sound travels: each frame takes `delay_s` and up to `jitter_s` more, at random. May be changed at any time."""
+    """How sound travels: a frame takes `delay_s` and up to `jitter_s` more, at random. May be changed at any time."""
 
     delay_s: float = 0.2
     jitter_s: float = 0.0
@@ -74,4 +74,4 @@ def resampled(pcm: bytes, rate_hz: int, wanted_hz: int) -> bytes:
     samples = np.frombuffer(pcm, np.int16)
     count = len(samples) * wanted_hz // rate_hz
     at = np.arange(count) * (rate_hz / wanted_hz)
-    return np.interp(at, np.arange(len(samples)), samples).astype(np.int16).tobytes()
+    return bytes(np.interp(at, np.arange(len(samples)), samples).astype(np.int16).tobytes())

@@ -45,12 +45,16 @@ class RtcService:
         config = self._config(app_id)
         try:
             service = self._package.agora_service.AgoraService()
-            code = service.initialize(config) if service.service_handle else "no handle"
+            code = service.initialize(config) if service.service_handle else 0
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise NotMade(f"Agora's SDK cannot be started ({what}) -> docs/agora.md") from error
-        if code != 0 or service.media_node_factory is None:
-            raise NotMade(f"Agora's SDK cannot be started (it answers {code}) -> check the app id; docs/agora.md")
+        # What `initialize` answers is the code of the last filter it enables: it may be 0 after a failure, or the
+        # other way round. `inited` is what tells.
+        if not service.inited or service.media_node_factory is None:
+            raise NotMade(f"Agora's SDK does not start -> check the app id, see {config.log_path}; docs/agora.md")
+        if code != 0:
+            log.warning("a filter of Agora's SDK could not be enabled", code=code)
         self._service, self._app_id = service, app_id
         return service
 

@@ -23,8 +23,9 @@ from protocol.worker_settings import AgoraSettings
 from service.logs import Log
 from service.loop import Loop, Timer
 from voice.transports.agora.commands import Commands
-from voice.transports.agora.connection import RtcConnection, SdkFailed, Watcher
+from voice.transports.agora.connection import RtcConnection, SdkFailed
 from voice.transports.agora.inbox import Inbox
+from voice.transports.agora.observers import Watcher
 from voice.transports.agora.package import Package, load
 from voice.transports.agora.port import Closed, Connected, Overrun, Refused, SdkEvent, Speech, Unusable
 from voice.transports.agora.rtc_service import NotMade, RtcService

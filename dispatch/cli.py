@@ -14,13 +14,14 @@ from dispatch.app import App
 from dispatch.credentials import with_credentials
 from dispatch.live import AlreadyRunning, Live, NotRunning, Stuck, ask, live_paths
 from dispatch.ports import StoreUnavailable
+from dispatch.registry_cli import arguments as registry_commands
+from dispatch.registry_cli.parsing import office_id
 from dispatch.settings import DEFAULT_PATH, DispatchSettings
 from dispatch.show import CSV_HEAD, Status, csv_line, event_csv, event_json, event_line, status_json, status_lines
 from dispatch.store.reader import Snapshot, StoreReader
 from dispatch.words import LANGUAGES, language_of, say
 from protocol.ids import OfficeId
 from protocol.messages import Event, EventType
-from protocol.topics import BadTopic, check_id
 from service.logs import configure
 from service.settings import SettingsError, dump, load
 
@@ -212,12 +213,13 @@ def _show_config(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+    lang = argparse.ArgumentParser(add_help=False)
+    lang.add_argument(
+        "--lang", choices=LANGUAGES, default=language_of(os.environ), help="language of sentences (default: LANG)"
+    )
+    common = argparse.ArgumentParser(add_help=False, parents=[lang])
     common.add_argument(
         "--config", type=Path, default=DEFAULT_PATH, metavar="PATH", help=f"TOML file (default: {DEFAULT_PATH})"
-    )
-    common.add_argument(
-        "--lang", choices=LANGUAGES, default=language_of(os.environ), help="language of sentences (default: LANG)"
     )
     parser = argparse.ArgumentParser(
         prog="ptt-dispatch",
@@ -246,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")
     events = command("events", _events, "show the log of events")
-    events.add_argument("--office", type=_office, metavar="REGION/OFFICE", help="of this office only")
+    events.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
     events.add_argument("--since", type=_count, metavar="N", help="those numbered above N, oldest first")
     events.add_argument("--type", type=_event_type, action="append", default=[], help="of this type (may be repeated)")
     events.add_argument(
@@ -261,15 +263,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument(
         "--redact", action=argparse.BooleanOptionalAction, default=True, help="hide secrets (default: they are hidden)"
     )
+    registry_commands.add(commands, common, lang)
     return parser
-
-
-def _office(text: str) -> OfficeId:
-    region, _, office = text.partition("/")
-    try:
-        return OfficeId(check_id(region, "region"), check_id(office, "office"))
-    except BadTopic as error:
-        raise argparse.ArgumentTypeError(f"{error}; write REGION/OFFICE, such as seoul/hq") from None
 
 
 def _count(text: str) -> int:

@@ -296,11 +296,10 @@ class _Made:
         """Make a folder and what is above it, unless it is there."""
         missing = [each for each in (path, *path.parents) if not each.exists()]
         for each in reversed(missing):
-            each.mkdir(mode=0o755)
+            each.mkdir(mode=0o700)
             self.folders.append(each)
             self._undo.append(each.rmdir)
-        if missing:
-            path.chmod(mode)
+            each.chmod(mode if each == path else 0o755)  # whatever the umask is
 
     def file(self, path: Path) -> None:
         """A file that somebody else is about to make."""

@@ -195,7 +195,7 @@ def _devices(arguments: argparse.Namespace, texts: Texts) -> int:
     from service.settings import SettingsError
 
     try:
-        board = settings.read(arguments.config).pins.wiring()
+        board = settings.read_file(arguments.config).pins.wiring()
     except SettingsError:
         board = Board()  # without a configuration one looks around, to write it
     sound, sound_error = inspection.sound_devices(arguments.json)
@@ -218,7 +218,7 @@ def _outputs_off(arguments: argparse.Namespace, texts: Texts) -> int:
     from service.settings import SettingsError
 
     try:
-        outputs_off(settings.read(arguments.config).pins)
+        outputs_off(settings.read_file(arguments.config).pins)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
@@ -236,7 +236,7 @@ def _status(arguments: argparse.Namespace, texts: Texts) -> int:
     from service.settings import SettingsError
 
     try:
-        sockets = settings.read(arguments.config).status_sockets()
+        sockets = settings.read_file(arguments.config).status_sockets()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE

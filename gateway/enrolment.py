@@ -56,13 +56,15 @@ class EnrolmentStore:
             raise self._wrong(
                 f"cannot be read ({error.strerror})", "look as root or as the service does, or check the card"
             ) from error
-        with open(handle, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise self._wrong("is not a regular file", f"remove it, then {_MEND}")
             if status.st_mode & 0o077:
                 raise self._wrong("holds a secret and is open to others", f"chmod 600 {self.path}, then {_MEND}")
-            data = file.read(FILE_BYTES_MAX)
+            data = os.read(handle, FILE_BYTES_MAX)
+        finally:
+            os.close(handle)
         try:
             enrolment = msgspec.json.decode(data, type=Enrolment)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

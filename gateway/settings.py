@@ -198,8 +198,7 @@ def read_enrolled(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[
 
     A user name without a password takes the password from systemd's credential, where the unit was given one.
     """
-    settings = load(path, GatewaySettings)
-    settings.pins.wiring()  # a board file of its own is part of the configuration
+    settings = read_file(path)
     store = EnrolmentStore(settings.state.directory(environ))
     enrolment = store.read()
     if enrolment is None:
@@ -243,6 +242,13 @@ def told_twice(settings: GatewaySettings, path: Path, enrolment: Path) -> tuple[
     return tuple(
         Problem(source=str(path), key=key, what=f"is set, but {enrolment} says it too", mend=mend) for key in keys
     )
+
+
+def read_file(path: Path) -> GatewaySettings:
+    """Read the file alone, for what must work whatever became of the enrolment; raises SettingsError."""
+    settings = load(path, GatewaySettings)
+    settings.pins.wiring()  # a board file of its own is part of the configuration
+    return settings
 
 
 def read_state(path: Path) -> StateSettings:

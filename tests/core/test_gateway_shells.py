@@ -435,14 +435,25 @@ def test_the_example_configuration_is_good_and_its_comments_name_every_setting()
     settings = read(example, {})
 
     assert settings.vehicle.user == "car-1"
-    for table in (settings.vehicle, settings.broker, settings.audio, settings.state, settings.log):
+    tables = (settings.vehicle, settings.broker, settings.audio, settings.voice, settings.agora, settings.state)
+    for table in (*tables, settings.log):
         fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "password"}
         assert {name for name in fields if f"{name} = " not in shown} == set()
 
 
 def test_the_commented_defaults_of_the_example_are_the_defaults() -> None:
     example = (Path(__file__).parents[2] / "systemd/gateway.toml.example").read_text("utf-8")
-    skipped = ("device_info", "pins_socket", "board_file", "username", "tls_", "dir", "status_socket", "capture_start")
+    skipped = (
+        "device_info",
+        "pins_socket",
+        "board_file",
+        "username",
+        "tls_",
+        "dir",
+        "status_socket",
+        "capture_start",
+        "hardware",
+    )
     lines = [
         line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line
         for line in example.splitlines()

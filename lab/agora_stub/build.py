@@ -20,7 +20,7 @@ SDIST = ROOT / ".venv/agora" / SDIST_NAME
 """Where setup/bootstrap puts the pinned source package."""
 SDIST_SHA256 = "f02cae825be2986435ef5b9a0ab3de30eaa9bf692a9be37a3f5f90fe338788cd"
 SOURCE = Path(__file__).with_name("stub.c")
-EXTRA = "libagora-fdkaac.so"
+EXTRA = "libagora-stub-part.so"
 """A library of Agora's on which the stand-in depends without saying where it is, as the real ones do on each other."""
 
 

@@ -13,7 +13,7 @@ from voice.transports.agora.package import Package
 LOG_FILE_KB = 1024
 _LOG_WARNINGS = 2
 """LOG_LEVEL_WARN of Agora's public headers."""
-_AREAS = {
+AREAS = {
     "global": "AREA_CODE_GLOB",
     "asia": "AREA_CODE_AS",
     "japan": "AREA_CODE_JP",
@@ -72,7 +72,7 @@ class RtcService:
         folder = _own_folder(self._settings.log_dir)
         return base.AgoraServiceConfig(
             appid=app_id,
-            area_code=base.AreaCode[_AREAS[self._settings.area]].value,
+            area_code=base.AreaCode[AREAS[self._settings.area]].value,
             channel_profile=base.ChannelProfileType.CHANNEL_PROFILE_LIVE_BROADCASTING,
             # The default is understood by special peers only; this is what the package itself falls back to.
             audio_scenario=base.AudioScenarioType.AUDIO_SCENARIO_GAME_STREAMING,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hw.board import INPUTS
 from hw.errors import HardwareError
+from protocol.messages import VoicePath
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -44,9 +45,10 @@ def _demo(options: argparse.Namespace) -> int:
     from lab.demo.texts import language
 
     lang = options.lang or language(os.environ)
+    voice = VoicePath.AGORA if options.voice == "agora-stub" else VoicePath.MQTT
     if options.live:
-        return live.main(options.out, options.say, lang)
-    return run.main(options.out, options.say, lang)
+        return live.main(options.out, options.say, lang, voice)
+    return run.main(options.out, options.say, lang, voice)
 
 
 def _pins(options: argparse.Namespace) -> int:
@@ -71,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     demo.add_argument("--out", type=Path, default=Path("build/demo"), metavar="DIR", help="default: %(default)s")
     demo.add_argument("--say", type=Path, metavar="WAV", help="car-1 says this recording")
+    demo.add_argument(
+        "--voice",
+        choices=("mqtt", "agora-stub"),
+        default="mqtt",
+        help="agora-stub: over our stand-in for Agora's library and cloud, which proves nothing about the real ones",
+    )
     demo.add_argument("--live", action="store_true", help="leave it running, and print what to press, watch and kill")
     demo.add_argument("--lang", choices=LANGS, help="language of the timeline (default: LANG)")
 

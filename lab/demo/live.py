@@ -11,20 +11,22 @@ from pathlib import Path
 
 from hw.errors import HardwareError
 from lab.broker import BrokerFailed
+from lab.demo.office import OFFICE, WATCHER
 from lab.demo.run import EXIT_FAILED, EXIT_USAGE, interruptible, make_room
 from lab.demo.script import LIVE, NAMES, SAY_S_MAX
 from lab.demo.speech import NoSpeech, recording, speak
 from lab.demo.tape import looped
 from lab.demo.texts import LIVE_TEXT, Texts
 from lab.demo.watch import follow_log
-from lab.demo.world import OFFICE, DemoFailed, World
+from lab.demo.world import DemoFailed, World
 from lab.measure.sound import BadSound, Sound
+from protocol.messages import VoicePath
 
 PAUSE_S = 1.0
 """Silence between two repetitions of a sentence."""
 
 
-def main(out: Path, say: Path | None, lang: str) -> int:
+def main(out: Path, say: Path | None, lang: str, voice: VoicePath) -> int:
     """Run until Ctrl-C; gives the exit status."""
     texts = Texts(lang)
     try:
@@ -33,7 +35,7 @@ def main(out: Path, say: Path | None, lang: str) -> int:
             sounds["car-1"] = recording(say, SAY_S_MAX)
         make_room(out)
         with interruptible():
-            _live(out, sounds, texts)
+            _live(out, sounds, texts, voice)
     except (BadSound, NoSpeech, OSError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -45,12 +47,16 @@ def main(out: Path, say: Path | None, lang: str) -> int:
     return 0
 
 
-def _live(out: Path, sounds: dict[str, Sound], texts: Texts) -> None:
-    with World(out / "logs", NAMES, loop=True, cues_percent=60, lang=texts.lang) as world, ExitStack() as stack:
+def _live(out: Path, sounds: dict[str, Sound], texts: Texts, voice: VoicePath) -> None:
+    with ExitStack() as stack:
+        world = stack.enter_context(
+            World(out / "logs", NAMES, loop=True, cues_percent=60, lang=texts.lang, voice=voice)
+        )
         for user, car in world.cars.items():
             looped(car.tape, sounds[user], PAUSE_S)
         stack.callback(_keep_ears, world, out)
         world.start()
+        world.office.add_watcher()
         world.await_ready()
         print(_how_to(world, out, texts.lang), flush=True)
         began_s = time.monotonic()
@@ -63,11 +69,11 @@ def _live(out: Path, sounds: dict[str, Sound], texts: Texts) -> None:
                 if car.process is not None and not car.process.running and user not in gone:
                     gone.add(user)
                     print(f"{time.monotonic() - began_s:9.2f} s  {user:8}  {texts.line('gone')}", flush=True)
-            if not world.broker.running and "broker" not in gone:
+            if not world.office.broker.running and "broker" not in gone:
                 gone.add("broker")
                 print(f"{time.monotonic() - began_s:9.2f} s  {'broker':8}  {texts.line('gone')}", flush=True)
-            if not world.office.running:
-                raise DemoFailed(f"dispatch ended by itself; see {world.office.log}")
+            if not world.office.dispatch.running:
+                raise DemoFailed(f"dispatch ended by itself; see {world.office.dispatch.log}")
 
 
 def _tell(user: str, began_s: float, line: str) -> None:
@@ -85,8 +91,11 @@ def _how_to(world: World, out: Path, lang: str) -> str:
         values = {"press": f"{program}/ptt-lab press {car.pins} --hold 4", "kill": f"kill -9 {car.process.pid}"}
         status = f"{program}/ptt-gateway status --config {car.config}"
         lines.append(LIVE_TEXT[lang]["car"].format(name=car.name, user=user, status=status, ear=car.played, **values))
-    watch = f"{program}/ptt watch --broker 127.0.0.1:{world.broker.port} --office {OFFICE}"
-    dispatch = f"{program}/ptt-dispatch status --config {world.folder / 'dispatch.toml'}"
+    watch = (
+        f"{program}/ptt watch --broker 127.0.0.1:{world.office.broker_port} --tls-ca {world.office.folder / 'ca.pem'} "
+        f"--username {OFFICE.region}.{OFFICE.office}.{WATCHER} --password-file {world.office.watcher_secret}"
+    )
+    dispatch = f"{program}/ptt-dispatch status --config {world.office.config}"
     return LIVE_TEXT[lang]["all"].format(cars="\n".join(lines), watch=watch, dispatch=dispatch, out=out)
 
 

@@ -26,6 +26,7 @@ from lab.demo.timeline import Timeline
 from lab.demo.verdict import Verdict, judge
 from lab.demo.world import DemoFailed, World
 from lab.measure.sound import BadSound, Recording
+from protocol.messages import VoicePath
 
 TAPE_S = 300.0
 EXIT_FAILED = 1
@@ -33,7 +34,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
-def main(out: Path, say: Path | None, lang: str) -> int:
+def main(out: Path, say: Path | None, lang: str, voice: VoicePath = VoicePath.MQTT) -> int:
     """Run the demo; gives the exit status: 0 as it must be, 1 not, 2 wrong use, 130 interrupted."""
     began_s = time.monotonic()
     texts = Texts(lang)
@@ -46,7 +47,7 @@ def main(out: Path, say: Path | None, lang: str) -> int:
     timeline = Timeline(texts)
     try:
         with interruptible():
-            report = _play(out, script, timeline, texts, began_s)
+            report = _play(out, script, timeline, texts, began_s, voice)
     except KeyboardInterrupt:
         timeline.close()
         print(texts.line("stopped"), file=sys.stderr)
@@ -78,18 +79,18 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: float) -> Report:
+def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: float, voice: VoicePath) -> Report:
     problem = ""
     outcome, verdict = Outcome(), Verdict(checks=(), hearings=(), search={})
     mouths: dict[str, Recording] = {}
     ears: dict[str, Recording] = {}
     facts = machine()
-    with World(out / "logs", NAMES, loop=False, cues_percent=0, lang="ko") as world:
+    with World(out / "logs", NAMES, loop=False, cues_percent=0, lang="ko", voice=voice) as world:
         try:
             with ExitStack() as stack:
                 tapes = {user: Microphone(car.tape, TAPE_S) for user, car in world.cars.items()}
                 world.start()
-                timeline.add(time.monotonic(), "-", "starting", port=world.broker.port, cars=len(NAMES))
+                timeline.add(time.monotonic(), "-", "starting", port=world.office.broker_port, cars=len(NAMES))
                 story = Story(world, script, timeline, stack)
                 outcome = story.outcome
                 story.prepare()

@@ -62,7 +62,7 @@ class Story:
 
     def prepare(self) -> None:
         """Wait until everything is ready, and connect to what may be watched."""
-        Monitor(self._stack, self._world.broker.port, OFFICE, self._book)
+        Monitor(self._stack, self._world.office.server_access, OFFICE, self._book)
         self._world.await_ready()
         self._await_members()
         for user, car in self._world.cars.items():

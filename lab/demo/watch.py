@@ -20,6 +20,7 @@ from protocol.codec import Malformed, decode
 from protocol.ids import OfficeId
 from protocol.messages import Message
 from protocol.topics import ROOT, BadTopic, Kind, parse
+from service.mqtt import BrokerSettings
 
 M = TypeVar("M")
 WATCH_S = 3600.0
@@ -86,17 +87,27 @@ class Notebook:
 
 
 class Monitor:
-    """A plain MQTT client that subscribes to all control messages of an office; it never publishes."""
+    """A plain MQTT client that subscribes to all control messages of an office; it never publishes.
 
-    def __init__(self, stack: ExitStack, port: int, office: OfficeId, notebook: Notebook) -> None:
+    `access` is the server's own login: replies to others are for nobody else to see.
+    """
+
+    def __init__(self, stack: ExitStack, access: BrokerSettings, office: OfficeId, notebook: Notebook) -> None:
         self._notebook = notebook
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, "demo-monitor", protocol=paho.MQTTv5)
         self._client.on_message = self._on_message
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
-        self._client.connect("127.0.0.1", port)
+        assert access.password is not None
+        self._client.username_pw_set(access.username, access.password.reveal())
+        self._client.tls_set(str(access.tls_ca))
+        self._client.connect(access.host, access.port)
+        greeted = threading.Event()
+        self._client.on_connect = lambda *_: greeted.set()
         self._client.loop_start()
         stack.callback(self._leave)
+        if not greeted.wait(5):
+            raise TimeoutError("the broker does not greet the demo")
         root = f"{ROOT}/{office}"
         topics = ("session", "roster", "events", "presence/+", "floor/#", "device/#")
         options = SubscribeOptions(qos=1, retainAsPublished=True)

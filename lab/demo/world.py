@@ -1,83 +1,28 @@
-"""The real processes of the demo: broker, office, vehicles; started in a temporary folder, never left behind."""
+"""The real processes of the demo: an office with its doors, and vehicles enrolled there; nothing is left behind."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from gateway.status_client import Answer, Unreachable, ask
-from lab.broker import Broker
+from lab.demo.agora import AgoraStandIn
+from lab.demo.office import OFFICE, Office, run_command
+from lab.demo.process import DemoFailed, Process
 from lab.demo.tape import Microphone
-from protocol.ids import OfficeId
+from protocol.messages import VoicePath
 
-OFFICE = OfficeId("seoul", "demo")
+__all__ = ["OFFICE", "Car", "DemoFailed", "World"]
+
 READY_S = 25.0
-STOP_S = 4.0
-
-
-class DemoFailed(RuntimeError):
-    """Something of the story did not happen; the text says what."""
-
-
-class Process:
-    """One of ours, in a session of its own; its output goes to `log`."""
-
-    def __init__(self, name: str, module: str, arguments: Sequence[str], log: Path) -> None:
-        self.name = name
-        self.log = log
-        command = [sys.executable, "-m", module, *arguments]
-        if (setpriv := shutil.which("setpriv")) is not None:  # it shall not outlive us, however we die
-            command = [setpriv, "--pdeathsig", "KILL", *command]
-        with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-            )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether it lives."""
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """SIGKILL, to it alone."""
-        self._process.kill()
-
-    def terminate(self) -> None:
-        """Ask it to end; `wait` for it."""
-        if self.running:
-            self._process.terminate()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for its end; False when it does not come."""
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def end(self) -> None:
-        """End it and all of its session, kindly first."""
-        self.terminate()
-        self.wait(STOP_S)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
 
 
 class Car:
@@ -97,23 +42,29 @@ class Car:
         self.microphone: Microphone | None = None
         self.process: Process | None = None
 
-    def configure(self, port: int, *, loop: bool, cues_percent: int, lang: str) -> None:
-        """Write its configuration, as a technician would."""
+    def configure(self, *, loop: bool, cues_percent: int, lang: str, sdk_dir: Path | None) -> None:
+        """Write its configuration, as a technician would: who it is comes with the enrolment."""
+        agora = "" if sdk_dir is None else f'[agora]\nsdk_dir = "{sdk_dir}"\n\n'
+        hardware = self.folder / "hardware-id"
+        hardware.write_text(f"virtual {self.user}\n")
         self.config.write_text(
-            f'[vehicle]\nuser = "{self.user}"\nname = "{self.name}"\nregion = "{OFFICE.region}"\n'
-            f'office = "{OFFICE.office}"\nlang = "{lang}"\n\n'
+            f'[vehicle]\nlang = "{lang}"\n\n'
             f'[pins]\nfactory = "virtual"\npins_socket = "{self.pins}"\n\n'
-            f'[broker]\nhost = "127.0.0.1"\nport = {port}\n\n'
             f'[audio]\nbackend = "wav"\ncue_volume_percent = {cues_percent}\n\n'
             f'[audio.wav]\ncapture_wav = "{self.tape}"\ncapture_loop = {str(loop).lower()}\n'
             f'playback_wav = "{self.played}"\n\n'
-            f'[state]\ndir = "{self.folder / "state"}"\n',
+            f"{agora}"
+            f'[state]\ndir = "{self.folder / "state"}"\nhardware_id_file = "{hardware}"\n',
             encoding="utf-8",
         )
 
-    def start(self) -> None:
-        """Start `ptt-gateway run`."""
-        self.process = Process(self.user, "gateway", ["run", "--config", str(self.config)], self.log)
+    def enrol(self, url: str, code: str) -> None:
+        """`ptt-gateway enrol`, the code on stdin."""
+        run_command("gateway", ["enrol", url, "-", "--config", str(self.config)], stdin=f"{code}\n")
+
+    def start(self, environ: Mapping[str, str]) -> None:
+        """Start `ptt-gateway run`; `environ` is added to its environment."""
+        self.process = Process(self.user, "gateway", ["run", "--config", str(self.config)], self.log, environ)
 
     def status(self) -> dict[str, Any]:
         """Ask as `ptt-gateway status` does; raises gateway.status_client.Unreachable."""
@@ -130,17 +81,27 @@ class Car:
 class World:
     """Broker, office and vehicles. On leaving, all of them are ended and the temporary folder is removed.
 
-    `logs`: where the logs go. Raises BrokerFailed and DemoFailed.
+    `logs`: where the logs go; `voice`: what the office's voice goes over. Raises BrokerFailed and DemoFailed.
     """
 
-    def __init__(self, logs: Path, names: dict[str, str], *, loop: bool, cues_percent: int, lang: str) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        names: dict[str, str],
+        *,
+        loop: bool,
+        cues_percent: int,
+        lang: str,
+        voice: VoicePath = VoicePath.MQTT,
+    ) -> None:
         self.logs = logs
+        self.voice = voice
         self._stack = ExitStack()
         self._names = names
         self._loop, self._cues_percent, self._lang = loop, cues_percent, lang
         self.folder: Path
-        self.broker: Broker
-        self.office: Process
+        self.office: Office
+        self.agora: AgoraStandIn | None = None
         self.cars: dict[str, Car] = {}
 
     def __enter__(self) -> World:
@@ -155,6 +116,7 @@ class World:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="ptt-demo-"))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.office = Office(self.folder, self.logs, self._stack)
         for user, name in self._names.items():
             self.cars[user] = Car(self.folder, self.logs / f"{user}.log", user, name)
 
@@ -165,23 +127,22 @@ class World:
         self._stack.close()
 
     def start(self) -> None:
-        """Start everything; `await_ready` waits for it."""
-        self.broker = self._stack.enter_context(Broker(folder=self.folder / "broker"))
-        self._stack.callback(self._keep_broker_log)
-        config = self.folder / "dispatch.toml"
-        config.write_text(
-            f'[broker]\nhost = "127.0.0.1"\nport = {self.broker.port}\n\n'
-            f'[store]\npath = "{self.folder / "office.db"}"\n\n'
-            f'[[office]]\nregion = "{OFFICE.region}"\noffice = "{OFFICE.office}"\n',
-            encoding="utf-8",
-        )
-        self.office = Process("dispatch", "dispatch", ["serve", "--config", str(config)], self.logs / "dispatch.log")
-        self._stack.callback(self.office.end)
+        """Set everything up and start it, as operator and technician would; `await_ready` waits for it."""
+        if self.voice is VoicePath.AGORA:
+            self.agora = self._stack.enter_context(AgoraStandIn(self.folder / "agora"))
+        self.office.make(self.voice, None if self.agora is None else self.agora.certificate)
+        self.office.start()
+        with ThreadPoolExecutor(len(self.cars)) as pool:
+            list(pool.map(self._enrol, self.cars.values()))
         for car in self.cars.values():
-            car.configure(self.broker.port, loop=self._loop, cues_percent=self._cues_percent, lang=self._lang)
-            car.start()
+            car.start({} if self.agora is None else self.agora.environ)
             assert car.process is not None
             self._stack.callback(car.process.end)
+
+    def _enrol(self, car: Car) -> None:
+        sdk_dir = None if self.agora is None else self.agora.sdk_dir
+        car.configure(loop=self._loop, cues_percent=self._cues_percent, lang=self._lang, sdk_dir=sdk_dir)
+        car.enrol(*self.office.code(car.user, car.name))
 
     def await_ready(self) -> None:
         """Wait until every vehicle could talk. Raises DemoFailed."""
@@ -198,7 +159,11 @@ class World:
 
     def check_running(self, but: Sequence[str] = ()) -> None:
         """Raise DemoFailed where a process of ours ended by itself."""
-        processes = [self.office, *(car.process for car in self.cars.values() if car.process is not None)]
+        processes = [
+            self.office.dispatch,
+            self.office.rest,
+            *(car.process for car in self.cars.values() if car.process is not None),
+        ]
         for process in processes:
             if process.name not in but and not process.running:
                 last = process.log.read_text(errors="replace").strip().splitlines()[-5:]
@@ -211,7 +176,3 @@ class World:
             process.terminate()
         for process in processes:
             process.end()
-
-    def _keep_broker_log(self) -> None:
-        with contextlib.suppress(OSError):
-            shutil.copy(self.broker.folder / "mosquitto.log", self.logs / "mosquitto.log")

@@ -17,6 +17,7 @@ from lab.bench.press import press_granted
 from lab.bench.progress import Say
 from lab.bench.size import FULL, SHORT, Size
 from lab.bench.start import start_and_rest
+from lab.bench.token import tokens
 from lab.broker import BrokerFailed
 from lab.pulse import RigFailed
 
@@ -26,6 +27,7 @@ BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "press": press_granted,
     "start": start_and_rest,
     "mouth-to-ear": mouth_to_ear,
+    "token": tokens,
 }
 
 

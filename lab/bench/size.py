@@ -23,6 +23,9 @@ class Size(Struct, frozen=True, kw_only=True):
     quiet_s: float = 1.5
     """From the first sound of a burst to the first chirp: cues and the start of the burst are over."""
     stalls: bool = True
+    tokens: int = 8000
+    fresh_tokens: int = 1000
+    """Tokens asked for over a new connection each."""
 
 
 FULL = Size()
@@ -38,4 +41,6 @@ SHORT = Size(
     marks=3,
     quiet_s=0.2,
     stalls=False,
+    tokens=80,
+    fresh_tokens=16,
 )

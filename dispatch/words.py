@@ -82,6 +82,25 @@ _TEXT: dict[str, tuple[str, str]] = {
         "Agora: kicking rules not configured, tokens of a revoked user run out within {ttl} s",
         "Agora: 추방 규칙이 설정되지 않음, 차단된 사용자의 토큰은 {ttl}초 안에 만료됨",
     ),
+    "minutes_head": (
+        "  user                               joins    on Agora   if always   saving",
+        "  사용자                             참여      Agora(분)   상시(분)   절감",
+    ),
+    "minutes_total": ("all", "합계"),
+    "minutes_cost": (
+        "cost: US$ {cost}; always joined: US$ {always}",
+        "비용: US$ {cost}; 상시 참여 시: US$ {always}",
+    ),
+    "minutes_month": (
+        "a month of {days} days like this: US$ {cost}; always joined: US$ {always}",
+        "이대로 {days}일이면: US$ {cost}; 상시 참여 시: US$ {always}",
+    ),
+    "minutes_assumed": (
+        "minutes joined to Agora, to about a second; 'if always': joined for the whole period, as a car always on is,\n"
+        "from being made in the registry until being revoked. US$ {price} for 1000 minutes is an assumption: --price",
+        "Agora 참여 시간(분, 약 1초 오차); '상시'는 등록부터 차단까지 기간 내내 참여한 경우.\n"
+        "1000분당 US$ {price}는 가정값: --price",
+    ),
     "no_events": ("no such events", "해당하는 이벤트 없음"),
 }
 

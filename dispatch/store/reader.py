@@ -96,11 +96,17 @@ class StoreReader:
         limit: int | None = None,
         types: Collection[EventType] = (),
         newest: bool = False,
+        since_ms: int = 0,
     ) -> tuple[Event, ...]:
-        """Give events numbered `first_no` and up, in order; with `newest` the last `limit` of them, else the first."""
+        """Give events numbered `first_no` and up, in order; with `newest` the last `limit` of them, else the first.
+
+        `since_ms`: those logged at that time (Unix ms) or later.
+        """
         chosen = sa.select(*(event.c[c] for c in EVENT_COLUMNS)).where(
             event.c.region == of.region, event.c.office == of.office, event.c.no >= first_no
         )
+        if since_ms:
+            chosen = chosen.where(event.c.at >= since_ms)
         if types:
             chosen = chosen.where(event.c.type.in_(sorted(t.value for t in types)))
         chosen = chosen.order_by(event.c.no.desc() if newest else event.c.no).limit(limit)

@@ -81,7 +81,9 @@ class Invariants(Watch):
         if before.holder is not None and floor.burst > before.burst and floor.priority.rank > before.priority.rank:
             self._preempted[before.burst] = self.clock.now
         if before.holder in self.revoked and floor.holder != before.holder:
-            self._taken_back[before.burst] = self.clock.now  # whoever missed it is unheard, for as long as if pre-empted
+            self._taken_back[before.burst] = (
+                self.clock.now
+            )  # unheard, for as long as if it was pre-empted
             self.taken_back += floor.ended is Ended.CLEANED
         if floor.burst == before.burst and before.holder is None and floor.holder is not None:
             self._fail(6, f"burst {floor.burst} lives again")
@@ -95,9 +97,7 @@ class Invariants(Watch):
         permitted = [
             c.user
             for c in self.cars
-            if c.worker is not None
-            and c.voice_link
-            and any(not self._excused(b, now) for b in c.worker.permitted)
+            if c.worker is not None and c.voice_link and any(not self._excused(b, now) for b in c.worker.permitted)
         ]
         if len(permitted) > 1:
             self._fail(1, f"{permitted} may transmit at once")

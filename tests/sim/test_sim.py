@@ -9,9 +9,9 @@ from multiprocessing import get_context
 import pytest
 
 from dispatch.core import floor as floor_cells
+from dispatch.core import office
 from dispatch.core.inputs import Word as ServerWord
 from dispatch.core.judge import Judge
-from dispatch.core.server import FloorControlServer
 from dispatch.core.state import Floor, FloorState
 from gateway.core import floor_machine
 from gateway.core.participant_words import State, Word
@@ -141,8 +141,8 @@ def _server_forgets_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(floor_cells.TABLE, (FloorState.IDLE, ServerWord.REQUEST), judge_request)
 
 
-def _server_reads_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FloorControlServer, "_change_rules", lambda *_: None)
+def _server_lets_the_revoked_talk_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(office, "enforce", lambda turn: ())
 
 
 def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (_server_forgets_requests, "6"),
         (_worker_ignores_a_silent_loop, "8"),
         (_gateway_forgets_the_key_up, "8"),
-        (_server_reads_no_registry, "9"),
+        (_server_lets_the_revoked_talk_on, "9"),
     ],
 )
 @pytest.mark.timeout(300)

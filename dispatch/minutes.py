@@ -1,0 +1,179 @@
+"""How long members were joined to Agora, against what it would be if every one of them always were. Pure.
+
+Agora bills every minute joined, silent ones too. Made from the office's log: a member is joined from its USER_JOINED
+(or VOICE_CHANGED) with voice `agora` until it left, changed to MQTT or joined another session. Its word comes up to 1 s
+late at both ends, which evens out. Where its leaving was never logged (a crash of vehicle and server together), it is
+counted until LEFT_BEHIND_S after the session's end: Agora drops a client that is not heard for less than that.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from protocol.ids import OfficeId
+from protocol.messages import Event, EventType, VoicePath
+
+LEFT_BEHIND_S = 30.0
+SILENT_LOG_S = 660.0
+"""A session that runs logs a burst's end at least so often; where the log stops, nobody is counted for longer."""
+USD_PER_1000_MIN = 0.99
+"""Audio, list price: an assumption, 43 US$ for a month of one client always joined. What applies is in the contract."""
+MONTH_DAYS = 30.0
+NEEDED = (
+    EventType.USER_JOINED,
+    EventType.USER_LEFT,
+    EventType.VOICE_CHANGED,
+    EventType.SESSION_ENDED,
+    EventType.SPEAKER_CHANGED,
+    EventType.BURST_ENDED,
+)
+"""The events that minutes are made of."""
+_MINUTE_MS = 60_000
+
+
+class Stay(Struct, frozen=True, kw_only=True):
+    """A user that could be joined, for the comparison. Unix ms."""
+
+    user: str
+    name: str = ""
+    since: int = 0
+    until: int | None = None
+    """When it was revoked; None: it still belongs."""
+
+
+class UserMinutes(Struct, frozen=True, kw_only=True):
+    """One user in the period. Minutes, not rounded."""
+
+    user: str
+    name: str
+    joins: int
+    """How often it joined, or came over from MQTT voice."""
+    joined_min: float
+    always_min: float
+    """What it would be if it were always joined, as a car that is always on."""
+
+    @property
+    def saving(self) -> float | None:
+        """Part of the always-joined minutes that was not spent, 0 to 1; None where there are none."""
+        return None if self.always_min <= 0 else 1 - self.joined_min / self.always_min
+
+
+class OfficeMinutes(Struct, frozen=True, kw_only=True):
+    """One office in the period [since, until), Unix ms."""
+
+    office: OfficeId
+    since: int
+    until: int
+    users: tuple[UserMinutes, ...]
+
+    @property
+    def total(self) -> UserMinutes:
+        """All users together."""
+        return UserMinutes(
+            user="",
+            name="",
+            joins=sum(u.joins for u in self.users),
+            joined_min=sum(u.joined_min for u in self.users),
+            always_min=sum(u.always_min for u in self.users),
+        )
+
+
+def count(
+    office: OfficeId, events: Iterable[Event], stays: Mapping[str, Stay], since: int, until: int
+) -> OfficeMinutes:
+    """Count one office's minutes from its log, in the log's order; it may begin before the period.
+
+    `stays`: who could have been joined; a user of the log that is not in there is taken to have been there all along.
+    Raises ValueError for a period that ends before it begins.
+    """
+    if until < since:
+        raise ValueError("the period ends before it begins")
+    tally = _Tally(since, until)
+    for event in events:
+        tally.take(event)
+    tally.end()
+    found = {**{user: Stay(user=user, name=name) for user, name in tally.names.items()}, **stays}
+    users = []
+    for user, stay in sorted(found.items()):
+        begin, end = max(since, stay.since), min(until, until if stay.until is None else stay.until)
+        users.append(
+            UserMinutes(
+                user=user,
+                name=stay.name or tally.names.get(user, ""),
+                joins=tally.joins.get(user, 0),
+                joined_min=tally.joined_ms.get(user, 0) / _MINUTE_MS,
+                always_min=max(0, end - begin) / _MINUTE_MS,
+            )
+        )
+    return OfficeMinutes(office=office, since=since, until=until, users=tuple(users))
+
+
+def cost_usd(minutes: float, usd_per_1000_min: float) -> float:
+    """What so many minutes cost."""
+    return minutes / 1000 * usd_per_1000_min
+
+
+def per_month(minutes: float, since: int, until: int) -> float | None:
+    """Give the minutes of a month of MONTH_DAYS that goes on like this period; None for an empty one."""
+    days = (until - since) / (24 * 60 * _MINUTE_MS)
+    return None if days <= 0 else minutes / days * MONTH_DAYS
+
+
+class _Tally:
+    """Reads a log from its beginning to its end."""
+
+    def __init__(self, since: int, until: int) -> None:
+        self.names: dict[str, str] = {}
+        """Users of whom the period has something to tell."""
+        self.joins: dict[str, int] = {}
+        self.joined_ms: dict[str, int] = {}
+        self._since, self._until = since, until
+        self._open: dict[str, tuple[int, str | None]] = {}
+        """User -> when it joined Agora, and which session's channel."""
+        self._ended: dict[str, int] = {}
+        """Sessions that ended while somebody was joined -> when."""
+        self._last_at = since
+
+    def take(self, event: Event) -> None:
+        """Read the next event."""
+        user = event.user
+        self._last_at = event.at
+        match event.event:
+            case EventType.USER_JOINED | EventType.VOICE_CHANGED if user is not None:
+                still_in = self._open.get(user, (0, ""))[1] == event.event_id
+                on_agora = event.metadata.get("voice") == VoicePath.AGORA.value
+                if not (still_in and on_agora):
+                    self._close(user, event.at)
+                    if on_agora:
+                        self._begin(user, event)
+            case EventType.USER_LEFT if user is not None:
+                self._close(user, event.at)
+            case EventType.SESSION_ENDED if event.event_id is not None:
+                if any(session == event.event_id for _, session in self._open.values()):
+                    self._ended[event.event_id] = event.at
+            case _:
+                pass
+
+    def end(self) -> None:
+        """The log is read: who is joined still is, up to the period's end, unless the log ended long before."""
+        for user in tuple(self._open):
+            self._close(user, min(self._until, self._last_at + int(SILENT_LOG_S * 1000)))
+
+    def _begin(self, user: str, event: Event) -> None:
+        self._open[user] = (event.at, event.event_id)
+        if self._since <= event.at < self._until:
+            self.joins[user] = self.joins.get(user, 0) + 1
+            self.names[user] = event.name or user
+
+    def _close(self, user: str, at: int) -> None:
+        opened = self._open.pop(user, None)
+        if opened is None:
+            return
+        began, session = opened
+        ended = self._ended.get(session) if session is not None else None
+        if ended is not None:
+            at = min(at, ended + int(LEFT_BEHIND_S * 1000))
+        spent = min(at, self._until) - max(began, self._since)
+        if spent > 0:  # a clock that was set back counts nothing instead of less
+            self.joined_ms[user] = self.joined_ms.get(user, 0) + spent
+            self.names.setdefault(user, user)

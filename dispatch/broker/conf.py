@@ -56,6 +56,8 @@ allow_zero_length_clientid false
 # runs, and never give it to anybody (it holds hashes of secrets).
 plugin {plugin}
 plugin_opt_config_file {folder / dynsec}
+# What somebody left retained is given out only as long as it still may publish there.
+check_retain_source true
 
 {f"listener {port} {listen}".rstrip()}
 certfile {folder / cert}

@@ -367,3 +367,78 @@ def test_a_connection_that_takes_nothing_is_tried_again() -> None:
 
     # then the revocation is sent
     assert world.shut() == list(CARS)
+
+
+def test_a_revocation_taken_back_before_the_broker_answered_is_not_sent_again() -> None:
+    # given a revocation that the broker has not answered
+    world = World(CAR)
+    world.run(10.0)
+    world.silent = True
+    world.guard.want([revoked(CAR)])
+    world.run(0.1)
+
+    # when it is taken back
+    world.guard.want([msgspec.structs.replace(CAR, secret=None)])
+    world.silent = False
+    world.run(2 * ANSWER_S)
+
+    # then the enrolment that follows is not shut out by it
+    assert world.guard.pending == ()
+    assert world.changes == []
+
+
+def test_an_unanswered_revocation_is_sent_at_once_on_the_next_connection() -> None:
+    # given a revocation that went down with the connection
+    world = World(CAR)
+    world.run(10.0)
+    world.silent = True
+    world.guard.want([revoked(CAR)])
+    world.run(0.1)
+    world.guard.lost()
+
+    # when there is a new one
+    world.silent = False
+    world.guard.connected(world.now)
+    world.guard.tick(world.now)
+
+    # then it is sent in the same moment
+    assert world.changes == [(world.now, "disableClient", login) for login in CARS]
+
+
+def test_a_listing_during_which_users_came_and_went_is_begun_anew() -> None:
+    # given two pages of users, of whom one of the first page is removed before the second is asked for
+    cars = [msgspec.structs.replace(CAR, user=f"car-{n:03}", uid=n + 1) for n in range(150)]
+    world = World(*cars)
+    whole = world.listClients
+
+    def shrinking(command: dict[str, int]) -> dict[str, object]:
+        if command["offset"]:
+            world.clients.pop("seoul.1.car-000", None)
+        return whole(command)
+
+    world.listClients = shrinking  # type: ignore[method-assign]
+
+    # when the guard lists them
+    world.run(5.0)
+
+    # then nobody else is missing for it
+    assert world.guard.missing == ("seoul.1.car-000",)
+
+
+def test_a_change_of_the_registry_during_a_listing_is_looked_after_soon() -> None:
+    # given a listing that is being answered when the registry changes
+    world = World(CAR)
+    whole = world.listRoles
+
+    def changing(command: dict[str, int]) -> dict[str, object]:
+        world.guard.want([CAR, BUS])
+        world.clients.update((client.username, client) for client in dynsec_file([BUS], HASH).clients)
+        return whole(command)
+
+    world.listRoles = changing  # type: ignore[method-assign]
+
+    # when some seconds have passed
+    world.run(5.0)
+
+    # then what was enrolled meanwhile is not told to be missing
+    assert world.guard.missing == ()

@@ -1,0 +1,412 @@
+"""The broker's users changed while it runs: by the command line's connection and by the guard, at a real mosquitto."""
+
+from __future__ import annotations
+
+import random
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dispatch.broker import files
+from dispatch.broker.accounts import dynsec_file
+from dispatch.broker.acl import DYNSEC_TOPIC
+from dispatch.broker.admin import BrokerAdmin, BrokerRefused, BrokerUnreachable
+from dispatch.broker.dynsec import AclEntry, AclType, DynsecFile, RoleWords, decode_file, encode_file
+from dispatch.broker.guard import RESPONSE_TOPIC, BrokerGuard
+from dispatch.registry.secrets import hash_secret, new_secret
+from lab.broker import Broker, free_port
+from lab.secure_broker import SecureBroker
+from protocol.login import SERVER_LOGIN
+from protocol.rest import Role
+from protocol.timers import REVOKE_S
+from service.mqtt import BrokerSettings
+from tests.integration.door_rig import OFFICES, SEOUL_1, SEOUL_10, Caller, Doors, Person, nobody
+
+CAR = Person(SEOUL_1, "car-1", Role.VEHICLE_GATEWAY, 1)
+BUS = Person(SEOUL_1, "bus-1", Role.VEHICLE_GATEWAY, 2)
+TV = Person(SEOUL_1, "tv", Role.MONITOR, 3)
+PEOPLE = (CAR, BUS, TV)
+
+
+@pytest.fixture
+def broker() -> Iterator[SecureBroker]:
+    with SecureBroker([person.user for person in PEOPLE], OFFICES) as broker:
+        yield broker
+
+
+@pytest.fixture
+def doors() -> Iterator[Doors]:
+    doors = Doors()
+    try:
+        yield doors
+    finally:
+        doors.close()
+
+
+def come(doors: Doors, broker: SecureBroker, person: Person, voice: bool = False) -> Caller:
+    return doors.enter(broker.settings(person.login(voice), person.secret), person.login(voice))
+
+
+def knock(doors: Doors, broker: SecureBroker, person: Person, voice: bool = False) -> bool:
+    return doors.knock(broker.settings(person.login(voice), person.secret), person.login(voice)).up
+
+
+class Server:
+    """The floor control server's connection with a guard on it, ticked as the server's loop does."""
+
+    def __init__(self, doors: Doors, broker: SecureBroker) -> None:
+        self._doors = doors
+        self.caller = doors.enter(broker.server_settings(), f"ptt-dispatch-{random.randrange(1000)}")
+        doors.subscribe(self.caller, [RESPONSE_TOPIC], qos=0)
+        self.guard = BrokerGuard(lambda topic, payload: self.caller.link.publish(topic, payload, qos=1), "1")
+        self.guard.connected(0.0)
+
+    def turn(self) -> None:
+        for message in self.caller.received:
+            self.guard.received(message.topic, message.payload)
+        self.caller.received.clear()
+        self.guard.tick(time.monotonic())
+
+
+# --- the command line's connection -----------------------------------------------------------------------------------
+
+
+def test_a_user_put_at_the_broker_gets_in_on_both_connections_with_its_rights_and_no_more(
+    broker: SecureBroker, doors: Doors
+) -> None:
+    # given a user that the broker does not know
+    new = Person(SEOUL_10, "car-1", Role.VEHICLE_GATEWAY, 9)
+    assert not knock(doors, broker, new)
+
+    # when it is put there
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.put_user(new.user, new.secret)
+        assert admin.users()[new.login()] is False
+
+    # then it gets in, and may do there what its role may
+    control, voice = come(doors, broker, new), come(doors, broker, new, voice=True)
+    own, foreign = "ptt/v1/seoul/10/floor/car-1", "ptt/v1/seoul/1/floor/car-1"
+    assert doors.publish(control, {own: b"", foreign: b""}) == {own: True, foreign: False}
+    assert doors.subscribe(voice, ["ptt/v1/seoul/10/voice/+"]) == {"ptt/v1/seoul/10/voice/+": True}
+    assert not doors.knock(broker.settings(new.login(), new.secret), "another-id").up
+
+
+def test_a_new_secret_cuts_the_connections_of_the_old_one_which_opens_nothing_any_more(
+    broker: SecureBroker, doors: Doors
+) -> None:
+    # given a unit that is connected
+    control, voice = come(doors, broker, CAR), come(doors, broker, CAR, voice=True)
+
+    # when its replacement is enrolled
+    fresh = new_secret()
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.put_user(CAR.user, fresh)
+    doors.until(lambda: control.gone is not None and voice.gone is not None, "the old unit is cut")
+
+    # then the old unit stays outside, and the new one is in
+    assert not knock(doors, broker, CAR)
+    assert not knock(doors, broker, CAR, voice=True)
+    assert doors.knock(broker.settings(CAR.login(), fresh), CAR.login()).up
+
+
+def test_a_disabled_user_is_cut_within_the_time_of_a_revocation_and_enabled_again_comes_back(
+    broker: SecureBroker, doors: Doors
+) -> None:
+    # given a user that is connected twice, and another
+    control, voice, other = come(doors, broker, CAR), come(doors, broker, CAR, voice=True), come(doors, broker, BUS)
+
+    # when it is disabled
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.disable(CAR.user)
+        took_s = doors.until(lambda: not control.up and not voice.up, "it is cut", REVOKE_S)
+
+        # then both its connections are gone at once, and stay so, and the other one is left alone
+        assert took_s < 1.0
+        assert not knock(doors, broker, CAR)
+        assert not knock(doors, broker, CAR, voice=True)
+        assert other.up
+
+        # and enabled again it gets in with the secret it had
+        admin.enable(CAR.user)
+    assert knock(doors, broker, CAR)
+
+
+def test_putting_a_disabled_user_opens_its_doors(broker: SecureBroker, doors: Doors) -> None:
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.disable(CAR.user)
+        admin.put_user(CAR.user, CAR.secret)
+    assert knock(doors, broker, CAR)
+    assert knock(doors, broker, CAR, voice=True)
+
+
+def test_a_removed_user_leaves_no_login_no_role_and_nothing_retained(broker: SecureBroker, doors: Doors) -> None:
+    # given a user that left its presence retained
+    car = come(doors, broker, CAR)
+    presence = "ptt/v1/seoul/1/presence/car-1"
+    assert doors.publish(car, {presence: b"online"}, retain=True) == {presence: True}
+
+    # when it is removed, twice
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.remove(CAR.user)
+        admin.remove(CAR.user)
+        assert CAR.login() not in admin.users()
+    doors.until(lambda: not car.up, "it is cut")
+
+    # then its role is gone too, and who comes now is not told of its presence
+    kept = decode_file((broker.doors / files.DYNSEC).read_bytes())
+    assert not {role.rolename for role in kept.roles} & {CAR.login(), CAR.login(voice=True)}
+    bus = come(doors, broker, BUS)
+    doors.subscribe(bus, ["ptt/v1/seoul/1/presence/+"])
+    doors.publish(bus, {"ptt/v1/seoul/1/presence/bus-1": b"end"})
+    doors.until(lambda: b"end" in bus.payloads(), "the end")
+    assert bus.payloads() == {b"end"}
+
+
+def test_a_user_whose_role_has_no_voice_loses_a_voice_login_it_had(broker: SecureBroker) -> None:
+    # given a member that becomes a monitor
+    with BrokerAdmin(broker.server_settings()) as admin:
+        assert CAR.login(voice=True) in admin.users()
+        admin.put_user(msgspec.structs.replace(CAR.user, role=Role.MONITOR), CAR.secret)
+
+        # then it has one login
+        assert {login for login in admin.users() if "car-1" in login} == {CAR.login()}
+
+
+def test_changes_outlive_a_restart_of_the_broker(broker: SecureBroker, doors: Doors) -> None:
+    new = Person(SEOUL_10, "new", Role.PICKUP_DRIVER, 9)
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.put_user(new.user, new.secret)
+        admin.disable(BUS.user)
+    broker.kill()
+    broker.start()
+    assert knock(doors, broker, new)
+    assert not knock(doors, broker, BUS)
+
+
+def test_enabling_somebody_the_broker_does_not_know_says_how_to_mend_it(broker: SecureBroker) -> None:
+    stranger = Person(SEOUL_1, "stranger", Role.VEHICLE_GATEWAY, 9)
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.disable(stranger.user)  # is as it should be
+        with pytest.raises(BrokerRefused, match="Client not found; enrol the user, or rotate its secret"):
+            admin.enable(stranger.user)
+
+
+def test_hundreds_of_users_are_listed_whole() -> None:
+    kept = hash_secret(nobody())
+    crowd = [msgspec.structs.replace(CAR.user, user=f"car-{n}", uid=n + 1, secret=kept) for n in range(450)]
+    with SecureBroker(crowd, OFFICES) as broker, BrokerAdmin(broker.server_settings()) as admin:
+        assert len(admin.users()) == 901
+
+
+def test_two_that_manage_users_at_once_do_not_take_each_others_answers(broker: SecureBroker) -> None:
+    # given many users put by two connections in two threads
+    faults: list[Exception] = []
+
+    def put(first: int) -> None:
+        try:
+            with BrokerAdmin(broker.server_settings()) as admin:
+                for n in range(first, first + 10):
+                    new = Person(SEOUL_1, f"new-{n}", Role.VEHICLE_GATEWAY, n)
+                    admin.put_user(new.user, new.secret)
+        except Exception as error:  # noqa: BLE001 - told below
+            faults.append(error)
+
+    threads = [threading.Thread(target=put, args=(first,)) for first in (100, 105, 200)]
+
+    # when they run
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    # then all are there
+    assert faults == []
+    with BrokerAdmin(broker.server_settings()) as admin:
+        there = admin.users()
+    assert {f"seoul.1.new-{n}" for n in (*range(100, 115), *range(200, 210))} <= there.keys()
+
+
+def test_who_may_not_manage_users_is_told_so(broker: SecureBroker) -> None:
+    wrong = broker.settings(SERVER_LOGIN, nobody())
+    with pytest.raises(BrokerRefused, match="check username and password"), BrokerAdmin(wrong):
+        pass
+
+
+def test_a_broker_that_is_not_there_is_unreachable() -> None:
+    away = BrokerSettings(host="127.0.0.1", port=free_port())
+    with pytest.raises(BrokerUnreachable, match="is the broker running"), BrokerAdmin(away):
+        pass
+
+
+def test_a_broker_that_dies_under_a_call_is_unreachable(broker: SecureBroker) -> None:
+    with BrokerAdmin(broker.server_settings()) as admin:
+        broker.kill()
+        with pytest.raises(BrokerUnreachable):
+            admin.put_user(CAR.user, CAR.secret)
+
+
+def test_a_broker_that_hangs_is_unreachable_within_seconds(
+    broker: SecureBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatch.broker.admin.ANSWER_S", 0.5)
+    with BrokerAdmin(broker.server_settings()) as admin:
+        broker.pause()
+        try:
+            with pytest.raises(BrokerUnreachable, match="does not answer commands"):
+                admin.disable(CAR.user)
+        finally:
+            broker.resume()
+
+
+def test_a_broker_without_the_plugin_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatch.broker.admin.ANSWER_S", 0.5)
+    with Broker() as plain:
+        admin = BrokerAdmin(BrokerSettings(host="127.0.0.1", port=plain.port))
+        with admin, pytest.raises(BrokerUnreachable, match="does it load the dynamic-security plugin"):
+            admin.users()
+
+
+def test_no_secret_stands_in_the_brokers_log_or_files(broker: SecureBroker) -> None:
+    new = Person(SEOUL_1, "new", Role.VEHICLE_GATEWAY, 9)
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.put_user(new.user, new.secret)
+    written = b"".join(path.read_bytes() for path in broker.folder.rglob("*") if path.is_file())
+    secrets = [person.secret for person in (*PEOPLE, new)] + [broker.server_secret]
+    assert [secret for secret in secrets if secret.reveal().encode() in written] == []
+
+
+# --- the guard -------------------------------------------------------------------------------------------------------
+
+
+def test_the_guard_cuts_a_revoked_user_off_at_the_real_broker_in_time(broker: SecureBroker, doors: Doors) -> None:
+    # given a server with its guard in rest, and a user that is connected twice
+    server = Server(doors, broker)
+    users = [person.user for person in PEOPLE]
+    server.guard.want(users)
+    doors.until(lambda: server.turn() is None and server.guard._audited_at is not None, "the first audit")
+    assert (server.guard.missing, server.guard.unknown, server.guard.fault) == ((), (), "")
+    control, voice, other = come(doors, broker, CAR), come(doors, broker, CAR, voice=True), come(doors, broker, BUS)
+
+    # when the registry says that it is revoked
+    server.guard.want([msgspec.structs.replace(CAR.user, revoked_at=1, secret=None), *users[1:]])
+    gone = lambda: server.turn() is None and not control.up and not voice.up  # noqa: E731
+    took_s = doors.until(gone, "it is cut", REVOKE_S)
+
+    # then it is cut off, far within the time of a revocation, and does not get in again
+    assert took_s < 1.0
+    assert not knock(doors, broker, CAR)
+    assert other.up
+    doors.until(lambda: server.turn() is None and server.guard.pending == (), "the broker's word")
+
+
+def test_a_connection_that_stands_is_ruled_by_the_new_rules_at_once(doors: Doors, tmp_path: Path) -> None:
+    # given a broker whose file an older version made, with a rule that is no more
+    with SecureBroker([person.user for person in PEOPLE], OFFICES, folder=tmp_path) as broker:
+        broker.stop()
+        _give_old_rules(broker.doors / files.DYNSEC, "ptt/v1/seoul/1/floor/+/reply")
+        broker.start()
+        car = come(doors, broker, CAR)
+        assert doors.subscribe(car, ["ptt/v1/seoul/1/floor/+/reply"]) == {"ptt/v1/seoul/1/floor/+/reply": True}
+
+        # when the new version's server comes with its guard
+        server = Server(doors, broker)
+        server.guard.want([person.user for person in PEOPLE])
+        updated = lambda: server.turn() is None and _rules_of(broker, CAR) == _due(CAR)  # noqa: E731
+        doors.until(updated, "the rules are brought up to date")
+
+        # then the member was not cut off, and what it had subscribed to brings nothing but its own any more
+        own, foreign = "ptt/v1/seoul/1/floor/car-1/reply", "ptt/v1/seoul/1/floor/bus-1/reply"
+        doors.publish(server.caller, {foreign: b"foreign", own: b"own"})
+        doors.until(lambda: b"own" in car.payloads(), "its own reply")
+        assert car.payloads() == {b"own"}
+        assert car.up
+
+
+def _give_old_rules(path: Path, topic: str) -> None:
+    file: DynsecFile = decode_file(path.read_bytes())
+    old = tuple(AclEntry(acltype=kind, topic=topic) for kind in (AclType.SUBSCRIBE, AclType.RECEIVE))
+    roles = tuple(
+        RoleWords(rolename=role.rolename, acls=old) if role.rolename == CAR.login() else role for role in file.roles
+    )
+    path.write_bytes(encode_file(msgspec.structs.replace(file, roles=roles)))
+
+
+def _rules_of(broker: SecureBroker, person: Person) -> list[AclEntry]:
+    file = decode_file((broker.doors / files.DYNSEC).read_bytes())
+    return sorted(next(role.acls for role in file.roles if role.rolename == person.login()))
+
+
+def _due(person: Person) -> list[AclEntry]:
+    file = dynsec_file([person.user], hash_secret(nobody()))
+    return sorted(next(role.acls for role in file.roles if role.rolename == person.login()))
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_closed_to_others_before_and_after_the_plugin_wrote_its_file(broker: SecureBroker) -> None:
+    def modes() -> dict[str, int]:
+        return {path.name: stat.S_IMODE(path.stat().st_mode) for path in broker.doors.iterdir()}
+
+    expected = {files.CONF: 0o644, files.DYNSEC: 0o600, files.CA: 0o644, files.CERT: 0o644, files.KEY: 0o600}
+    assert stat.S_IMODE(broker.doors.stat().st_mode) == 0o700
+    assert modes() == expected
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.disable(CAR.user)
+    assert modes() == expected
+
+
+def test_an_open_configuration_found_in_the_place_of_the_link_is_put_out_of_the_way(tmp_path: Path) -> None:
+    # given the open configuration of private networks where the link is to be
+    conf_d, folder = tmp_path / "conf.d", tmp_path / "ptt"
+    conf_d.mkdir()
+    (conf_d / "ptt.conf").write_text("allow_anonymous true\n")
+
+    # when the folder is linked, twice
+    assert files.link(folder, conf_d) == files.link(folder, conf_d) == conf_d / "ptt.conf"
+
+    # then mosquitto reads the folder's, and the other is kept under a name that it does not read
+    assert (conf_d / "ptt.conf").readlink() == folder / "ptt.conf"
+    assert [path.name for path in sorted(conf_d.iterdir())] == ["ptt.conf", "ptt.conf.before"]
+    with pytest.raises(files.BrokerFilesError, match="run as root, or make a link there"):
+        files.link(folder, tmp_path / "nowhere")
+
+
+def test_certificates_that_do_not_belong_together_are_refused_before_anything_is_written(
+    broker: SecureBroker, tmp_path: Path
+) -> None:
+    with SecureBroker() as other:
+        pki, foreign = broker.folder / "pki", other.folder / "pki"
+        good = {"ca": pki / "ca.pem", "cert": pki / "broker.pem", "key": pki / "broker.key"}
+        for wrong, match in (
+            ({"ca": foreign / "ca.pem"}, "was not signed by the CA given"),
+            ({"key": foreign / "broker.key"}, "the key does not belong to"),
+            ({"cert": pki / "broker.key"}, "is not usable"),
+            ({"cert": pki / "missing.pem"}, "missing.pem cannot be read"),
+        ):
+            with pytest.raises(files.BrokerFilesError, match=match):
+                files.install_certificates(tmp_path / "new", **{**good, **wrong})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_machine_without_the_plugin_is_told_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(files.BrokerFilesError, match="apt install mosquitto"):
+        files.find_plugin([tmp_path])
+    (tmp_path / files.PLUGIN).touch()
+    assert files.find_plugin([tmp_path]) == tmp_path / files.PLUGIN
+
+
+def test_users_of_an_office_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(files.BrokerFilesError, match="users of seoul/1, but no such office"):
+        SecureBroker([CAR.user], OFFICES[1:], folder=tmp_path)
+
+
+def test_nobody_but_the_server_hears_what_the_broker_answers_about_users(broker: SecureBroker, doors: Doors) -> None:
+    tv = come(doors, broker, TV)
+    assert doors.subscribe(tv, [RESPONSE_TOPIC]) == {RESPONSE_TOPIC: False}
+    assert doors.publish(tv, {DYNSEC_TOPIC: b"{}"}) == {DYNSEC_TOPIC: False}

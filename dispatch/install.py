@@ -144,8 +144,9 @@ def _registry(plan: Plan, made: "_Made") -> SqlRegistry:
     new = not plan.store.exists()
     made.folder(plan.store.parent, 0o700)
     if new:
-        for suffix in ("", "-wal", "-shm"):
-            made.file(plan.store.with_name(plan.store.name + suffix))
+        made.file(plan.store)
+        for suffix in ("-wal", "-shm"):
+            made.file(plan.store.with_name(plan.store.name + suffix), listed=False)
     registry = SqlRegistry(f"sqlite:///{plan.store}")
     known = [user.login for user in registry.users() if user.secret is not None]
     if known:
@@ -173,9 +174,7 @@ def _make(plan: Plan, now: dt.datetime, made: "_Made", registry: SqlRegistry) ->
     _broker(plan, made, _admin(plan, kept), hash_secret(password))
     _fill(plan, registry, kept)
     _give_to_service(plan.store, new_folder=plan.store.parent in made.folders)
-    return Made(
-        files=tuple(path for path in made.files if path.exists()), login=_admin(plan, kept).login, secret=secret
-    )
+    return Made(files=tuple(made.files), login=_admin(plan, kept).login, secret=secret)
 
 
 def _broker(plan: Plan, made: "_Made", admin: User, server_secret: SecretHash) -> None:
@@ -301,9 +300,10 @@ class _Made:
             self._undo.append(each.rmdir)
             each.chmod(mode if each == path else 0o755)  # whatever the umask is
 
-    def file(self, path: Path) -> None:
+    def file(self, path: Path, *, listed: bool = True) -> None:
         """A file that somebody else is about to make."""
-        self.files.append(path)
+        if listed:
+            self.files.append(path)
         self._undo.append(lambda: path.unlink(missing_ok=True))
 
     def write(self, path: Path, content: bytes, mode: int) -> None:

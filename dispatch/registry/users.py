@@ -195,19 +195,19 @@ def revoke(connection: sa.Connection, old: User, why: str, now_ms: int) -> User:
         .where(codes.c.withdrawn_at.is_(None))
         .values(withdrawn_at=now_ms)
     )
-    if _has_tokens(old.role):
+    if has_tokens(old.role):
         kicks.want(connection, office_there(connection, old.office).channel, old.uid, lift=False, now_ms=now_ms)
     return put(connection, replace(old, revoked_at=now_ms, revoked_why=clean(why), secret=None))
 
 
 def restore(connection: sa.Connection, old: User, now_ms: int) -> User:
     """Let a revoked user be admitted again, once it has a secret."""
-    if _has_tokens(old.role):
+    if has_tokens(old.role):
         kicks.want(connection, office_there(connection, old.office).channel, old.uid, lift=True, now_ms=now_ms)
     return put(connection, replace(old, revoked_at=None, revoked_why=""))
 
 
-def _has_tokens(role: Role) -> bool:
+def has_tokens(role: Role) -> bool:
     """Whether this role can be in an Agora channel at all."""
     return role.member or role is Role.BRIDGE
 

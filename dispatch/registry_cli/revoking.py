@@ -4,6 +4,7 @@ import time
 
 from dispatch.broker.admin import BrokerError
 from dispatch.registry.texts import Refused
+from dispatch.registry.users import has_tokens
 from dispatch.registry.words import Kick, User
 from dispatch.registry_cli.desk import Desk
 from protocol.timers import REVOKE_S
@@ -36,20 +37,21 @@ def _broker(desk: Desk, user: User) -> bool:
 def _agora(desk: Desk, user: User, until: float) -> bool:
     """Wait for the floor control server to carry the kick out."""
     settings = desk.settings.agora
-    waiting = _kick(desk, user)
-    if settings is None or waiting is None:
+    if settings is None or not has_tokens(user.role):
         desk.say("revoke_agora_none")
         return True
     if settings.kicking is None:
         desk.say("revoke_agora_unset", ttl_s=settings.token_ttl_s)
         return False
-    desk.say("waiting")
-    while time.monotonic() < until:
-        waiting = _kick(desk, user)
-        if waiting is None:
-            desk.say("revoke_agora")
-            return True
+    waiting = _kick(desk, user)
+    if waiting is not None:
+        desk.say("waiting")
+    while waiting is not None and time.monotonic() < until:
         time.sleep(POLL_S)
+        waiting = _kick(desk, user)
+    if waiting is None:
+        desk.say("revoke_agora")
+        return True
     error = f": {waiting.error}" if waiting.error else ""
     desk.say("revoke_agora_not", waited_s=REVOKE_S, tries=waiting.tries, error=error, ttl_s=settings.token_ttl_s)
     return False

@@ -45,12 +45,13 @@ from protocol.worker import (
     Transmit,
     VoiceLink,
 )
-from protocol.worker_settings import AgoraSettings, WorkerSettings
+from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from voice.announcer import Announcer
 from voice.cues import synthesise
-from voice.devices.choose import open_devices
+from voice.devices.choose import open_agora, open_channel, open_devices
+from voice.devices.port import SoundDevices
 from voice.ear import Ear
 from voice.listening import Listening
 from voice.mouth import Mouth
@@ -58,8 +59,6 @@ from voice.pipe import Pipe
 from voice.realtime import settle
 from voice.speaking import Speaking
 from voice.speech import Speech, Spoken
-from voice.transports.agora.sdk import AgoraSdk
-from voice.transports.agora_voice import AgoraVoice
 from voice.transports.mqtt_voice import MqttVoice
 from voice.transports.port import (
     Arrived,
@@ -98,7 +97,7 @@ class Worker:
         self._ear = Ear(audio, settings.user, self._tell_from_thread)
         rng = random.Random()
         self._mqtt = MqttVoice(self._loop, settings.mqtt, settings.office, settings.user, self._transported, rng)
-        self._agora = None if settings.agora is None else self._open_agora(settings.agora, rng)
+        self._agora = open_agora(self._loop, settings, self._transported, rng, _raise)
         self._speaking = Speaking(self._mouth, self._mqtt, self._agora, self._pipe.tell)
         self._listening = Listening(self._ear, self._mqtt, self._agora, rng.random)
         self._link_told: bool | None = None
@@ -106,7 +105,9 @@ class Worker:
         self._joined_told: Joined | None = None
         self._captured: deque[tuple[bytes, float]] = deque(maxlen=CAPTURE_INBOX_MAX)
         self._capture_wanted = False
-        self._devices = open_devices(audio, self._on_captured, self._on_playback, self._on_device_state, epoch_s)
+        hooks = (self._on_captured, self._on_playback, self._on_device_state)
+        self._channel = open_channel(self._loop, settings, *hooks, self._pipe.tell, _raise)
+        self._devices: SoundDevices = self._channel or open_devices(audio, *hooks, epoch_s)
         self._device_ok = dict.fromkeys(Device, False)
         self._announcer: Announcer[array[int]] = Announcer(self._ear.cue, self._ear.cut_cues)
         self._speech = Speech(audio.device_rate_hz, audio.cue_volume_percent, self._on_spoken)
@@ -139,17 +140,6 @@ class Worker:
             unheard=self._ear.discarded,
             strays=self._ear.strays,
             flooded=self._mqtt.flooded,
-        )
-
-    def _open_agora(self, settings: AgoraSettings, rng: random.Random) -> AgoraVoice:
-        loop, rate_hz = self._loop, self._audio.device_rate_hz
-        return AgoraVoice(
-            loop,
-            lambda tell: AgoraSdk(loop, settings, rate_hz, tell, _raise),
-            rate_hz,
-            self._audio.codec.packet_ms / 1000,
-            self._transported,
-            rng,
         )
 
     def stop(self) -> None:
@@ -191,6 +181,8 @@ class Worker:
         mqtt.tick(now)
         if agora is not None:
             agora.tick(now)
+        if self._channel is not None:
+            self._channel.tick(now)
         self._speaking.pump(now)
         self._listening.tick(now)
         self._announcer.microphone(mouth.open, now)
@@ -206,6 +198,7 @@ class Worker:
             self._speaking.next_deadline(now),
             mqtt.next_deadline(),
             None if agora is None else agora.next_deadline(),
+            None if self._channel is None else self._channel.next_deadline(),
             self._listening.next_deadline(),
             self._null_speaker(now),
         ]
@@ -258,6 +251,8 @@ class Worker:
 
     def _command(self, command: Command) -> None:
         now = time.monotonic()
+        if self._channel is not None:
+            self._channel.heed(command, now)
         match command:
             case Arm():
                 self._need_devices(now)

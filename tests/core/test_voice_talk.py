@@ -79,6 +79,35 @@ def test_speech_from_the_edge_on_goes_first_when_the_floor_is_granted() -> None:
     assert {at for at, _ in mouth.sent} == {0.8}
 
 
+def test_a_burst_taken_up_half_way_goes_on_above_all_numbers_and_times_sent_of_it() -> None:
+    # given a bridge that was restarted while its phone speaks
+    mouth = Mouth()
+    mouth.do(Arm(request_id=R1, edge_at=0.0))
+    # when it is permitted from a number on, and repeated
+    go_on = Transmit(request_id=R1, burst=7, from_seq=5000)
+    mouth.do(go_on)
+    mouth.run(0.5, repeat=go_on)
+    mouth.do(KeyUp(request_id=R1, at=0.5))
+    mouth.run(0.6)
+    # then numbers and capture times begin there and rise as ever, and the end is told with them
+    assert [send.seq for _, send in mouth.sent] == list(range(5000, 5050))
+    assert [send.capture_ms for _, send in mouth.sent] == [50_000 + 10 * n for n in range(50)]
+    assert mouth.drained == [(mouth.drained[0][0], Drained(request_id=R1, burst=7, last_seq=5049))]
+
+
+def test_a_burst_taken_up_half_way_of_which_nothing_was_said_has_no_last_frame() -> None:
+    # given permission from a number on, and a microphone that gives nothing
+    mouth = Mouth()
+    mouth.do(Arm(request_id=R1, edge_at=0.0))
+    mouth.do(Transmit(request_id=R1, burst=7, from_seq=5000))
+    # when the button goes up
+    mouth.do(KeyUp(request_id=R1, at=0.1))
+    mouth.run(3.0, deaf=True)
+    # then nothing is sent, and the end says so
+    assert mouth.sent == []
+    assert [drained.last_seq for _, drained in mouth.drained] == [None]
+
+
 def test_an_edge_told_late_loses_no_speech_within_the_look_back() -> None:
     # given frames delivered before the word of the edge
     mouth = Mouth()

@@ -35,6 +35,8 @@ LOOK_BACK_S = 0.05
 captured after the edge is ever cut from it; the rest is overwritten."""
 CAPTURE_END_S = 0.25
 """A microphone that delivers nothing up to the key-up within this time is taken for dead and the request closed."""
+FROM_SEQ_MS = 10
+"""A burst taken up half-way (Transmit.from_seq) begins so many ms a number later: times rise as numbers do."""
 REQUESTS_MAX = 4
 PACKETS_MAX = 512
 _REMEMBERED_MAX = 8
@@ -78,8 +80,8 @@ class TalkGate(Generic[F, P]):
         match command:
             case Arm(request_id=request_id, edge_at=edge_at):
                 self._arm(request_id, edge_at)
-            case Transmit(request_id=request_id, burst=burst, until=until):
-                self._transmit(request_id, burst, until, now)
+            case Transmit(request_id=request_id, burst=burst, until=until, from_seq=from_seq):
+                self._transmit(request_id, burst, until, from_seq, now)
             case KeyUp(request_id=request_id, at=at):
                 self._key_up(request_id, at)
             case Hold(burst=burst):
@@ -137,7 +139,7 @@ class TalkGate(Generic[F, P]):
             if queue:
                 packet, start_s = queue.popleft()
                 return self._send(request, packet, start_s, last=request.final_kept and not queue)
-            if request.final_kept and not request.last_pulled and request.next_seq:
+            if request.final_kept and not request.last_pulled and request.next_seq > request.first_seq:
                 return self._send(request, None, request.up_at or now, last=True)
         return None
 
@@ -213,7 +215,7 @@ class TalkGate(Generic[F, P]):
         for frame, start_s, end_s in tuple(self._recent):
             self._cut(request, frame, start_s, end_s)
 
-    def _transmit(self, request_id: RequestId, burst: int, until: float, now: float) -> None:
+    def _transmit(self, request_id: RequestId, burst: int, until: float, from_seq: int, now: float) -> None:
         request = self._find(request_id)
         if request is None:
             return self._count("transmit_unknown")
@@ -225,6 +227,7 @@ class TalkGate(Generic[F, P]):
                     self._finish(older)
             self._newest_burst = request.burst = burst
             request.granted_at = now
+            request.first_seq = request.next_seq = from_seq
         elif request.burst != burst:
             return self._count("transmit_other_burst")
         if request.held:
@@ -288,7 +291,7 @@ class TalkGate(Generic[F, P]):
         return Send(
             burst=request.burst,
             seq=seq,
-            capture_ms=max(0, round((start_s - request.zero_at) * 1000)),
+            capture_ms=max(0, round((start_s - request.zero_at) * 1000)) + FROM_SEQ_MS * request.first_seq,
             packet=packet,
             last=last,
             captured_at_s=start_s,

@@ -43,6 +43,7 @@ class Request(Generic[P]):
         "closed",
         "edge_at",
         "final_kept",
+        "first_seq",
         "granted_at",
         "held",
         "keep_from",
@@ -68,15 +69,16 @@ class Request(Generic[P]):
         self.granted_at = 0.0
         self.until = 0.0
         self.held = False
+        self.first_seq = 0
         self.next_seq = 0
         self.queue: deque[tuple[P, float]] = deque()
 
     @property
     def last_seq(self) -> int | None:
         """Number of the last frame given out; None where there was none."""
-        return self.next_seq - 1 if self.next_seq else None
+        return self.next_seq - 1 if self.next_seq > self.first_seq else None
 
     @property
     def all_pulled(self) -> bool:
         """All that will ever be sent was given out."""
-        return self.final_kept and not self.queue and (self.last_pulled or self.next_seq == 0)
+        return self.final_kept and not self.queue and (self.last_pulled or self.next_seq == self.first_seq)

@@ -90,9 +90,9 @@ def test_a_burst_taken_up_half_way_goes_on_above_all_numbers_and_times_sent_of_i
     mouth.do(KeyUp(request_id=R1, at=0.5))
     mouth.run(0.6)
     # then numbers and capture times begin there and rise as ever, and the end is told with them
-    assert [send.seq for _, send in mouth.sent] == list(range(5000, 5050))
-    assert [send.capture_ms for _, send in mouth.sent] == [50_000 + 10 * n for n in range(50)]
-    assert mouth.drained == [(mouth.drained[0][0], Drained(request_id=R1, burst=7, last_seq=5049))]
+    assert [send.seq for _, send in mouth.sent] == list(range(5000, 5051))
+    assert [send.capture_ms for _, send in mouth.sent] == [50_000 + 10 * n for n in range(51)]
+    assert mouth.drained == [(mouth.drained[0][0], Drained(request_id=R1, burst=7, last_seq=5050))]
 
 
 def test_a_burst_taken_up_half_way_of_which_nothing_was_said_has_no_last_frame() -> None:

@@ -18,8 +18,8 @@ FROM ?= 0
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
 
-demo: setup-demo ## one press heard in the other cars: SAY=<wav> lets car-1 say yours, LIVE=1 leaves it running
-	@$(BIN)/ptt-lab demo --out build/demo $(if $(SAY),--say '$(subst ','\'',$(SAY))') $(if $(filter-out 0,$(LIVE)),--live)
+demo: $(if $(VOICE),setup,setup-demo) ## one press heard in the other cars: SAY=<wav> lets car-1 say yours, LIVE=1 leaves it running, VOICE=agora-stub
+	@$(BIN)/ptt-lab demo --out build/demo $(if $(VOICE),--voice $(VOICE)) $(if $(SAY),--say '$(subst ','\'',$(SAY))') $(if $(filter-out 0,$(LIVE)),--live)
 
 test: setup ## every test but the rig's; ARGS="-k floor -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)

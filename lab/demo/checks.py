@@ -30,6 +30,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "거절된 말이 {user}의 스피커에서 들리지 않습니다",
         "the refused speech is not in {user}'s ear",
     ),
+    "agora_alone": (
+        "버스트 {n}: 음성 토픽이 막힌 뒤에는 MQTT로 음성이 가지 않습니다",
+        "burst {n}: with the voice topics denied not one voice frame passes the broker",
+    ),
     "granted": ("버스트 {n}: {speaker}가 발언권을 얻습니다", "burst {n}: {speaker} is granted the floor"),
     "refused": (
         "{user}가 이유, 이름, 남은 시간과 함께 거절됩니다",

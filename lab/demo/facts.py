@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.demo.checks import Check, check
-from lab.demo.outcome import Outcome
+from lab.demo.outcome import Burst, Outcome
 from protocol.messages import DenyCause
 
 GRANTED_MS_MAX = 300.0
@@ -30,6 +30,8 @@ def times(outcome: Outcome) -> list[Check]:
                 detail=f"{ms:.1f} ms from the edge to Floor Granted handled",
             )
         )
+    if any(burst.handover_s for burst in outcome.bursts):
+        checks += [agora_alone(burst) for burst in outcome.bursts]
     for refusal in outcome.refusals:
         deny, ms = refusal.deny, (refusal.told_s - refusal.edge_s) * 1000
         right = (
@@ -83,6 +85,16 @@ def times(outcome: Outcome) -> list[Check]:
         )
     )
     return checks
+
+
+def agora_alone(burst: Burst) -> Check:
+    """Nothing passed the broker's voice topics once they were denied: what was heard then came over Agora."""
+    return check(
+        "agora_alone",
+        n=burst.n,
+        ok=burst.carried == burst.denied_after,
+        detail=f"{burst.carried} frames over MQTT, {burst.denied_after} of them before the denial",
+    )
 
 
 def told(outcome: Outcome) -> list[Check]:

@@ -25,6 +25,12 @@ class Burst(Struct, kw_only=True):
     killed: bool = False
     ended: str = ""
     last_seq: int | None = None
+    handover_s: float = 0.0
+    """Over Agora: when the speaker's voice left MQTT; 0 where it was not watched."""
+    denied_after: int = 0
+    """Voice frames the broker had carried when its voice topics were denied, in that burst."""
+    carried: int = 0
+    """...and at the burst's end."""
 
 
 class Refusal(Struct, kw_only=True):

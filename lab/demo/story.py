@@ -14,6 +14,7 @@ from lab.demo.outcome import Burst, Outcome, Refusal
 from lab.demo.script import NAMES, Script
 from lab.demo.tape import Microphone, epochs
 from lab.demo.timeline import Timeline
+from lab.demo.voice_gate import VoiceGate
 from lab.demo.watch import Monitor, Notebook, follow_log, watch_outputs
 from lab.demo.world import OFFICE, DemoFailed, World
 from lab.measure.sound import RATE_HZ, Sound
@@ -37,6 +38,7 @@ ANSWER_AFTER_S = 0.9
 REFUSED_AT = 0.3
 """Where in the first talk the refused press comes, as a share of it."""
 KILL_AT = 0.55
+AFTER_HANDOVER_S = 0.8
 DRAIN_S = 0.9
 """After the last release, ears are recorded so long."""
 STEP_S = 6.0
@@ -55,8 +57,10 @@ class Story:
         self._stack = stack
         self._book = Notebook(self._check_running)
         self._pins: dict[str, VirtualPins] = {}
+        self._handed: list[tuple[float, str]] = []
         self.notebook = self._book
         self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={}, events={})
+        self._gate: VoiceGate | None = None
         self._soon_s = 0.0
         """Time between a decision to speak and the first syllable."""
 
@@ -69,6 +73,9 @@ class Story:
             self._pins[user] = self._stack.enter_context(VirtualPins(car.pins))
             watch_outputs(user, car.pins, self._book)
             follow_log(car.log, partial(self._logged, user), self._stack)
+        if self._world.agora is not None:
+            access = self._world.office.server_access
+            self._gate = VoiceGate(self._stack, access, OFFICE, tuple(self._world.cars))
         self._line.add(time.monotonic(), "-", "ready")
 
     def play(self, tapes: dict[str, Microphone]) -> Outcome:
@@ -103,12 +110,14 @@ class Story:
         burst = self._talk("car-1", "first", start_s, ("car-2", "car-3"))
         self._await_joins(burst, ("car-1", "car-2", "car-3"))
         self._refused("car-3", refused_s, refused_end_s)
-        self._key_up(burst, end_s)
+        self._await_handover(burst)
+        self._key_up(burst, max(end_s, burst.handover_s + AFTER_SPEECH_S))
 
     def _answer_and_end(self) -> None:
         first = self.outcome.bursts[0]
         start_s = max(first.idle_s + ANSWER_AFTER_S, time.monotonic() + self._soon_s)
         self._lay("car-2", self._script.sound("answer"), start_s)
+        self._deny_voice_topics()
         burst = self._talk("car-2", "answer", start_s, ("car-1", "car-3"))
         if burst.event_id != first.event_id:
             raise DemoFailed("car-2's answer within the hang time opened another session")
@@ -126,6 +135,8 @@ class Story:
         )
         self.outcome.session_over_s = over_s
         self._line.add(over_s, "office", "session_over", after_s=over_s - burst.idle_s)
+        if self._gate is not None:
+            self._gate.open()  # while a session's channels are being joined, MQTT voice is how it is heard
         for user, at_s in self._await_all(
             tuple(self._world.cars), lambda p: p.in_channel is None, over_s - 0.5, "{} leaves the channel"
         ):
@@ -138,9 +149,12 @@ class Story:
         self._lay("car-2", sound, start_s)
         burst = self._talk("car-2", "killed", start_s, ("car-1", "car-3"))
         self._await_joins(burst, ("car-1", "car-2", "car-3"))
-        self._kill(burst, start_s + KILL_AT * len(sound) / RATE_HZ)
+        self._await_handover(burst)
+        kill_s = start_s + KILL_AT * len(sound) / RATE_HZ
+        self._kill(burst, max(kill_s, burst.handover_s + AFTER_HANDOVER_S))
         start_s = time.monotonic() + self._soon_s
         self._lay("car-3", self._script.sound("last"), start_s)
+        self._deny_voice_topics()
         last = self._talk("car-3", "last", start_s, ("car-1",))
         self._key_up(last, start_s + len(self._script.sound("last")) / RATE_HZ + AFTER_SPEECH_S)
 
@@ -246,6 +260,26 @@ class Story:
         )
         self.outcome.dead_presence = presence.state.value
 
+    def _await_handover(self, burst: Burst) -> None:
+        """Over Agora: see the burst leave MQTT voice, and from then on let none pass at the broker."""
+        if self._gate is None:
+            return
+        mark = f"burst={burst.number} "
+        found = self._book.wait(
+            lambda: next((at_s for at_s, line in self._handed if mark in f"{line} " and "mqtt=False" in line), None),
+            STEP_S,
+        )
+        if found is None:
+            raise DemoFailed(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s")
+        burst.handover_s = found
+        self._deny_voice_topics()
+        burst.denied_after = self._gate.frames.get(burst.number, 0)
+        self._line.add(found, burst.speaker, "handover", after_ms=(found - burst.handled_s) * 1000)
+
+    def _deny_voice_topics(self) -> None:
+        if self._gate is not None:
+            self._gate.shut()
+
     # --- what is seen -------------------------------------------------------------------------------------------------
 
     def _idle(self, burst: Burst, since_s: float) -> None:
@@ -259,6 +293,8 @@ class Story:
         ended = session.ended
         burst.ended = "" if ended is None else ended.value
         burst.last_seq = session.last_seq
+        if self._gate is not None:
+            burst.carried = self._gate.frames.get(burst.number, 0)
         wanted = Ended.LOST if burst.killed else Ended.RELEASED
         if ended is not wanted:
             raise DemoFailed(f"burst {burst.n} ended as {burst.ended or 'nothing'}, not as {wanted.value}")
@@ -309,6 +345,8 @@ class Story:
         return [c for c in list(self._book.outputs.get(user, ())) if c.at_s >= since_s]
 
     def _logged(self, user: str, line: str) -> None:
+        if "voice handed over" in line:
+            self._handed.append((time.monotonic(), line))
         if "burst heard" in line and (speaker := re.search(r"speaker=(\S+)", line)):
             self._line.add(time.monotonic(), user, "hears", speaker=NAMES.get(speaker[1], speaker[1]))
 

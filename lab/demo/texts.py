@@ -24,6 +24,10 @@ STEPS: Final[dict[str, tuple[str, str]]] = {
         "joins by itself, {after_ms:.0f} ms after the grant",
     ),
     "hears": ("{speaker}의 말이 들립니다", "hears {speaker}"),
+    "handover": (
+        "목소리가 MQTT에서 Agora(대역)로 넘어갔습니다 (허가 {after_ms:.0f} ms 뒤); 브로커가 음성 토픽을 막습니다",
+        "voice left MQTT for the Agora stand-in {after_ms:.0f} ms after the grant; the broker now denies voice",
+    ),
     "denied": (
         "거절되었습니다: {name} 통화 중, 남은 시간 최대 {remaining_s:.0f} 초 ({cause}); 운전자에게 {told}",
         "refused: {name} is speaking, at most {remaining_s:.0f} s more ({cause}); the driver is told by {told}",

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.docs import acl, indicators, machines, messages, settings, wire
+from lab.docs import acl, indicators, machines, messages, rest, settings, wire
 from lab.docs.markers import fill
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,10 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "gateway-settings": settings.gateway,
         "board-settings": settings.board,
         "dispatch-settings": settings.dispatch,
+    },
+    "docs/rest.md": {
+        "rest-calls": rest.calls,
+        "rest-problems": rest.problems,
     },
     "docs/security.md": {
         "broker-acl": acl.rights,

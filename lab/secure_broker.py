@@ -105,12 +105,13 @@ class SecureBroker(Broker):
 
 
 def _certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """Make a CA and a certificate for the loopback."""
+    """Make a CA (its key stays beside it) and a certificate for the loopback."""
     now = dt.datetime.now(dt.UTC)
     authority = pki.new_authority("lab", now)
     leaf = pki.new_server(authority, (HOST, "localhost"), now)
     ca, cert, key = folder / "ca.pem", folder / "broker.pem", folder / "broker.key"
     pki.write_file(ca, pki.certificate_pem(authority.certificate), 0o644)
+    pki.write_file(folder / "ca.key", pki.key_pem(authority.key), 0o600)
     pki.write_file(cert, leaf.certificate_pem, 0o644)
     pki.write_file(key, leaf.key_pem, 0o600)
     return ca, cert, key

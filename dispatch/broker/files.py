@@ -1,7 +1,8 @@
 """The broker's own folder: its configuration, its certificates and the file of its dynamic-security plugin.
 
-The folder belongs to mosquitto alone (mode 0700): the plugin writes its file anew at each change, with whatever mode
-the process's umask gives. mosquitto finds it through a link in the folder its own configuration reads (`link`).
+The folder belongs to mosquitto alone (mode 0700): the plugin writes its file anew at each change, newer versions with
+whatever mode the process's umask gives. mosquitto finds the folder through a link where its own configuration reads
+(`link`).
 """
 
 import os
@@ -18,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from dispatch.broker.accounts import dynsec_file
 from dispatch.broker.conf import conf
-from dispatch.broker.dynsec import encode_file
+from dispatch.broker.dynsec import NotAnAnswer, decode_file, encode_file
 from dispatch.registry.words import Office, SecretHash, User
+from protocol.login import SERVER_LOGIN
 
 DEFAULT_FOLDER = Path("/var/lib/mosquitto/ptt")
 """Where the folder lies on Debian: mosquitto's own state."""
@@ -103,6 +105,21 @@ def link(folder: Path, conf_d: Path = CONF_D) -> Path:
             f"{place} cannot be made ({error.strerror}): run as root, or make a link there to {target} yourself"
         ) from error
     return place
+
+
+def damaged(folder: Path) -> bool:
+    """Whether the plugin's file is missing, empty, torn or without the server's login, so that nobody would get in.
+
+    mosquitto before 2.0.16 writes it in place: a power cut in that moment can leave it so. Raises BrokerFilesError
+    where it cannot be read.
+    """
+    try:
+        file = decode_file((folder / DYNSEC).read_bytes())
+    except (FileNotFoundError, NotAnAnswer):
+        return True
+    except OSError as error:
+        raise BrokerFilesError(f"{folder / DYNSEC} cannot be read ({error.strerror}): use sudo") from error
+    return SERVER_LOGIN not in {client.username for client in file.clients}
 
 
 def find_plugin(roots: Sequence[Path] = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/usr/lib64"))) -> Path:

@@ -28,6 +28,7 @@ def add(commands: Commands, common: argparse.ArgumentParser, lang: argparse.Argu
         commands, "broker-config", "broker.config", common, "write mosquitto's folder anew from the registry"
     )
     made.add_argument("--broker-dir", type=Path, metavar="DIR", help="the folder (default: broker_dir)")
+    made.add_argument("--if-damaged", action="store_true", help="only where its file of users cannot be used")
 
 
 def _run(options: argparse.Namespace) -> int:

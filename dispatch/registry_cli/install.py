@@ -143,8 +143,10 @@ def cert_renew(desk: Desk) -> int:
 
 def broker_config(desk: Desk) -> int:
     """Write mosquitto's folder anew from the registry; mosquitto must not run meanwhile."""
-    rest, broker = _rest(desk), desk.settings.broker
     folder = desk.options.broker_dir or desk.settings.broker_dir
+    if desk.options.if_damaged and (folder is None or not broker_files.damaged(folder)):
+        return 0
+    rest, broker = _rest(desk), desk.settings.broker
     if folder is None:
         raise Refused("nothing says which folder is mosquitto's -> set broker_dir, or give --broker-dir")
     if rest.key is None or broker.password is None:

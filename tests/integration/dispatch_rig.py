@@ -45,7 +45,14 @@ def any_of(message: object) -> bool:
 class Client:
     """A connection to the broker that remembers what it received until it is taken."""
 
-    def __init__(self, stack: ExitStack, broker: Broker, client_id: str, will: tuple[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        broker: Broker,
+        client_id: str,
+        will: tuple[str, bytes] | None = None,
+        prepare: Callable[[paho.Client], object] = any_of,
+    ) -> None:
         self._changed = threading.Condition()
         self._inbox: list[tuple[str, bytes, bool]] = []
         self._client = paho.Client(
@@ -55,6 +62,7 @@ class Client:
         self._client.on_socket_open = no_delay
         if will is not None:
             self._client.will_set(*will, qos=1, retain=True)
+        prepare(self._client)
         self._client.connect("127.0.0.1", broker.port, keepalive=10)
         self._client.loop_start()
         eventually(self._client.is_connected)

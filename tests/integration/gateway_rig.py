@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -169,13 +170,20 @@ class Outputs:
 class Tap:
     """Everything an office says on its broker, as a plain paho client hears it: (at_s, topic, payload, retained)."""
 
-    def __init__(self, stack: ExitStack, port: int, office: OfficeId = OFFICE) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        port: int,
+        office: OfficeId = OFFICE,
+        prepare: Callable[[paho.Client], object] = lambda client: None,
+    ) -> None:
         self.heard: list[tuple[float, str, bytes, bool]] = []
         self.root = f"ptt/v1/{office.region}/{office.office}"
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self._client.on_message = self._on_message
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
+        prepare(self._client)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         stack.callback(self._leave)

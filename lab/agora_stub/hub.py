@@ -185,6 +185,10 @@ class Hub:
         """The next pushes of `uid` are answered `code` (negative)."""
         self._tell(uid, Down.PUSH_ERROR, code, times)
 
+    def hang(self, uid: int, seconds: float) -> None:
+        """The next push of `uid` returns after so long."""
+        self._tell(uid, Down.HANG, round(seconds * 1000))
+
     def warn(self, uid: int) -> None:
         """Tell `uid` that its token runs out soon, whatever it says."""
         self._tell(uid, Down.WILL_EXPIRE)

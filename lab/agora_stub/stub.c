@@ -53,7 +53,7 @@ struct service_config {
 
 struct conn {
     int fd;
-    int stop, running, joined, was_joined, push_error, pushes_to_fail;
+    int stop, running, joined, was_joined, push_error, pushes_to_fail, hang_ms;
     int role, rate, channels, auto_subscribe, profile, scenario, published;
     char token[TEXT], channel[128], user[32];
     int subscribed[SUBSCRIBED_MAX], all;
@@ -177,6 +177,7 @@ static void from_hub(struct conn *c, const struct head *h, char *data, size_t si
     case 'E': if ((fn = callback(c, CONN_on_error))) ((error_fn)fn)(c, h->a, ""); break;
     case 'a': frame_came(c, h->a, data, size); break;
     case 'p': c->push_error = h->a; c->pushes_to_fail = h->b; break;
+    case 'h': c->hang_ms = h->a; break;
     case 't': storm(c, h->a, h->b); break;
     case 'x': signal(SIGSEGV, SIG_DFL); *(volatile int *)0 = 0; break;
     }
@@ -392,6 +393,7 @@ int agora_audio_pcm_data_sender_send(struct sender *sender, const void *data, ui
     (void)timestamp;
     (void)pts;
     if (!c) return 0;
+    if (c->hang_ms > 0) { int ms = c->hang_ms; c->hang_ms = 0; usleep((unsigned)ms * 1000); }
     if (c->pushes_to_fail > 0) { c->pushes_to_fail--; return c->push_error; }
     tell(c, 'A', (int)rate, (int)channels, data, (size_t)samples * bytes_per_sample * channels);
     return 0;

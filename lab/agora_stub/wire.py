@@ -45,6 +45,7 @@ class Down(StrEnum):
     ERROR = "E"
     AUDIO = "a"
     PUSH_ERROR = "p"
+    HANG = "h"
     STORM = "t"
     CRASH = "x"
     INITIALISED = "I"

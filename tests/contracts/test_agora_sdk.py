@@ -14,20 +14,21 @@ import platform
 import shutil
 import ssl
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from lab.agora_stub.build import unpack
+from lab.agora_stub.build import ROOT, SOURCE, unpack
 from lab.agora_stub.generate import OBSERVERS, defined_in, header, symbols_of
 from protocol.worker_settings import AgoraSettings
 from tests.support.agora import token_for
 from voice.transports.agora import observers, rtc_service, staging
 from voice.transports.agora.connection import RtcConnection, SdkFailed
 from voice.transports.agora.package import Package, load
-from voice.transports.agora.port import SdkEvent
+from voice.transports.agora.port import Closed, SdkEvent
 from voice.transports.agora.staging import NotStaged, Staged, package_digest, wanted_url
 
 PCM_10_MS = bytes(320)
@@ -109,6 +110,7 @@ def defaults(config: type) -> dict[str, object]:
 def test_the_pinned_package_is_the_one_the_adapter_was_written_against(source: Path) -> None:
     assert f"\nVersion: {staging.VERSION}\n" in (source / "PKG-INFO").read_text("utf-8")
     assert package_digest(source / "agora") == staging.PACKAGE_SHA256
+    assert f"\nagora-python-server-sdk=={staging.VERSION}\n" in (ROOT / "constraints.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
@@ -390,11 +392,27 @@ def test_a_call_the_sdk_refuses_fails_the_connection_and_releases_it(
     assert "agora_rtc_conn_destroy" in library.calls
 
 
+@pytest.mark.parametrize(("rate_hz", "channels"), [(48000, 1), (16000, 2)])
+def test_sound_that_is_not_as_it_was_asked_for_ends_the_connection_instead_of_being_played(
+    package: Package, rate_hz: int, channels: int
+) -> None:
+    noted: list[SdkEvent] = []
+    frame = types.SimpleNamespace(channels=channels, samples_per_sec=rate_hz, buffer=bytearray(320))
+    observer = observers.frame_observer(package, watcher(noted), 16000)
+    observer.on_playback_audio_frame_before_mixing(None, "office-1", "7", frame, -1, None)
+    assert noted == [Closed(f"the SDK hands out sound of {rate_hz} Hz with {channels} channels", again=False)]
+
+
+def test_a_second_session_of_the_same_process_shares_the_package(source: Path, package: Package) -> None:
+    again = load(Staged(source, source / "agora/__init__.py", (), "", ()))
+    assert again.agora_base is package.agora_base
+
+
 # --- the stand-in ---------------------------------------------------------------------------------------------------
 
 
 def test_the_stand_in_offers_every_symbol_the_package_looks_up(source: Path) -> None:
-    stub = (Path(__file__).parents[2] / "lab/agora_stub/stub.c").read_text("utf-8")
+    stub = SOURCE.read_text("utf-8")
     made = header(source / "agora", stub)
     assert len(symbols_of(source / "agora")) > 100
     assert symbols_of(source / "agora") - defined_in(stub) == defined_in(made)

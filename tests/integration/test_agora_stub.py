@@ -342,6 +342,18 @@ def test_a_push_that_the_sdk_refuses_ends_the_connection(hub: Hub, start: Start)
     eventually(lambda: hub.stats(CHANNEL).joined == ())
 
 
+def test_an_sdk_that_hangs_holds_up_neither_the_loop_nor_the_end_and_is_told_as_closed(hub: Hub, start: Start) -> None:
+    process = joined(start, CAR)
+    process.do("publish")
+    process.ask("about")
+    hub.hang(CAR, 5.0)
+    time.sleep(0.1)
+    talk(process, SPEECH * 2)
+    assert process.until("Closed", timeout_s=1.0) == {"reason": "the SDK takes no more sound", "again": False}
+    process.do("quit")
+    assert process.until("Answer", 2, timeout_s=2.0)["closed_in_s"] < 1.2
+
+
 def test_an_sdk_that_does_not_start_is_told_as_unusable_and_nothing_follows(hub: Hub, start: Start) -> None:
     hub.fail_initialise(-2)
     process = start()

@@ -85,6 +85,10 @@ class Watcher:
         if code in _TOKEN_ERRORS:
             self._note(TokenExpires() if self._joined else Refused(_TOKEN_ERRORS[code], token=True))
 
+    def misfit(self, rate_hz: int, channels: int) -> None:
+        """Sound came that is not as it was asked for, and cannot be played."""
+        self._note(Closed(f"the SDK hands out sound of {rate_hz} Hz with {channels} channels", again=False))
+
     def mute(self, what: str) -> None:
         """We may not speak here."""
         self._note(Refused(what, token=True))
@@ -118,10 +122,12 @@ def user_observer(package: Package, watcher: Watcher) -> Any:
 
 
 def frame_observer(package: Package, watcher: Watcher, rate_hz: int) -> Any:
-    """An IAudioFrameObserver that tells `watcher` mono frames of `rate_hz`; others are not what was asked for."""
+    """An IAudioFrameObserver that tells `watcher` of frames, which must be mono at `rate_hz`."""
 
     def frame_came(_user: Any, _channel: str, uid: str, frame: Any, _vad: int, _vad_bytes: Any) -> int:
-        if frame.channels == CHANNELS and frame.samples_per_sec == rate_hz and uid.isdecimal():
+        if frame.channels != CHANNELS or frame.samples_per_sec != rate_hz:
+            watcher.misfit(frame.samples_per_sec, frame.channels)
+        elif uid.isdecimal():
             watcher.hear(int(uid), bytes(frame.buffer), time.monotonic())
         return 1
 

@@ -80,6 +80,8 @@ def load(staged: Staged) -> Package:
 
 def _import_root(staged: Staged) -> None:
     if NAME in sys.modules:
+        if sys.modules[NAME].__file__ == str(staged.package):
+            return
         raise ImportError(f"another package named {NAME} is loaded: {sys.modules[NAME].__file__}")
     spec = importlib.util.spec_from_file_location(
         NAME, staged.package, submodule_search_locations=[str(staged.package.parent)]

@@ -25,6 +25,7 @@ from dispatch.broker.acl import DYNSEC_TOPIC
 from dispatch.broker.admin import BrokerAdmin, BrokerRefused, BrokerUnreachable
 from dispatch.broker.dynsec import AclEntry, AclType, DynsecFile, NotAnAnswer, RoleWords, decode_file, encode_file
 from dispatch.broker.guard import RESPONSE_TOPIC, BrokerGuard
+from dispatch.cli import main
 from dispatch.registry.secrets import hash_secret, new_secret
 from lab.broker import Broker, free_port
 from lab.secure_broker import SecureBroker
@@ -496,6 +497,27 @@ def test_a_file_of_users_that_a_power_cut_has_torn_is_found(broker: SecureBroker
 
     # then that is seen
     assert files.damaged(broker.doors)
+
+
+def test_a_torn_file_of_users_is_made_anew_from_the_registry_and_a_whole_one_is_left_alone(tmp_path: Path) -> None:
+    # given an office as `init` makes it
+    folder = tmp_path / "ptt"
+    ports = ["--listen", "127.0.0.1", "--broker-port", str(free_port()), "--rest-port", str(free_port())]
+    office = ["--region", "seoul", "--office", "hq", "--name", "HQ", "--host", "office.example.com"]
+    assert main(["init", "--dir", str(folder), *office, *ports, "--admin", "chief"]) == 0
+    mend = ["broker-config", "--if-damaged", "--config", str(folder / "dispatch.toml")]
+    path = folder / "broker" / files.DYNSEC
+    whole = path.read_bytes()
+
+    # when it is looked after before each start of the broker
+    assert main(mend) == 0
+    untouched = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert main(mend) == 0
+
+    # then a whole file stays as it is, and a torn one holds the same logins and rules again
+    assert untouched == whole
+    assert decode_file(path.read_bytes()).roles == decode_file(whole).roles
 
 
 def test_a_machine_without_the_plugin_is_told_what_to_install(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ ANSWER_S = 2.0
 IDLE_S = 5.0
 TAIL_S = 2.0
 PREEMPTED_S = 3.0
-REVOKED_S = 5.0
+REVOKED_S = 2.5
+"""Half of what is promised (REVOKE_S): the registry is read once a second, the broker may be late."""
 LOOP_STOPPED_S = 0.5
 
 
@@ -24,7 +25,7 @@ class Violated(AssertionError):
 
 
 class Invariants(Watch):
-    """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 5 s.
+    """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 2.5 s.
 
     `outage_s` grows while broker or dispatch are not serving.
     """
@@ -81,9 +82,7 @@ class Invariants(Watch):
         if before.holder is not None and floor.burst > before.burst and floor.priority.rank > before.priority.rank:
             self._preempted[before.burst] = self.clock.now
         if before.holder in self.revoked and floor.holder != before.holder:
-            self._taken_back[before.burst] = (
-                self.clock.now
-            )  # unheard, for as long as if it was pre-empted
+            self._taken_back[before.burst] = self.clock.now  # unheard, for as long as if it was pre-empted
             self.taken_back += floor.ended is Ended.CLEANED
         if floor.burst == before.burst and before.holder is None and floor.holder is not None:
             self._fail(6, f"burst {floor.burst} lives again")

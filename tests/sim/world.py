@@ -165,11 +165,11 @@ class World:
         """Users are revoked, most of them while they speak, and restored; not always does the broker hear of it."""
         rng = self._doors
         for _ in range(rng.choice((0, 1, 1, 2))):
-            at, length, car = rng.choice(self._talks)
-            at += rng.random() * length
-            guarded = rng.random() < 0.5
+            at, length, car = max(rng.choices(self._talks, k=3), key=lambda talk: talk[1])
+            at += rng.choice((0.2, 1.0)) * rng.random() * length
+            guarded = rng.random() < 0.3
             self._do(at, f"{car.user} revoked", lambda c=car, g=guarded: self._revoke(c, g))
-            self._do(at + rng.choice((0.5, 2.0, 8.0)), f"{car.user} restored", lambda c=car: self._let_in(c))
+            self._do(at + rng.choice((0.5, 2.0, 8.0, 12.0)), f"{car.user} restored", lambda c=car: self._let_in(c))
 
     def _revoke(self, car: Car, guarded: bool) -> None:
         at = self.clock.wall_ms

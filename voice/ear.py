@@ -34,6 +34,8 @@ WORTH_S = 0.0002
 """Less is not worth a splice."""
 STRETCH_EVERY = 2
 """One packet in so many is lengthened while the delay of the slower way is being made up."""
+STRETCH_S_MIN = 0.02
+"""Shorter packets hold no two periods of a voice: of those only pauses are lengthened."""
 LAST_SEQ_SLACK = 50
 """Numbers counted over Agora may differ from the speaker's by its pauses and its jitter buffer: the end is heard by its
 silence, or by time, not by its number alone."""
@@ -54,10 +56,17 @@ class Ear:
     The methods up to `render` are the loop thread's.
     """
 
-    def __init__(self, settings: AudioSettings, own_user: str, tell: Callable[[Heard | PlayedOut], None]) -> None:
+    def __init__(
+        self,
+        settings: AudioSettings,
+        own_user: str,
+        tell: Callable[[Heard | PlayedOut], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         rate, jitter = settings.device_rate_hz, settings.jitter
         self._rate_hz = rate
         self._tell = tell
+        self._clock = clock
         self._frame_s = settings.frame_ms / 1000
         self._frame_bytes = 2 * rate * settings.frame_ms // 1000
         self._silence = bytes(self._frame_bytes)
@@ -173,7 +182,7 @@ class Ear:
         while inbox:
             inbox.popleft()()
         self._note_ended()
-        now = time.monotonic()
+        now = self._clock()
         voice = self._voice(now, at_s)
         cue = self._next_cue()
         if voice is None and cue is None:
@@ -245,7 +254,7 @@ class Ear:
             out = self._gate.pull(now, len(pcm) / 2 / self._rate_hz, awaited=awaited)
             self._note_ended()
             if isinstance(out, Packet):
-                stretch = bool(hold_s) and self._gate.delay_s < hold_s - STEP_S
+                stretch = bool(hold_s) and isinstance(out.packet, bytes) and self._gate.delay_s < hold_s - STEP_S
                 self._append(out, at_s, stretch=stretch)
                 if out.spare_s > WORTH_S and not stretch:
                     wanted, spare_s = max(need, 2 * round(HURRY_AHEAD_S * self._rate_hz)), out.spare_s
@@ -277,7 +286,9 @@ class Ear:
                 return
         self._packets += 1
         if stretch and self._packets % STRETCH_EVERY == 0:
-            sound = lengthen(array("h", sound), self._rate_hz).tobytes()
+            samples = array("h", sound)
+            if out.duration_s >= STRETCH_S_MIN or is_quiet(samples):
+                sound = lengthen(samples, self._rate_hz).tobytes()
         self._pcm += sound
 
     def _from_mqtt(self, packet: bytes, out: Packet[bytes | Pcm]) -> bytes:
@@ -327,7 +338,7 @@ class Ear:
                 self._pcm.clear()
             word = ended.word
             if word.burst == self._playing[0]:
-                self._paths.end(time.monotonic())
+                self._paths.end(self._clock())
                 self._last_seq = None
             for index, count in enumerate((word.frames, word.concealed, word.late)):
                 self._totals[index] += count

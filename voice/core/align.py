@@ -17,9 +17,11 @@ LAG_MIN, LAG_MAX = -5, 100
 """Lags looked for, in steps: Agora may be a little faster than MQTT, or up to a second slower."""
 WINDOW = 80
 """The newest so many steps of Agora's sound are looked at."""
-PAIRS_MIN = 30
+PAIRS_MIN = 36
 """Fewer steps heard over both ways say nothing."""
-LIKENESS_MIN = 0.75
+COVERED_MIN = 0.6
+"""...nor does a lag by which less of what is looked at was heard over MQTT: the overlap is over, or it is far off."""
+LIKENESS_MIN = 0.88
 """Correlation of the loudness, in dB, from which on a lag is believed..."""
 DISTINCT_MIN = 0.05
 """...where it is so much better than any lag more than NEIGHBOURS steps away..."""
@@ -74,24 +76,25 @@ class Aligner:
             return None
         newest = next(reversed(self._agora))
         theirs = {step - base: level for step, level in self._agora.items() if step > newest - WINDOW}
+        needed = max(PAIRS_MIN, round(COVERED_MIN * len(theirs)))
         found: dict[int, float] = {}
         for lag in range(LAG_MIN, LAG_MAX + 1, 2):
-            found[lag] = self._likeness(theirs, lag)
+            found[lag] = self._likeness(theirs, lag, needed)
         coarse = max(found, key=lambda lag: found[lag])
         for lag in (coarse - 1, coarse + 1):
             if LAG_MIN <= lag <= LAG_MAX:
-                found[lag] = self._likeness(theirs, lag)
+                found[lag] = self._likeness(theirs, lag, needed)
         best = max(found, key=lambda lag: found[lag])
         other = max((likeness for lag, likeness in found.items() if abs(lag - best) > NEIGHBOURS), default=0.0)
         if found[best] < LIKENESS_MIN or found[best] - other < DISTINCT_MIN:
             return None
         return Lag(best, found[best])
 
-    def _likeness(self, sound: dict[int, float], lag: int) -> float:
+    def _likeness(self, sound: dict[int, float], lag: int, needed: int) -> float:
         mqtt = self._mqtt
         pairs = [(mqtt[step - lag], level) for step, level in sound.items() if step - lag in mqtt]
         count = len(pairs)
-        if count < PAIRS_MIN:
+        if count < needed:
             return 0.0
         ours, theirs = [a for a, _ in pairs], [b for _, b in pairs]
         our_sum, their_sum = sum(ours), sum(theirs)

@@ -48,6 +48,8 @@ CONCEAL_MAX_S = 0.1
 BACKLOG_MAX_S = 2.5
 """More waiting speech than this (pre-roll is at most 2 s) is no speech of ours: the oldest is dropped."""
 PACKETS_MAX = 512
+FILL_BASE_STEP_S = 0.0002
+"""The other way's least transit is followed upwards by so much a packet: its own jitter buffer moves it."""
 FILLED_MAX = 4096
 """Frames remembered to have come the slower way: more than a burst has."""
 
@@ -105,8 +107,9 @@ class JitterBuffer(Generic[P]):
         self._late_since: float | None = None
         self._delay_s = 0.0
         self._filled: set[int] = set()
+        self._fill_base_s = float("inf")
         self.hold_s = 0.0
-        """A delay worth keeping: what will come another way takes so much longer. Set by whoever knows."""
+        """A delay worth keeping for what did not fill in: what will takes so much longer. Set by whoever knows."""
         self.played = 0
         """Packets given out to be played."""
         self.concealed = 0
@@ -142,7 +145,10 @@ class JitterBuffer(Generic[P]):
         if self._over or seq in self._waiting or (self._next is not None and seq < self._next):
             return False
         captured_s = capture_ms / 1000
-        self._judge(now - captured_s - duration_s, now)
+        transit_s = now - captured_s - duration_s
+        base_s = min(self._fill_base_s, transit_s)
+        self._fill_base_s = base_s + min(transit_s - base_s, FILL_BASE_STEP_S)
+        self._note_excess(transit_s - base_s, now)
         if self._first_at is None:
             self._first_at = now
         if len(self._filled) >= FILLED_MAX:
@@ -170,10 +176,12 @@ class JitterBuffer(Generic[P]):
             return self._starved()
         seq = min(self._waiting)
         found = self._waiting[seq]
-        if awaited and self._next is not None and seq > self._next and seq not in self._filled:
+        filled = seq in self._filled
+        if awaited and self._next is not None and seq > self._next and not filled:
             return self._starved()
-        waited_s = now - (found.captured_s + found.duration_s) - min(self._base)
-        frames_over = max(0, int((waited_s - self.wanted_s(now)) / self._step_s))
+        waited_s = now - (found.captured_s + found.duration_s) - (self._fill_base_s if filled else min(self._base))
+        wanted_s = self.wanted_s(now) if filled else max(self.hold_s, self.wanted_s(now))
+        frames_over = max(0, int((waited_s - wanted_s) / self._step_s))
         if self._played_s < UNTOUCHED_S:
             frames_over = 0
         spare_s = ahead_s + (self.backlog_s if hurry else frames_over * self._step_s)
@@ -196,7 +204,7 @@ class JitterBuffer(Generic[P]):
 
     def wanted_s(self, now: float) -> float:
         """The delay wanted over the link's least, as of now."""
-        return min(self._max_s, max(self.hold_s, self._min_s + SAFETY_S + self._remembered_s(now)))
+        return min(self._max_s, self._min_s + SAFETY_S + self._remembered_s(now))
 
     def reached(self, seq: int) -> bool:
         """Everything up to `seq` was played or given up, or the last frame was."""
@@ -267,12 +275,15 @@ class JitterBuffer(Generic[P]):
             self._late_since = now
         elif now - self._late_since > RESET_S:
             too_late, self._base, base_s = False, (float("inf"), float("inf")), transit_s
-        excess_s = min(transit_s - base_s, self._max_s)
-        if excess_s > self._remembered[1]:
-            self._remembered = (float("-inf"), 0.0)
-        self._excesses.append((now, max(0.0, excess_s) if base_s < float("inf") else 0.0))
+        self._note_excess(transit_s - base_s if base_s < float("inf") else 0.0, now)
         self._base = (self._base[0], min(self._base[1], transit_s))
         return too_late
+
+    def _note_excess(self, excess_s: float, now: float) -> None:
+        excess_s = max(0.0, min(excess_s, self._max_s))
+        if excess_s > self._remembered[1]:
+            self._remembered = (float("-inf"), 0.0)
+        self._excesses.append((now, excess_s))
 
     def _remembered_s(self, now: float) -> float:
         if now - self._remembered[0] < REMEMBER_AGAIN_S:

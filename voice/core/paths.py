@@ -28,9 +28,11 @@ FLOWING_S = 0.08
 """Agora carries the burst while it brought a frame so recently; what MQTT's frames leave out then still comes."""
 LOOK_EVERY = 10
 """Steps between two looks for the lag."""
+LOOK_BEHIND_S = 1.0
+"""What came over MQTT last comes over Agora within this time."""
 AGREE = 2
 """Two looks that differ by no more steps are believed."""
-SURE_AT_ONCE = 0.92
+SURE_AT_ONCE = 0.96
 """Likeness that needs no second look."""
 GAP_STEPS = 12
 """Sound that comes this much later than it would without a pause had one."""
@@ -86,6 +88,7 @@ class Paths:
         self._packet_ms = 20
         self._mqtt_at = float("-inf")
         self._handover = False
+        self._came_back = False
         self._holes: list[_Span] = []
         self._next_step: int | None = None
         self._quiet_run = 0
@@ -116,6 +119,7 @@ class Paths:
         if not self._open or duration_s <= 0:
             return
         self._mqtt_at = max(self._mqtt_at, at_s)
+        self._came_back = self._came_back or (self._handover and not handover)
         self._handover = handover
         self._packet_ms = round(duration_s * 1000)
         self._zero_s = min(self._zero_s, at_s - capture_ms / 1000 - duration_s)
@@ -145,7 +149,7 @@ class Paths:
                 return self._drop("fenced")
             self._fence_until = float("-inf")
         self._aligner.agora(step, [level_db])
-        if now - self._mqtt_at < 2 * DRAIN_S:
+        if now - self._mqtt_at < (LOOK_BEHIND_S if self._offset is None else DRY_S):
             self._look()
         if self._newest is None:
             return self._alone(step, pcm, peak, now)
@@ -172,10 +176,14 @@ class Paths:
         return self._found_seq >= seq and self._quiet_run >= FENCE_QUIET_STEPS
 
     def lag_s(self, now: float) -> float:
-        """How much later Agora brings what MQTT brings now; 0 where that is unknown, or MQTT brings nothing."""
-        if not self._open or self._offset is None or now - self._mqtt_at > DRY_S or self._next_step is None:
+        """How much later Agora brings what MQTT brings now, to be made up before MQTT stops.
+
+        0 where that is unknown, or nothing is to be made up: MQTT brings nothing, or came back, to stay.
+        """
+        next_step = self._next_step
+        if not self._open or self._came_back or self._offset is None or next_step is None or now - next_step * STEP_S > 2 * DRY_S:
             return 0.0
-        if now - self._next_step * STEP_S > 2 * DRY_S:
+        if now - self._mqtt_at > (LOOK_BEHIND_S if self._handover else DRY_S):
             return 0.0
         return max(0.0, self._lag_steps * STEP_S)
 
@@ -204,7 +212,8 @@ class Paths:
             return
         offset, guess = base + lag.steps, self._guess
         self._guess = offset
-        if lag.likeness >= SURE_AT_ONCE or (guess is not None and abs(guess - offset) <= AGREE):
+        agreed = guess is not None and abs(guess - offset) <= AGREE
+        if agreed or (self._offset is None and lag.likeness >= SURE_AT_ONCE):
             if self._offset is None or abs(self._offset - offset) > 1:
                 self._offset = offset
                 self._chunk = None

@@ -117,11 +117,16 @@ def test_every_key_of_the_example_is_a_key() -> None:
     text = re.sub(r"(?m)^#(?=[a-z_0-9-]+ = |\[)", "", example.read_text())
 
     settings = parse(
-        text.replace("tls = false", "tls = true").replace("url = ", "#url = "), DispatchSettings, "example"
+        text.replace("tls = false", "tls = true").replace('url = "postgresql', '#url = "postgresql'),
+        DispatchSettings,
+        "example",
     )
 
     assert settings.office[0].names == {"car-1": "김기사"}
     assert settings.broker.username == "dispatch"
+    assert settings.rest is not None
+    assert settings.agora is not None
+    assert settings.agora.kicking is not None
 
 
 def test_a_good_configuration_is_said_to_be_good(run: Run, config: Path) -> None:

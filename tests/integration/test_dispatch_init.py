@@ -16,6 +16,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from dispatch import pki
 from dispatch.cli import main
@@ -111,7 +112,8 @@ def made(office: Office) -> Office:
 
 @pytest.fixture
 def broker(made: Office, tmp_path: Path) -> Iterator[SecureBroker]:
-    with SecureBroker(made=made.broker_dir, port=made.port, folder=tmp_path / "mosquitto") as running:
+    running = SecureBroker(made=made.broker_dir, port=made.port, folder=tmp_path / "mosquitto")
+    with running:
         yield running
 
 
@@ -122,7 +124,7 @@ class Guest:
         self.code: str | None = None
         self.gone = threading.Event()
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id or login, protocol=paho.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2, client_id or login, protocol=paho.MQTTv5, reconnect_on_failure=False
         )
         self._client.username_pw_set(login, secret.reveal())
         self._client.tls_set(str(office.ca), tls_version=ssl.PROTOCOL_TLS_CLIENT)

@@ -15,10 +15,16 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 
+from dispatch.credentials import AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET, MQTT_PASSWORD, TLS_KEY
 from lab.broker import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-UNITS = {"ptt-gateway.service": "run", "ptt-dispatch.service": "serve"}
+UNITS = {
+    "ptt-gateway.service": "ptt-gateway run --config /etc/ptt/gateway.toml",
+    "ptt-dispatch.service": "ptt-dispatch serve --config /etc/ptt/dispatch.toml",
+    "ptt-dispatch-rest.service": "ptt-dispatch rest --config /etc/ptt/dispatch.toml",
+}
+"""Unit and what it runs."""
 EXPOSURE_MAX = 25
 """systemd-analyze's threshold is ten times the figure it prints: 2.5."""
 
@@ -105,9 +111,8 @@ def test_the_unit_starts_a_program_that_the_package_installs(unit: str, command:
 
     [line] = settings(unit)["ExecStart"]
 
-    name = unit.removesuffix(".service")
-    assert line == f"/opt/ptt/bin/{name} {command} --config /etc/ptt/{name.removeprefix('ptt-')}.toml"
-    assert name in scripts
+    assert line == f"/opt/ptt/bin/{command}"
+    assert command.split()[0] in scripts
 
 
 def test_after_the_gateway_ended_however_it_did_its_outputs_are_put_off() -> None:
@@ -126,6 +131,24 @@ def test_a_daemon_that_hangs_or_fails_is_restarted_without_limit(unit: str) -> N
     assert found["WatchdogSec"] == ["10"]
     assert found["Restart"] == ["always"]
     assert found["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_offices_services_share_one_user_and_one_store_and_each_is_given_its_own_secrets() -> None:
+    serve, rest = settings("ptt-dispatch.service"), settings("ptt-dispatch-rest.service")
+
+    for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
+        assert serve[name] == rest[name]
+    given = {path.removeprefix("ptt.") for path in credentials(serve) | credentials(rest)}
+    assert given == {MQTT_PASSWORD, TLS_KEY, AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET}
+    assert "ptt.agora-certificate" not in credentials(serve)
+    assert "ptt.agora-customer-secret" not in credentials(rest)
+
+
+def credentials(found: dict[str, list[str]]) -> set[str]:
+    """The files of the credential store that a unit loads; each under the name it has there."""
+    pairs = [value.split(":") for value in found["LoadCredential"]]
+    assert all(path == f"ptt.{name}" for name, path in pairs)
+    return {path for _, path in pairs}
 
 
 def test_the_gateways_sandbox_leaves_what_its_libraries_need() -> None:

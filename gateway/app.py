@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import gc
-import os
 import platform
 import random
 import signal
@@ -12,12 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from importlib import metadata
-from pathlib import Path
+from contextlib import ExitStack
 
 from msgspec.structs import replace
 
+from gateway.about import model, version
 from gateway.answers import Answers
 from gateway.broker_link import BrokerLink
 from gateway.buttons import Buttons
@@ -253,17 +251,3 @@ def _about(settings: GatewaySettings, boot: Boot) -> dict[str, object]:
         "version": version(),
         "boot": boot.number,
     }
-
-
-def version() -> str:
-    """Give the installed version of this product, or `unknown` in a bare checkout."""
-    with suppress(metadata.PackageNotFoundError):
-        return metadata.version("ptt-gateway")
-    return "unknown"
-
-
-def model() -> str:
-    """Give the name of the board, or the architecture of the machine."""
-    with suppress(OSError):
-        return Path("/proc/device-tree/model").read_text(errors="replace").rstrip("\0\n")
-    return os.uname().machine

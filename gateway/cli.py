@@ -115,7 +115,11 @@ def _enrol_parser(commands: Commands, common: argparse.ArgumentParser) -> None:
         "code", nargs="?", default="-", metavar="CODE", help="the one-time code; `-` reads it from stdin"
     )
     enrol.add_argument(
-        "--file", type=Path, metavar="FILE", help="two lines, URL and CODE, as the first boot has them on its partition"
+        "--file",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="two lines, URL and CODE, as on the boot partition; several times: the first that is there",
     )
     enrol.add_argument("--state-dir", type=Path, metavar="DIR", help="default: [state] dir of the configuration")
 

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway import inspection, settings
+from gateway.about import model
 from gateway.doctor_texts import NAMES, Check
 from gateway.enrolment import EnrolmentStore, login
 from gateway.hardware_id import hardware_id
@@ -72,18 +73,11 @@ def run(arguments: argparse.Namespace, lang: str) -> int:
 def _machine() -> list[Row]:
     name, version = platform.libc_ver()
     return [
-        Row(check=Check.MACHINE, ok=None, value=f"{platform.machine()}, {_model()}"),
+        Row(check=Check.MACHINE, ok=None, value=f"{platform.machine()}, {model()}"),
         Row(check=Check.KERNEL, ok=None, value=platform.release()),
         Row(check=Check.LIBC, ok=None, value=f"{name} {version}"),
         Row(check=Check.PAGE, ok=None, value=f"{os.sysconf('SC_PAGE_SIZE')} bytes"),
     ]
-
-
-def _model() -> str:
-    try:
-        return Path("/proc/device-tree/model").read_text(errors="replace").rstrip("\0\n")
-    except OSError:
-        return "no device tree"
 
 
 def _staged(agora: AgoraSettings) -> list[Row]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway import settings
-from gateway.app import model, version
+from gateway.about import model, version
 from gateway.enrol import EnrolFailed, Why, enrol
 from gateway.enrol_texts import ASK_CODE, FILE_EMPTY, RESTART, WAS, WHY, is_now
 from gateway.enrolment import EnrolmentStore
@@ -28,13 +28,14 @@ def run(arguments: argparse.Namespace, lang: str) -> int:
         print("ptt-gateway enrol: give URL and CODE, or --file", file=sys.stderr)
         return EXIT_USAGE
     unit = _Unit(arguments.config, arguments.state_dir)
+    file = next((path for path in arguments.file or () if path.exists()), (arguments.file or [None])[0])
     try:
         before = unit.before()
-        if arguments.file is None:
+        if file is None:
             enrolment = unit.enrol(arguments.url, _code(arguments.code, lang))
             print(is_now(enrolment, lang))
         else:
-            print(enrol_from_file(arguments.file, unit.enrol, patient=before is None), end="")
+            print(enrol_from_file(file, unit.enrol, patient=before is None), end="")
     except EnrolFailed as error:
         print(f"{WHY[error.why].in_(lang)}\n{error.detail}", file=sys.stderr)
         if error.why.dead:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace, lang: str) -> int:
         return EXIT_USAGE
     if before is not None:
         print(WAS.in_(lang).format(user=before.user, office=f"{before.region}/{before.office}"))
-    if arguments.file is None:
+    if file is None:
         print(RESTART.in_(lang))
     return EXIT_OK
 

@@ -344,11 +344,11 @@ def test_a_unit_that_was_replaced_leaves_the_broker_and_stays_away(net: Net) -> 
 
     replaced.append(True)
     net.says("NOT ENROLLED", daemon)
-    daemon.says("voice worker up", 10)
+    eventually(lambda: daemon.log.count("voice worker up") == 2, 10, lambda: daemon.log)
     connected = net.broker.log.count(f"as {LOGIN}")
 
-    eventually(lambda: net.status()["device"]["voice"]["worker"] == "ok", 10, lambda: daemon.log)
-    assert net.status()["device"]["voice"]["link"] is False
+    eventually(lambda: not net.status()["device"]["voice"]["link"], 10, lambda: daemon.log)
+    eventually(lambda: "voice: no connection" in str(net.status()["says"]), 10, lambda: str(net.status()["says"]))
     assert net.broker.log.count(f"as {LOGIN}") == connected
 
 

@@ -306,13 +306,14 @@ def test_a_token_is_warned_of_renewed_and_lasts_longer_than_the_first(sdk_dir: P
         Hub(APP_ID, CERTIFICATE, tmp_path / "hub", warn_s=2.0) as hub,
         SdkProcess(sdk_dir, tmp_path / "log", hub.path) as process,
     ):
+        process.ask("about")  # it runs: from here on the token's seconds count
         process.do("connect", token_for(CAR, expire_s=4))
         process.until("Connected")
         process.until("TokenExpires")
         process.do("renew", token_for(CAR, expire_s=3600))
         time.sleep(3.0)
         assert hub.stats(CHANNEL).joined == (CAR,)
-        assert [name for name, _ in process.words] == ["Connected", "TokenExpires"]
+        assert [name for name, _ in process.words] == ["Answer", "Connected", "TokenExpires"]
 
 
 def test_a_token_that_is_not_renewed_ends_the_connection(sdk_dir: Path, tmp_path: Path) -> None:
@@ -320,9 +321,10 @@ def test_a_token_that_is_not_renewed_ends_the_connection(sdk_dir: Path, tmp_path
         Hub(APP_ID, CERTIFICATE, tmp_path / "hub", warn_s=1.0) as hub,
         SdkProcess(sdk_dir, tmp_path / "log", hub.path) as process,
     ):
-        process.do("connect", token_for(CAR, expire_s=2))
+        process.ask("about")  # it runs: from here on the token's seconds count
+        process.do("connect", token_for(CAR, expire_s=3))
         assert process.until("Refused") == {"reason": "token expired", "token": True}
-        assert [name for name, _ in process.words] == ["Connected", "TokenExpires", "Refused"]
+        assert [name for name, _ in process.words] == ["Answer", "Connected", "TokenExpires", "Refused"]
         eventually(lambda: hub.stats(CHANNEL).joined == ())
 
 

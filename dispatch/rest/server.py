@@ -119,15 +119,20 @@ class RestApp:
             url=self._url,
         )
         server = _Server(_config(make_app(parts), self._tls), self._started)
-        ticking = asyncio.create_task(self._tick(), name="tick")
+        beside = [asyncio.create_task(self._tick(), name="tick"), asyncio.create_task(self._tell(), name="tell")]
+        for task in beside:
+            task.add_done_callback(server.stop_if_failed)
         try:
             await server.serve(sockets=[self._socket])
         finally:
-            ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticking
+            for task in beside:
+                task.cancel()
+            ends = await asyncio.gather(*beside, return_exceptions=True)
             work.close()
             enrol_work.close()
+        for end in ends:
+            if isinstance(end, Exception):  # a fault of our own; CancelledError is none
+                raise end
 
     def _started(self) -> None:
         host, port = self._socket.getsockname()[:2]
@@ -136,15 +141,19 @@ class RestApp:
 
     async def _tick(self) -> None:
         every_s = min(TICK_S, self._notifier.watchdog_interval_s or TICK_S)
-        loop = asyncio.get_running_loop()
         while True:
             self._notifier.watchdog()
             self._notifier.status(
                 f"serving {self._url}: {self._tokens.issued} tokens, {self._enrolment.enrolled} enrolments, "
                 f"refused {self._door.refused} logins and {self._telling.refused} codes"
             )
-            await loop.run_in_executor(None, self._telling.flush)
             await asyncio.sleep(every_s)
+
+    async def _tell(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:  # apart from the watchdog's feeding: a store that hangs must not look like a loop that hangs
+            await loop.run_in_executor(None, self._telling.flush)
+            await asyncio.sleep(TICK_S)
 
 
 # --- uvicorn with bounds --------------------------------------------------------------------------------------------
@@ -172,6 +181,11 @@ class _Server(uvicorn.Server):
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+    def stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End where a task beside it died; `RestApp.run` then raises what killed it."""
+        if not task.cancelled() and task.exception() is not None:
+            self.should_exit = True
 
     def _stop(self) -> None:
         self.should_exit = True

@@ -48,7 +48,7 @@ class WorkerProcess(ChildProcess[Command, WorkerEvent]):
         argv: Callable[[int], Sequence[str]] = worker_argv,
     ) -> None:
         """Raise SettingsTooLong where the settings do not fit the pipe."""
-        super().__init__(loop, encode_settings(settings), _LANGUAGE, on_event, on_gone, argv, _log)
+        super().__init__(loop, encode_settings(settings), _LANGUAGE, on_event, on_gone, argv, _log, "voice worker")
 
     def prepare(self, settings: WorkerSettings) -> None:
         """Give the next worker other settings; the running one keeps its own. Raises SettingsTooLong."""

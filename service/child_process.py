@@ -63,12 +63,17 @@ class ChildProcess(Generic[W, E]):
         on_gone: Callable[[str], None],
         argv: Callable[[int], Sequence[str]],
         log: Log,
+        name: str,
     ) -> None:
-        """`hello`: its first datagram; `argv(fd)`: its command line, given the descriptor of its end of the pipe."""
+        """`hello`: its first datagram; `argv(fd)`: its command line, given the descriptor of its end of the pipe.
+
+        `log` gets what it prints; `name` says in these lines what it is.
+        """
         self._loop = loop
         self._hello = hello
         self._language = language
         self._log = log
+        self._says, self._printed = f"{name} says", f"{name} printed"
         self._on_event = on_event
         self._on_gone = on_gone
         self._argv = argv
@@ -239,18 +244,18 @@ class ChildProcess(Generic[W, E]):
         """Log one of its lines, at its own level where it is one of our log lines."""
         found = _OURS.match(said)
         if found is None:
-            self._log.warning("child printed", line=said)
+            self._log.warning(self._printed, line=said)
             return
         level, rest = found.groups()
         match level:
             case "DEBUG":
-                self._log.debug("child says", line=rest)
+                self._log.debug(self._says, line=rest)
             case "INFO":
-                self._log.info("child says", line=rest)
+                self._log.info(self._says, line=rest)
             case "WARNING":
-                self._log.warning("child says", line=rest)
+                self._log.warning(self._says, line=rest)
             case _:
-                self._log.error("child says", line=rest)
+                self._log.error(self._says, line=rest)
 
     def _ended(self, child: _Child) -> None:
         self._listen(child, 10_000)  # what it said before its end comes first

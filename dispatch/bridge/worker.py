@@ -28,4 +28,4 @@ def start_worker_of(
     argv: Callable[[int], Sequence[str]] = worker_argv,
 ) -> ChildProcess[Command, WorkerEvent]:
     """Make the worker's process, not started yet; raises SettingsTooLong."""
-    return ChildProcess(loop, encode_settings(settings), _LANGUAGE, on_event, on_gone, argv, _log)
+    return ChildProcess(loop, encode_settings(settings), _LANGUAGE, on_event, on_gone, argv, _log, "voice worker")

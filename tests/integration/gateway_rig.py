@@ -179,7 +179,7 @@ class Tap:
     ) -> None:
         self.heard: list[tuple[float, str, bytes, bool]] = []
         self.root = f"ptt/v1/{office.region}/{office.office}"
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, f"tap-{id(self)}", protocol=paho.MQTTv5)
         self._client.on_message = self._on_message
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
@@ -187,6 +187,7 @@ class Tap:
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         stack.callback(self._leave)
+        eventually(self._client.is_connected)
         self._client.subscribe([(f"{self.root}/#", SubscribeOptions(qos=1, retainAsPublished=True))])
         assert subscribed.wait(5)
 

@@ -164,10 +164,9 @@ def test_a_connection_that_is_over_is_left_and_told_once(session: Session, reaso
 def test_a_join_that_was_told_just_in_time_is_not_given_up(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sdk, "JOIN_TIMEOUT_S", 0.0)
     session.sdk.connect(token_for(1))
-    session.connection().watcher.connected()
-    session.loop.call_soon_threadsafe(session.loop.stop)
-    session.loop.run(lambda _now: None)  # the timer is due, and Connected waits to be read
-    session.turn()
+    session.loop.call_at(0.0, session.connection().watcher.connected)  # in the same turn, before the timeout
+    session.loop.call_at(0.0, session.loop.stop)
+    session.loop.run(lambda _now: None)
     assert [type(event) for event in session.told] == [Connected]
 
 
@@ -215,15 +214,20 @@ def test_an_sdk_that_never_returns_is_unusable_once_its_queue_is_full_and_nothin
     assert [type(event) for event in session.told] == [Unusable]
 
 
-def test_the_wanted_speaker_who_joins_late_is_subscribed_to_again_once_for_many_words(session: Session) -> None:
+def test_the_wanted_speaker_who_joins_late_is_subscribed_to_again_once_for_many_words(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(FakeConnection, "gate", gate)
     session.sdk.connect(token_for(1))
     connection = session.connection()
     session.sdk.subscribe(7)
-    eventually(lambda: connection.calls[-1] == "subscribe 7")
-    connection.watcher.came("8")
-    connection.watcher.came("7")
-    eventually(lambda: connection.calls[-1] == "came 7")
-    assert connection.calls == [f"connect {CHANNEL}", "subscribe 7", "came 7"]
+    for uid in ("8", "7", "7", "7"):
+        connection.watcher.came(uid)
+    gate.set()
+    session.sdk.publish()
+    eventually(lambda: connection.calls[-1] == "publish")
+    assert connection.calls == [f"connect {CHANNEL}", "subscribe 7", "came 7", "publish"]
 
 
 @pytest.mark.parametrize("pcm", [b"", bytes(10), bytes(319), bytes(321)])

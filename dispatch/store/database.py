@@ -282,14 +282,24 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 def _make_file(path: Path) -> None:
+    """Make the file, for its owner alone, where it is not there.
+
+    One that is there is not even opened: closing it again would take away the locks that every connection of this
+    process holds on it (POSIX locks belong to the process), and another process that thinks itself alone would delete
+    the log we are writing.
+    """
     folder = path.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            return
+        why = "Is a directory" if path.is_dir() else "" if os.access(path, os.R_OK | os.W_OK) else "Permission denied"
     except OSError as error:
-        raise StoreError(
-            f"the store {path} cannot be opened ({error.strerror}) -> give the service's user write access to {folder}"
-        ) from error
+        why = error.strerror or str(error)
+    if why:
+        mend = f"give the service's user write access to {folder}"
+        raise StoreError(f"the store {path} cannot be opened ({why}) -> {mend}")
 
 
 def _rollback(connection: sa.Connection) -> None:

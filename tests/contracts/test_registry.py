@@ -584,6 +584,27 @@ def test_processes_change_one_registry_at_once_and_a_reader_never_waits(tmp_path
     registry.close()
 
 
+def test_a_command_that_comes_and_goes_takes_no_log_from_under_those_who_stay(tmp_path: Path) -> None:
+    url, log = f"sqlite:///{tmp_path}/office.db", tmp_path / "office.db-wal"
+    store, registry = SqlStore(url), SqlRegistry(url)  # as the floor control server has them
+    registry.add_region("seoul", "x")
+    registry.add_office(HQ, "x", VoicePath.MQTT)
+    inode = log.stat().st_ino
+
+    for prefix in ("a", "b"):
+        command = multiprocessing.get_context("spawn").Process(target=add_users, args=(url, prefix), name=prefix)
+        command.start()
+        command.join(30)
+        registry.add_user(HQ, f"ours-{prefix}", Role.MONITOR, "x")
+
+    assert log.stat().st_ino == inode
+    assert len(registry.users()) == 42
+    other = SqlRegistry(url)
+    assert other.users() == registry.users()
+    for each in (other, registry, store):
+        each.close()
+
+
 # --- the store it stands on -----------------------------------------------------------------------------------------
 
 

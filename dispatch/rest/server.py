@@ -37,6 +37,8 @@ from service.systemd import Notifier
 CONNECTIONS_MAX = 500
 """Open connections; one more is answered with 503."""
 BACKLOG = 256
+HEAD_BYTES_MAX = 16_384
+"""Request line and headers; a longer one is answered with 400."""
 REQUEST_S = 10.0
 """A request must have arrived this long after its connection, or after the answer before it."""
 ANSWER_S = 30.0
@@ -241,6 +243,7 @@ def _config(app: Any, tls: ssl.SSLContext) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS_MAX,
+        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from dispatch.core import notices
 from dispatch.ports import OfficeTx, StoreUnavailable
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
 from dispatch.registry.sql import SqlRegistry
-from dispatch.registry.words import SecretHash, User
+from dispatch.registry.words import SecretHash, TokenIssue, User
 from dispatch.rest import door as door_module
 from dispatch.rest.app import Parts, make_app
 from dispatch.rest.door import Door
@@ -25,11 +26,12 @@ from dispatch.rest.problems import KINDS, Refused
 from dispatch.rest.telling import WAITING_MAX, Telling
 from dispatch.rest.tokens import TokenDesk
 from dispatch.rest.work import Work
-from dispatch.settings import RestSettings
+from dispatch.settings import AgoraServerSettings, RestSettings
 from dispatch.store.sql import SqlStore
+from dispatch.tokens.access_token2 import parse
 from protocol.ids import OfficeId
 from protocol.messages import Event, EventType, VoicePath
-from protocol.rest import EnrolRequest, Role
+from protocol.rest import EnrolRequest, Role, TokenRequest
 from service.settings import Secret
 
 ONE, TEN = OfficeId("seoul", "1"), OfficeId("seoul", "10")
@@ -249,6 +251,46 @@ def test_a_unit_is_enrolled_although_its_event_must_wait_for_the_store(world: Wo
 
     assert enrolment.generation == 1
     assert [event.event for event in world.events()] == [EventType.ENROLLED]
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_takes_no_record_leaves_nobody_without_a_token(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(issue: TokenIssue) -> None:
+        raise StoreUnavailable("full")
+
+    user = world.registry.add_user(ONE, "car", Role.VEHICLE_GATEWAY, "car")
+    monkeypatch.setattr(world.registry, "note_token", refuse)
+    agora = AgoraServerSettings(app_id="0" * 32, certificate=Secret("1" * 32))
+    giving = TokenDesk(world.registry, world.telling, agora, wall_s=lambda: 1_700_000_000.0, salt=lambda: 7)
+
+    granted = giving.token(user, TokenRequest())
+
+    token = parse(granted.token)
+    assert (token.uid, token.issued_at_s, token.salt, giving.issued) == (user.uid, 1_700_000_000, 7, 1)
+    assert granted.token not in repr(granted)
+
+
+def test_work_beyond_its_bound_is_refused_at_once_and_goes_on_when_there_is_room() -> None:
+    async def scene() -> tuple[list[int], Refused]:
+        work, gate = Work("test", 1, 2), threading.Event()
+        waiting = [asyncio.create_task(work.do(lambda: int(gate.wait(5)))) for _ in range(2)]
+        await asyncio.sleep(0)
+        try:
+            await work.do(lambda: 2)
+        except Refused as error:
+            refused = error
+        gate.set()
+        done = [*await asyncio.gather(*waiting), await work.do(lambda: 3)]
+        work.close()
+        return done, refused
+
+    done, refused = asyncio.run(scene())
+
+    assert (done, refused.code, refused.headers["Retry-After"]) == ([1, 1, 3], "busy", "1")
 
 
 # --- the document ---------------------------------------------------------------------------------------------------

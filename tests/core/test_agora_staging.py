@@ -218,6 +218,22 @@ def test_the_helper_for_the_operator_says_what_it_did(
     assert said in "".join(capsys.readouterr())
 
 
+def test_a_folder_that_cannot_be_read_is_told_as_not_staged(sdk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path, *_args: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(NotStaged, match=r"cannot be read \(Permission denied\) -> let this service read it"):
+        check(sdk)
+
+
+@pytest.mark.parametrize("text", ["", "def broken(", "def _check_download_and_extract_sdk():\n    url = 1\n"])
+def test_a_package_that_does_not_say_where_its_libraries_come_from_is_told(sdk: Path, text: str) -> None:
+    (sdk / "agora/__init__.py").write_text(text)
+    with pytest.raises(NotStaged, match="does not say where its libraries come from"):
+        wanted_url(sdk / "agora", platform.machine())
+
+
 def test_the_helper_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path)]) == 1
     assert f"error: there is no Agora SDK in {tmp_path} -> stage it as docs/agora.md says" in capsys.readouterr().err

@@ -63,7 +63,14 @@ class Staged(Struct, frozen=True):
 
 def check(sdk_dir: Path, machine: str = "", glibc: tuple[int, int] | None = None, page: int = 0) -> Staged:
     """Judge `sdk_dir` for this machine (or for the one described); raises NotStaged. Reads some 100 MB of libraries."""
-    machine = machine or platform.machine()
+    try:
+        return _check(sdk_dir, machine or platform.machine(), glibc or _glibc(), page or os.sysconf("SC_PAGE_SIZE"))
+    except OSError as error:
+        what = f"{error.filename or sdk_dir} cannot be read ({error.strerror})"
+        raise NotStaged(what, f"let this service read it: chmod -R a+rX {sdk_dir}") from error
+
+
+def _check(sdk_dir: Path, machine: str, glibc: tuple[int, int], page: int) -> Staged:
     agora = sdk_dir / "agora"
     if not (agora / "__init__.py").is_file():
         raise NotStaged(f"there is no Agora SDK in {sdk_dir}", "stage it as docs/agora.md says, or set [agora] sdk_dir")
@@ -74,7 +81,7 @@ def check(sdk_dir: Path, machine: str = "", glibc: tuple[int, int] | None = None
     url = wanted_url(agora, machine)
     _right_libraries(agora, url)
     libraries = _libraries(agora / "agora_sdk", machine)
-    warnings = [*writable, *_doubts(libraries, glibc or _glibc(), page or os.sysconf("SC_PAGE_SIZE"))]
+    warnings = [*writable, *_doubts(libraries, glibc, page)]
     return Staged(sdk_dir, agora / "__init__.py", _load_order(libraries), url, tuple(warnings))
 
 
@@ -104,8 +111,11 @@ def wanted_url(agora: Path, machine: str) -> str:
     It is what `_check_download_and_extract_sdk` compares version.txt with: the last string given to `url`. Raises
     NotStaged where the source does not look as expected.
     """
-    tree = ast.parse((agora / "__init__.py").read_text("utf-8"))
-    for node in tree.body:
+    try:
+        body = ast.parse((agora / "__init__.py").read_text("utf-8")).body
+    except (SyntaxError, ValueError):
+        body = []
+    for node in body:
         if isinstance(node, ast.FunctionDef) and node.name == "_check_download_and_extract_sdk":
             names: dict[str, str] = {}
             _assign(node.body, machine, names)
@@ -131,7 +141,7 @@ def package_digest(agora: Path) -> str:
 def _right_version(sdk_dir: Path) -> None:
     mend = f"unpack the source package agora-python-server-sdk {VERSION} whole, PKG-INFO included"
     try:
-        lines = (sdk_dir / "PKG-INFO").read_text("utf-8").splitlines()
+        lines = (sdk_dir / "PKG-INFO").read_text("utf-8", "replace").splitlines()
     except OSError as error:
         raise NotStaged(f"{sdk_dir}/PKG-INFO cannot be read ({error.strerror})", mend) from error
     version = next((line.removeprefix("Version: ") for line in lines if line.startswith("Version: ")), "none")
@@ -143,7 +153,7 @@ def _as_listed(sdk_dir: Path) -> None:
     """Every listed file is there as listed, and none is there that is not listed."""
     mend = f"stage it anew, then: python -m voice.transports.agora.staging write {sdk_dir}"
     try:
-        lines = (sdk_dir / MANIFEST).read_text("utf-8").splitlines()
+        lines = (sdk_dir / MANIFEST).read_text("utf-8", "replace").splitlines()
     except OSError as error:
         raise NotStaged(f"{sdk_dir}/{MANIFEST} cannot be read ({error.strerror})", mend) from error
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

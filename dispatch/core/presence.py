@@ -40,10 +40,11 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
     order = (said.connection_id, said.presence_no)
     known = (member.connection_id, member.presence_no)
     if order <= known:
-        # The dead do not come back by an old copy; and a new card may count from where this connection did: once it
-        # sees how far that came, it goes on behind it instead of never being heard.
-        outrun = member.state in _DEAD or said.connection_id == member.connection_id
-        if order < known and outrun and said.state not in _DEAD:
+        # The dead do not come back by an old copy, nor by a word that has the number of the server's own; and a new
+        # card may count from where this connection did: once it sees how far that came, it goes on behind it instead
+        # of never being heard.
+        outrun = member.state in _DEAD or (said.connection_id == member.connection_id and order < known)
+        if outrun and said.state not in _DEAD:
             correct(turn, member)
         return False
     in_channel = None if said.state in _DEAD else said.in_channel

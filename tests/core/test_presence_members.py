@@ -76,6 +76,19 @@ def test_a_new_card_that_counts_from_where_a_known_connection_was_is_told_how_fa
     assert bench.member("car-1").in_channel is None
 
 
+def test_a_living_word_that_crossed_the_server_s_own_of_the_same_number_is_answered_with_it() -> None:
+    bench = Bench()
+    bench.presence("car-1", 1)
+    bench.advance(171)
+    [lost] = corrections(bench, "car-1")
+
+    bench.presence("car-1", lost.presence_no)
+    bench.presence("car-1", lost.presence_no + 1)
+
+    assert corrections(bench, "car-1") == [lost, lost]
+    assert bench.member("car-1").state is ONLINE
+
+
 def test_the_servers_own_correction_coming_back_changes_nothing_and_is_not_repeated() -> None:
     bench = Bench()
     bench.presence("car-1", 1)

@@ -219,10 +219,10 @@ def test_the_helper_for_the_operator_says_what_it_did(
 
 
 def test_a_folder_that_cannot_be_read_is_told_as_not_staged(sdk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path, *_args: object) -> None:
+    def denied(path: Path) -> elf.Elf:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr("voice.transports.agora.staging.read", denied)
     with pytest.raises(NotStaged, match=r"cannot be read \(Permission denied\) -> let this service read it"):
         check(sdk)
 

@@ -21,10 +21,12 @@ WRONG_USE = 2
 
 _EPILOG = """examples:
   ptt watch --broker broker.example:1883 --office seoul/north
+  ptt watch --broker broker.example --ca ca.pem --username seoul.north.desk --password-file desk.secret --all
   ptt watch --all --once
   ptt watch --all --json | jq 'select(.kind == "alert")'
 
-exit status: 0 ended by the user or snapshot printed, 1 broker not reached (--once), 2 wrong use"""
+exit status: 0 ended by the user or snapshot printed, 1 broker not reached (--once), 2 wrong use,
+3 another watch logged in under the same login"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.once:
             return watch.once(settings, args.office, words)
         if args.json:
-            return watch.json_lines(settings, args.office)
+            return watch.json_lines(settings, args.office, words)
         if not sys.stdout.isatty():
             parser.exit(WRONG_USE, "ptt watch: the output is no terminal: use --once or --json\n")
         return watch.live(settings, args.office, words)
@@ -66,10 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--once", action="store_true", help="print one snapshot and exit")
     how.add_argument("--json", action="store_true", help="write every change as a line of JSON")
     live.add_argument("--lang", choices=LANGS, help="language of the view (else by LANG)")
-    live.add_argument("--username", metavar="NAME")
+    live.add_argument(
+        "--username", metavar="LOGIN", help="region.office.user of a monitor; one watch at a time under one login"
+    )
     live.add_argument("--password-file", type=Path, metavar="FILE", help="a file that others cannot read")
     live.add_argument("--tls", action="store_true", help="encrypt; the port is then 8883 unless given")
-    live.add_argument("--tls-ca", metavar="FILE", help="certificate authority of the broker, PEM (implies --tls)")
+    live.add_argument(
+        "--ca", "--tls-ca", dest="tls_ca", metavar="FILE", help="authority of the broker, PEM (implies --tls)"
+    )
     return parser
 
 

@@ -34,6 +34,12 @@ SILENT_S_MAX = 15.0
 """A broker that neither sends anything nor answers for so long, before all has come, is hung up on."""
 RETRY_S_MIN = 0.5
 RETRY_S_MAX = 15.0
+TAKEN_OVER_S = 10.0
+"""A login that is cut off twice within this time, though the broker lets it in at once each time, is another's now.
+
+Mosquitto up to 2.0.11 at least closes the older of two connections without a word. Both come back and cut each other
+off; the older one is the first to see it twice, and gives way.
+"""
 
 
 def filters(offices: Sequence[OfficeId]) -> list[tuple[str, int]]:
@@ -72,7 +78,12 @@ class Follower:
         self._on_link = on_link
         self._link = MqttLink(loop, settings, self._on_event)
         self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX, random.Random())
-        self._client_id = f"watch-{os.getpid()}-{secrets.token_hex(4)}"
+        # An office with a registry locks a login to its client id; without a login nobody takes another's place.
+        self._client_id = settings.username or f"watch-{os.getpid()}-{secrets.token_hex(4)}"
+        self._login = settings.username is not None
+        self._cut_off_s = float("-inf")
+        self.taken_over = False
+        """Another watch logged in under the same identity: this one is over, or they would throw each other out."""
         self._timer: Timer | None = None
         self._question: int | None = None
 
@@ -103,7 +114,15 @@ class Follower:
                 if event.retain and not self.complete:
                     self._await_quiet(now)
                 self._apply(event)
-            case Disconnected() | DialFailed():
+            case Disconnected():
+                before, self._cut_off_s = self._cut_off_s, now
+                twice = self._login and now - before <= TAKEN_OVER_S
+                if event.taken_over or twice:
+                    self._give_way(event.reason, now)
+                else:
+                    self._lost(event.reason, now)
+            case DialFailed():
+                self._cut_off_s = float("-inf")  # the broker was away: that was why
                 self._lost(event.reason, now)
             case Acked():
                 pass
@@ -143,6 +162,12 @@ class Follower:
         self._backoff.reset()
         for change in self.model.settled():
             self._on_change(change)
+        self._on_link()
+
+    def _give_way(self, reason: str, now: float) -> None:
+        self.taken_over = True
+        self._stop_timer()
+        self.model.unlinked(reason, now)
         self._on_link()
 
     def _lost(self, reason: str, now: float) -> None:

@@ -25,6 +25,8 @@ from service.mqtt import BrokerSettings
 OK = 0
 UNREACHABLE = 1
 """Exit status of `--once` when the broker cannot be reached or refuses."""
+TAKEN_OVER = 3
+"""Exit status when another watch logged in under the same identity."""
 
 FRAME_S = 0.1
 """No more than one drawing in this time."""
@@ -39,12 +41,14 @@ def once(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) ->
     with _looping() as loop:
 
         def on_link() -> None:
-            if follower.complete or follower.failures:
+            if follower.complete or follower.failures or follower.taken_over:
                 loop.stop()
 
         follower = Follower(loop, settings, offices, lambda _change: None, on_link)
         follower.start()
         loop.run(lambda _now: None)
+        if follower.taken_over:
+            return _taken_over(settings, words)
         if not follower.complete:
             reason = follower.model.link.reason
             if reason:
@@ -59,7 +63,7 @@ def once(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) ->
     return OK
 
 
-def json_lines(settings: BrokerSettings, offices: Sequence[OfficeId]) -> int:
+def json_lines(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) -> int:
     """Write every change as one JSON object a line, for ever; ends quietly when nobody reads any more.
 
     `kind` is session, presence, roster, alert, device_state, events, bad or link; `message` is null where a topic was
@@ -78,12 +82,19 @@ def json_lines(settings: BrokerSettings, offices: Sequence[OfficeId]) -> int:
         def on_link() -> None:
             link = follower.model.link
             say({"kind": "link", "connected": link.up, "complete": follower.complete, "reason": link.reason})
+            if follower.taken_over:
+                loop.stop()
 
         follower = Follower(loop, settings, offices, on_change, on_link)
         follower.start()
         loop.run(lambda _now: None)
         follower.close()
-    return OK
+    return _taken_over(settings, words) if follower.taken_over else OK
+
+
+def _taken_over(settings: BrokerSettings, words: Words) -> int:
+    print(f"ptt watch: {words('taken_over', settings.username or '')}", file=sys.stderr)
+    return TAKEN_OVER
 
 
 def _record(change: Change) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def live(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) ->
         player = _Live(loop, screen, settings, offices, words)
         with _on_signal(signal.SIGWINCH, lambda: loop.call_soon_threadsafe(player.resized)):
             player.run()
-    return OK
+    return _taken_over(settings, words) if player.taken_over else OK
 
 
 class _Live:
@@ -132,8 +143,15 @@ class _Live:
         self._drawn_s = 0.0
         self._dirty = True
 
+    @property
+    def taken_over(self) -> bool:
+        """Whether another watch took this one's place."""
+        return self._follower.taken_over
+
     def _touch(self) -> None:
         self._dirty = True
+        if self._follower.taken_over:
+            self._loop.stop()
 
     def _keys(self) -> None:
         for key in self._screen.read_keys():

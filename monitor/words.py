@@ -11,6 +11,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "connected": ("connected", "연결됨"),
     "connecting": ("connecting", "연결하는 중"),
     "not_connected": ("NOT CONNECTED for {0}", "연결 안 됨, {0}째"),
+    "taken_over": (
+        "another `ptt watch` logged in as {0}, and an identity is one connection's: this one ends",
+        "다른 `ptt watch`가 {0}(으)로 접속했습니다. 한 계정은 한 연결만 쓸 수 있어 이 화면은 끝납니다",
+    ),
     "stale": ("what is shown is stale", "아래 내용은 끊기기 전의 것입니다"),
     "summary": ("offices {0}  online {1}/{2}  alerts {3}", "사무소 {0}  접속 {1}/{2}  경보 {3}"),
     "bad": ("bad {0}", "잘못된 메시지 {0}"),

@@ -16,7 +16,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from service.mqtt_words import BrokerSettings, Will
+from service.mqtt_words import TAKEN_OVER, BrokerSettings, Will
 from service.settings import Problem, SettingsError
 
 PACKET_BYTES_MAX = 1 << 20
@@ -166,7 +166,7 @@ def loss_reason(settings: BrokerSettings, code: ReasonCode | None, from_broker: 
     at = settings.address
     value = None if code is None else code.value
     if from_broker:
-        return f"closed by {at} ({code})" + (": another client uses this client id" if value == 0x8E else "")
+        return f"closed by {at} ({code})" + (TAKEN_OVER if value == 0x8E else "")
     if value == 0x8D:
         return f"nothing heard from {at} for {settings.keepalive_s} s"
     return garbage_reason(settings) if value == 0x82 else f"connection to {at} lost"

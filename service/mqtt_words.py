@@ -86,6 +86,14 @@ class Disconnected(Struct, frozen=True):
 
     reason: str
 
+    @property
+    def taken_over(self) -> bool:
+        """Whether another connection under the same client id took this one's place (reason code 0x8E)."""
+        return self.reason.endswith(TAKEN_OVER)
+
+
+TAKEN_OVER = ": another client uses this client id"
+
 
 class DialFailed(Struct, frozen=True):
     """A dial came to nothing; `reason` says why and what to look at. `refused`: the broker does not let us in."""

@@ -80,7 +80,7 @@ def longest(word: type[Any]) -> Any:
 
 
 def settings(**mqtt: Any) -> WorkerSettings:
-    voice = VoiceMqttSettings(**{"client_id": "ptt-seoul-hq-car-1-voice", **mqtt})
+    voice = VoiceMqttSettings(**{"client_id": "seoul.hq.car-1.voice", **mqtt})
     return WorkerSettings(user="car-1", office=OfficeId("seoul", "hq"), mqtt=voice)
 
 

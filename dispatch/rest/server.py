@@ -1,28 +1,19 @@
-"""`ptt-dispatch rest`: the REST service wired together, from settings to the end of the process.
-
-HTTP/1.1 over TLS on uvicorn, with what it lacks: a deadline for every request, a short one for TLS handshakes, an end
-by SIGTERM with exit status 0, errors at start-up that say what to do, and systemd's notifications.
-"""
+"""`ptt-dispatch rest`: the REST service wired together, from settings to the end of the process."""
 
 import asyncio
-import contextlib
 import os
 import secrets
-import signal
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from collections.abc import Mapping
 
 from dispatch.broker.admin import BrokerAdmin
 from dispatch.registry.sql import SqlRegistry
 from dispatch.rest.app import Parts, make_app
 from dispatch.rest.door import Door
 from dispatch.rest.enrolment import EnrolDesk, ca_pem, vehicle_side
+from dispatch.rest.http import BACKLOG, BoundedLoop, Server, config
 from dispatch.rest.limits import CodeLimits, LoginLimits
 from dispatch.rest.telling import Telling
 from dispatch.rest.tokens import TokenDesk
@@ -34,21 +25,6 @@ from service.logs import Log
 from service.settings import Problem, SettingsError
 from service.systemd import Notifier
 
-CONNECTIONS_MAX = 500
-"""Open connections; one more is answered with 503."""
-BACKLOG = 256
-HEAD_BYTES_MAX = 16_384
-"""Request line and headers; a longer one is answered with 400."""
-REQUEST_S = 10.0
-"""A request must have arrived this long after its connection, or after the answer before it."""
-ANSWER_S = 30.0
-"""No connection lives longer with one request, however slowly its answer is read."""
-HANDSHAKE_S = 5.0
-FAREWELL_S = 1.0
-"""A peer has so long to agree to the end of TLS: one that keeps its connection open unread would hold ours for 30 s."""
-KEEP_ALIVE_S = 5
-STOP_S = 5
-"""On SIGTERM requests under way have this long."""
 THREADS, WAITING_MAX = 2, 128
 ENROL_THREADS, ENROL_WAITING_MAX = 1, 16
 TICK_S = 1.0
@@ -99,7 +75,7 @@ class RestApp:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
         try:
-            with asyncio.Runner(loop_factory=_Loop) as runner:
+            with asyncio.Runner(loop_factory=BoundedLoop) as runner:
                 runner.run(self._serve())
         finally:
             self._notifier.stopping()
@@ -120,7 +96,7 @@ class RestApp:
             ca=self._ca,
             url=self._url,
         )
-        server = _Server(_config(make_app(parts), self._tls), self._started)
+        server = Server(config(make_app(parts), self._tls), self._started)
         beside = [asyncio.create_task(self._tick(), name="tick"), asyncio.create_task(self._tell(), name="tell")]
         for task in beside:
             task.add_done_callback(server.stop_if_failed)
@@ -156,98 +132,6 @@ class RestApp:
         while True:  # apart from the watchdog's feeding: a store that hangs must not look like a loop that hangs
             await loop.run_in_executor(None, self._telling.flush)
             await asyncio.sleep(TICK_S)
-
-
-# --- uvicorn with bounds --------------------------------------------------------------------------------------------
-
-
-class _Server(uvicorn.Server):
-    """Ends by its signals with status 0, and tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config, started: Any) -> None:
-        super().__init__(config)
-        self._tell_started = started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._tell_started()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-    def stop_if_failed(self, task: asyncio.Task[None]) -> None:
-        """End where a task beside it died; `RestApp.run` then raises what killed it."""
-        if not task.cancelled() and task.exception() is not None:
-            self.should_exit = True
-
-    def _stop(self) -> None:
-        self.should_exit = True
-
-
-class _Protocol(H11Protocol):
-    """A connection on which every request has its deadline."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._began = self.loop.time()
-        self._deadline = self.loop.call_later(REQUEST_S, self._late)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        self._deadline.cancel()
-        self._began = self.loop.time()
-        self._deadline = self.loop.call_later(REQUEST_S, self._late)
-        super().on_response_complete()
-
-    def _late(self) -> None:
-        answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        left_s = self._began + ANSWER_S - self.loop.time()
-        if answering and left_s > 0:
-            self._deadline = self.loop.call_later(left_s, self._late)
-        else:
-            self.transport.abort()
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose servers wait only shortly for the handshakes at both ends of a TLS connection."""
-
-    async def create_server(self, *args: Any, **named: Any) -> asyncio.Server:
-        if named.get("ssl") is not None:
-            named.setdefault("ssl_handshake_timeout", HANDSHAKE_S)
-            named.setdefault("ssl_shutdown_timeout", FAREWELL_S)
-        return await super().create_server(*args, **named)
-
-
-def _config(app: Any, tls: ssl.SSLContext) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=_Protocol,
-        ws="none",
-        lifespan="off",
-        ssl_context_factory=lambda _config, _default: tls,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=CONNECTIONS_MAX,
-        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_S,
-    )
 
 
 # --- start-up checks ------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_an_old_tls_is_refused(office: RestOffice) -> None:
 
     with (
         socket.create_connection(("127.0.0.1", office.port), 5) as raw,
-        pytest.raises(ssl.SSLError, match="EOF|ALERT_PROTOCOL_VERSION"),
+        pytest.raises(ssl.SSLError, match=r"EOF|ALERT_PROTOCOL_VERSION"),
     ):
         context.wrap_socket(raw, server_hostname="127.0.0.1")
 

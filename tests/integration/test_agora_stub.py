@@ -328,6 +328,25 @@ def test_a_token_that_is_not_renewed_ends_the_connection(sdk_dir: Path, tmp_path
         eventually(lambda: hub.stats(CHANNEL).joined == ())
 
 
+def test_no_token_is_logged_even_at_debug_when_it_is_used_warned_of_refused_and_renewed(
+    hub: Hub, start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    good, newer, bad = token_for(CAR), token_for(CAR, expire_s=7000), token_for(STRANGER)
+    process = start()
+    process.do("connect", good)
+    process.until("Connected")
+    hub.warn(CAR)
+    process.until("TokenExpires")
+    process.do("renew", newer)
+    process.do("renew", bad)
+    process.until("TokenExpires", 2)
+    process.do("quit")
+    process.ended()
+    written = capfd.readouterr().err
+    assert "DEBUG voice.transports.agora.package" in written
+    assert [token.token for token in (good, newer, bad) if token.token in written] == []
+
+
 def test_a_renewal_with_a_bad_token_asks_for_another(hub: Hub, start: Start) -> None:
     process = joined(start, CAR)
     process.do("renew", token_for(CAR, "office-10"))

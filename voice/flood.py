@@ -14,15 +14,16 @@ QUIET_S = 5.0
 """A flood is over when its sender kept to the rate for so long."""
 USERS_MAX = 1024
 """Senders told apart; beyond, all others share one account."""
-_OTHERS = ""
+_OTHERS = "others"
 
 
 class _Sender:
     """A leaky bucket: what came less what may come."""
 
-    __slots__ = ("at", "count", "flooding", "level", "over_at", "since")
+    __slots__ = ("at", "count", "flooding", "level", "name", "over_at", "since")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, name: str, now: float) -> None:
+        self.name = name
         self.level = 0.0
         self.at = now
         self.count = 0
@@ -64,7 +65,7 @@ class FloodGuard:
                 sender.flooding = True
                 self._flooding += 1
                 rate = sender.count / max(0.1, now - sender.since)
-                self._words.append(Flood(user=user or "others", frames_s=round(rate)))
+                self._words.append(Flood(user=sender.name, frames_s=round(rate)))
             return False
         sender.level = level
         if level <= 1.0:
@@ -74,11 +75,11 @@ class FloodGuard:
     def tick(self, now: float) -> tuple[Flood, ...]:
         """Let time pass; gives, once each, what floods began and ended since."""
         if self._flooding:
-            for user, sender in self._senders.items():
+            for sender in self._senders.values():
                 if sender.flooding and now - sender.over_at >= QUIET_S:
                     sender.flooding = False
                     self._flooding -= 1
-                    self._words.append(Flood(user=user or "others", frames_s=0))
+                    self._words.append(Flood(user=sender.name, frames_s=0))
         if not self._words:
             return ()
         words, self._words = tuple(self._words), []
@@ -97,4 +98,4 @@ class FloodGuard:
                 del self._senders[name]
         if len(self._senders) >= USERS_MAX:
             user = _OTHERS
-        return self._senders.setdefault(user, _Sender(now))
+        return self._senders.setdefault(user, _Sender(user, now))

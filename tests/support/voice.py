@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from protocol.ids import OfficeId
 from protocol.worker import Command, WorkerEvent, decode_event, encode
-from protocol.worker_settings import AudioSettings, VoiceMqttSettings, WorkerSettings, encode_settings
+from protocol.worker_settings import AgoraSettings, AudioSettings, VoiceMqttSettings, WorkerSettings, encode_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFICE = OfficeId("kr", "seoul")
@@ -35,6 +35,7 @@ class WorkerProcess:
         *,
         env: dict[str, str] | None = None,
         parent: tuple[str, ...] = (),
+        agora: AgoraSettings | None = None,
     ) -> None:
         self.user = user
         self.events: list[tuple[float, WorkerEvent]] = []
@@ -52,7 +53,8 @@ class WorkerProcess:
         )
         theirs.close()
         mqtt = VoiceMqttSettings(port=port, client_id=f"{user}-voice-{os.getpid()}-{self.process.pid}")
-        self._sock.send(encode_settings(WorkerSettings(user=user, office=OFFICE, mqtt=mqtt, audio=audio)))
+        settings = WorkerSettings(user=user, office=OFFICE, mqtt=mqtt, audio=audio, agora=agora)
+        self._sock.send(encode_settings(settings))
         self._reader = threading.Thread(target=self._read, name=f"events-{user}", daemon=True)
         self._reader.start()
 

@@ -130,6 +130,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     state: StateSettings = StateSettings()
     log: LogSettings = LogSettings()
 
+    def __post_init__(self) -> None:
+        """Refuse a sound device that no vehicle has."""
+        if self.audio.backend == "agora":
+            mend = "use pyaudio; voice over Agora is [voice] transport"
+            raise Invalid(Fault("audio.backend", "is agora, the Agora bridge's alone", mend))
+
     def over_agora(self, enrolment: Enrolment | None) -> bool:
         """Whether voice goes over Agora too."""
         if self.voice.transport != "auto":

@@ -13,6 +13,7 @@ import pytest
 from dispatch.bridge.core.words import TokenCame, TokenFailed
 from dispatch.bridge.settings import BridgeSettings, read
 from dispatch.bridge.token_client import TokenClient
+from gateway.settings import GatewaySettings
 from protocol.ids import OfficeId
 from protocol.login import Login
 from protocol.rest import Problem, TokenGrant
@@ -224,3 +225,8 @@ def test_an_endless_answer_is_not_read_to_its_end(service: Service, ask: Ask) ->
     failed = ask(service.url)
 
     assert isinstance(failed, TokenFailed)
+
+
+def test_a_vehicle_is_refused_the_bridges_sound_device(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"audio\.backend: is agora, the Agora bridge's alone"):
+        load(written(tmp_path, '[pins]\nfactory = "virtual"\npins_socket = "/x"\n[audio]\nbackend = "agora"\n'), GatewaySettings)

@@ -15,6 +15,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 
+from dispatch.bridge.settings import CREDENTIAL as BRIDGE_SECRET
 from dispatch.credentials import AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET, MQTT_PASSWORD, TLS_KEY
 from lab.broker import free_port
 
@@ -23,6 +24,7 @@ UNITS = {
     "ptt-gateway.service": "ptt-gateway run --config /etc/ptt/gateway.toml",
     "ptt-dispatch.service": "ptt-dispatch serve --config /etc/ptt/dispatch.toml",
     "ptt-dispatch-rest.service": "ptt-dispatch rest --config /etc/ptt/dispatch.toml",
+    "ptt-agora-bridge.service": "ptt-dispatch agora-bridge --config /etc/ptt/bridge.toml",
 }
 """Unit and what it runs."""
 EXPOSURE_MAX = 25
@@ -142,6 +144,16 @@ def test_the_offices_services_share_one_user_and_one_store_and_each_is_given_its
     assert given == {MQTT_PASSWORD, TLS_KEY, AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET}
     assert "ptt.agora-certificate" not in credentials(serve)
     assert "ptt.agora-customer-secret" not in credentials(rest)
+
+
+def test_the_bridge_is_given_its_own_secret_and_shares_nothing_with_the_office() -> None:
+    bridge = settings("ptt-agora-bridge.service")
+
+    assert credentials(bridge) == {f"ptt.{BRIDGE_SECRET}"}
+    assert bridge["StateDirectory"] == ["ptt-agora-bridge"]
+    assert bridge["DynamicUser"] == ["yes"]
+    assert "ProcSubset" not in bridge  # Agora's library looks at the machine
+    assert not any("@resources" in value for value in bridge["SystemCallFilter"])
 
 
 def credentials(found: dict[str, list[str]]) -> set[str]:

@@ -31,6 +31,8 @@ class Burst(Struct, kw_only=True):
     """Voice frames the broker had carried when its voice topics were denied, in that burst."""
     carried: int = 0
     """...and at the burst's end."""
+    slower_s: float = 0.0
+    """How much longer the way takes that it was handed over to."""
 
 
 class Refusal(Struct, kw_only=True):

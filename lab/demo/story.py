@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hw.virtual_client import VirtualPins
+from lab.demo.agora import DELAY_S
 from lab.demo.outcome import Burst, Outcome, Refusal
 from lab.demo.script import NAMES, Script
 from lab.demo.tape import Microphone, epochs
@@ -272,6 +273,7 @@ class Story:
         if found is None:
             raise DemoFailed(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s")
         burst.handover_s = found
+        burst.slower_s = DELAY_S
         self._deny_voice_topics()
         burst.denied_after = self._gate.frames.get(burst.number, 0)
         self._line.add(found, burst.speaker, "handover", after_ms=(found - burst.handled_s) * 1000)

@@ -81,6 +81,7 @@ def _hear(burst: Burst, ear: Recording) -> Sound:
 
 
 def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
+    tail_s = IN_FLIGHT_S + burst.slower_s if burst.killed else 0.0
     loud = np.flatnonzero(np.abs(heard) > 10 ** (SILENT_DBFS / 20))
     first_heard_s = burst.edge_s + (float(loud[0]) / RATE_HZ if len(loud) else float("nan"))
     return Hearing(
@@ -89,7 +90,7 @@ def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
         listener=listener,
         granted_to_heard_ms=(first_heard_s - burst.handled_s) * 1000,
         first_heard_s=first_heard_s,
-        alignment=align(said, heard, tail_s=IN_FLIGHT_S if burst.killed else 0.0),
+        alignment=align(said, heard, tail_s=tail_s, slower_s=burst.slower_s),
     )
 
 

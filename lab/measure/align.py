@@ -98,10 +98,13 @@ class Alignment(Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def align(said: Sound, heard: Sound, *, lag_s: float = 0.0, tail_s: float = 0.0) -> Alignment:
+def align(
+    said: Sound, heard: Sound, *, lag_s: float = 0.0, tail_s: float = 0.0, slower_s: float = 0.0
+) -> Alignment:
     """Follow `said` through `heard`; both RATE_HZ. `lag_s`: how much later `heard` began on the clock.
 
-    `tail_s`: so much of the end of `said` need not have been heard (its speaker was killed).
+    `tail_s`: so much of the end of `said` need not have been heard (its speaker was killed). `slower_s`: in its middle
+    the speech may have gone over to a way that takes so much longer; twice it may not be heard even so.
     """
     a, b = bands(said), bands(heard)
     if not len(a) or a.max() < -70 or not len(b) or b.max() < -70:
@@ -114,7 +117,7 @@ def align(said: Sound, heard: Sound, *, lag_s: float = 0.0, tail_s: float = 0.0)
     loud_a, loud_b = loudness_a > voiced, loudness_b > voiced
     a, b = (np.maximum(m, floor) - (top - FLOOR_DB) for m in (a, b))
     match, extra = _path(a, b, loud_a, loud_b)
-    return _judge(said, a, b, loud_a, loud_b, match, extra, lag_s, tail_s)
+    return _judge(said, a, b, loud_a, loud_b, match, extra, lag_s, tail_s, slower_s)
 
 
 def bands(sound: Sound) -> Matrix:
@@ -194,6 +197,7 @@ def _judge(
     unsaid: NDArray[np.bool_],
     lag_s: float,
     tail_s: float,
+    slower_s: float,
 ) -> Alignment:
     voiced = np.flatnonzero(loud_a)
     needed = voiced[voiced < len(a) - round(tail_s / STEP_S)] if tail_s else voiced
@@ -228,10 +232,10 @@ def _judge(
         windows=windows,
         problems=(),
     )
-    return _with_problems(result)
+    return _with_problems(result, slower_s)
 
 
-def _with_problems(r: Alignment) -> Alignment:
+def _with_problems(r: Alignment, slower_s: float) -> Alignment:
     problems = []
     if r.first_found < EDGE_FOUND_MIN:
         problems.append(f"of the first syllable only {r.first_found:.0%} was heard")
@@ -245,7 +249,7 @@ def _with_problems(r: Alignment) -> Alignment:
         problems.append(f"{r.extra_run_ms:.0f} ms in one piece were heard twice or were never said")
     if r.extra_ms > EXTRA_SHARE_MAX * r.voiced_ms:
         problems.append(f"{r.extra_ms:.0f} ms were heard that were not said, for {r.voiced_ms:.0f} ms of speech")
-    if r.lag_rise_ms > LAG_RISE_S_MAX * 1000:
+    if r.lag_rise_ms > (LAG_RISE_S_MAX + slower_s) * 1000:
         problems.append(
             f"what followed came {r.lag_rise_ms:.0f} ms later: something was heard twice, or a hole was left"
         )

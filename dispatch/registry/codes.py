@@ -28,7 +28,9 @@ def add(connection: sa.Connection, made: Code) -> Code:
     """Note a code, withdrawing an older unused one of the same user. Raises NotThere, RegistryError."""
     user = users.there(connection, made.office, made.user)
     if user.role not in ENROLLED_ROLES:
-        raise RegistryError(f"{user.user} is a {user.role}: it has a secret, not a unit -> ptt-dispatch user rotate")
+        raise RegistryError(
+            f"{user.user} ({user.role}) has a secret, not a unit -> ptt-dispatch user rotate {user.user}"
+        )
     if user.revoked_at is not None:
         raise RegistryError(f"{user.user} is revoked -> first: ptt-dispatch user restore")
     valid_ms = made.expires_at - made.made_at

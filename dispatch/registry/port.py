@@ -90,7 +90,8 @@ class Registry(Protocol):
         """Give a user a (new) secret without an enrolment: people, bridges, servers. Refused for a revoked one."""
 
     def revoke(self, office: OfficeId, user: str, why: str) -> User:
-        """Shut every door: the secret is forgotten, codes are withdrawn, a Kick is noted. Idempotent."""
+        """Shut every door: the secret is forgotten, codes are withdrawn, a Kick is noted (for roles that may be in an
+        Agora channel). Idempotent."""
 
     def restore(self, office: OfficeId, user: str) -> User:
         """Take a revocation back; a new secret or enrolment is needed. The Kick is noted to be lifted."""

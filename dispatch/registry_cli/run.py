@@ -12,6 +12,9 @@ from dispatch.registry.port import RegistryError
 from dispatch.registry_cli import device, install, people, revoking
 from dispatch.registry_cli.desk import Desk
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as a shell gives it."""
+
 COMMANDS: Mapping[str, Callable[[Desk], int]] = {
     "region.add": people.region_add,
     "region.list": people.region_list,
@@ -52,3 +55,5 @@ def run(options: argparse.Namespace) -> int:
         for line in (str(error), *getattr(error, "__notes__", ())):
             print(f"ptt-dispatch: {line}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED  # whatever was asked for was not done, or not wholly

@@ -518,7 +518,7 @@ def test_codes_are_refused_for_who_has_no_unit(made: Office) -> None:
 
     for arguments, says in (
         (("car-17",), "no user car-17 in seoul/hq -> add --create"),
-        (("chief",), "chief is a admin: it has a secret"),
+        (("chief",), "chief (admin) has a secret, not a unit"),
         (("car-17", "--create", "--png", str(made.folder / "there.png")), "File exists"),
     ):
         status, out, err = made.run("device", "code", *arguments)

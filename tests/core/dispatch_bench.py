@@ -6,6 +6,7 @@ from typing import TypeVar
 from dispatch.core.server import (
     BrokerDown,
     BrokerUp,
+    CloneSeen,
     Effect,
     EventAcked,
     Fault,
@@ -89,6 +90,7 @@ class Bench:
         self.echo = True
         self.published: list[Publish] = []
         self.faults: list[Fault] = []
+        self.clones: list[CloneSeen] = []
         self.retained: Session | None = None
         self._ids = 0
         self.start(adopt=adopt)
@@ -141,6 +143,9 @@ class Bench:
         for effect in effects:
             if isinstance(effect, Fault):
                 self.faults.append(effect)
+                continue
+            if isinstance(effect, CloneSeen):
+                self.clones.append(effect)
                 continue
             self.published.append(effect)
             if effect.event_no is not None and self.acks:

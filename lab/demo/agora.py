@@ -13,8 +13,8 @@ from types import TracebackType
 from lab.agora_stub.build import CannotBuild, stage_stub
 from lab.agora_stub.hub import Hub
 from lab.agora_stub.stream import Network
-from lab.demo.office import AGORA_APP
-from lab.demo.process import DemoFailed
+from lab.office import AGORA_APP
+from lab.process import LabFailed
 from service.settings import Secret
 
 DELAY_S = 0.12
@@ -23,7 +23,7 @@ JOIN_S = 0.3
 
 
 class AgoraStandIn:
-    """A hub and a staged SDK in `folder`. Raises DemoFailed where it cannot be built."""
+    """A hub and a staged SDK in `folder`. Raises LabFailed where it cannot be built."""
 
     def __init__(self, folder: Path) -> None:
         self.sdk_dir = folder / "sdk"
@@ -42,7 +42,7 @@ class AgoraStandIn:
         try:
             stage_stub(self.sdk_dir)
         except CannotBuild as error:
-            raise DemoFailed(str(error)) from error
+            raise LabFailed(str(error)) from error
         hub = Hub(AGORA_APP, self.certificate.reveal(), self.socket, join_s=JOIN_S, network=Network(delay_s=DELAY_S))
         self.hub = self._stack.enter_context(hub)
         return self

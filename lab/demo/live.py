@@ -11,15 +11,15 @@ from pathlib import Path
 
 from hw.errors import HardwareError
 from lab.broker import BrokerFailed
-from lab.demo.office import OFFICE, WATCHER
 from lab.demo.run import EXIT_FAILED, EXIT_USAGE, interruptible, make_room
 from lab.demo.script import LIVE, NAMES, SAY_S_MAX
 from lab.demo.speech import NoSpeech, recording, speak
 from lab.demo.tape import looped
 from lab.demo.texts import LIVE_TEXT, Texts
 from lab.demo.watch import follow_log
-from lab.demo.world import DemoFailed, World
+from lab.demo.world import LabFailed, World
 from lab.measure.sound import BadSound, Sound
+from lab.office import OFFICE, WATCHER
 from protocol.messages import VoicePath
 
 PAUSE_S = 1.0
@@ -39,7 +39,7 @@ def main(out: Path, say: Path | None, lang: str, voice: VoicePath) -> int:
     except (BadSound, NoSpeech, OSError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except (BrokerFailed, DemoFailed, HardwareError) as error:
+    except (BrokerFailed, LabFailed, HardwareError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
@@ -73,7 +73,7 @@ def _live(out: Path, sounds: dict[str, Sound], texts: Texts, voice: VoicePath) -
                 gone.add("broker")
                 print(f"{time.monotonic() - began_s:9.2f} s  {'broker':8}  {texts.line('gone')}", flush=True)
             if not world.office.dispatch.running:
-                raise DemoFailed(f"dispatch ended by itself; see {world.office.dispatch.log}")
+                raise LabFailed(f"dispatch ended by itself; see {world.office.dispatch.log}")
 
 
 def _tell(user: str, began_s: float, line: str) -> None:

@@ -24,7 +24,7 @@ from lab.demo.tape import Microphone, TooLate, recordings
 from lab.demo.texts import Texts
 from lab.demo.timeline import Timeline
 from lab.demo.verdict import Verdict, judge
-from lab.demo.world import DemoFailed, World
+from lab.demo.world import LabFailed, World
 from lab.measure.sound import BadSound, Recording
 from protocol.messages import VoicePath
 
@@ -95,7 +95,7 @@ def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: 
                 outcome = story.outcome
                 story.prepare()
                 story.play(tapes)
-        except (DemoFailed, TooLate, BrokerFailed, HardwareError, Unreachable, OSError) as error:
+        except (LabFailed, TooLate, BrokerFailed, HardwareError, Unreachable, OSError) as error:
             problem = str(error)
         timeline.close()
         world.stop()

@@ -17,7 +17,7 @@ from lab.demo.tape import Microphone, epochs
 from lab.demo.timeline import Timeline
 from lab.demo.voice_gate import VoiceGate
 from lab.demo.watch import Monitor, Notebook, follow_log, watch_outputs
-from lab.demo.world import OFFICE, DemoFailed, World
+from lab.demo.world import OFFICE, LabFailed, World
 from lab.measure.sound import RATE_HZ, Sound
 from protocol.messages import (
     Ended,
@@ -49,7 +49,7 @@ HANG_S = 9.0
 
 
 class Story:
-    """Plays it once; raises DemoFailed where something does not follow."""
+    """Plays it once; raises LabFailed where something does not follow."""
 
     def __init__(self, world: World, script: Script, timeline: Timeline, stack: ExitStack) -> None:
         self._world = world
@@ -121,7 +121,7 @@ class Story:
         self._deny_voice_topics()
         burst = self._talk("car-2", "answer", start_s, ("car-1", "car-3"))
         if burst.event_id != first.event_id:
-            raise DemoFailed("car-2's answer within the hang time opened another session")
+            raise LabFailed("car-2's answer within the hang time opened another session")
         self._key_up(burst, start_s + len(self._script.sound("answer")) / RATE_HZ + AFTER_SPEECH_S)
         moves = [
             event
@@ -271,7 +271,7 @@ class Story:
             STEP_S,
         )
         if found is None:
-            raise DemoFailed(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s")
+            raise LabFailed(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s")
         burst.handover_s = found
         burst.slower_s = DELAY_S
         self._deny_voice_topics()
@@ -299,7 +299,7 @@ class Story:
             burst.carried = self._gate.frames.get(burst.number, 0)
         wanted = Ended.LOST if burst.killed else Ended.RELEASED
         if ended is not wanted:
-            raise DemoFailed(f"burst {burst.n} ended as {burst.ended or 'nothing'}, not as {wanted.value}")
+            raise LabFailed(f"burst {burst.n} ended as {burst.ended or 'nothing'}, not as {wanted.value}")
 
     def _await_joins(self, burst: Burst, users: tuple[str, ...]) -> None:
         joins = self.outcome.joins.setdefault(burst.event_id, {})
@@ -326,7 +326,7 @@ class Story:
                 break
             time.sleep(0.01)
         if press.get("answer") != answer:
-            raise DemoFailed(f"{user}'s press should be {answer}; it was: {press.get('answer') or 'not answered'}")
+            raise LabFailed(f"{user}'s press should be {answer}; it was: {press.get('answer') or 'not answered'}")
         return press
 
     def _told(self, user: str, edge_s: float, *, red: bool) -> str:
@@ -339,7 +339,7 @@ class Story:
 
         pulses = self._book.wait(look, 1.5)
         if pulses is None:
-            raise DemoFailed(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}")
+            raise LabFailed(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}")
         felt = " + ".join(f"{round(ms / 10) * 10}" for ms in pulses[: 1 if red else 2])
         return f"LED + motor {felt} ms" if red else f"motor {felt} ms"
 
@@ -367,7 +367,7 @@ class Story:
         while missing:
             came = self._book.wait(look, STEP_S)
             if came is None:
-                raise DemoFailed(f"not within {STEP_S:.0f} s: {what.format(', '.join(missing))}")
+                raise LabFailed(f"not within {STEP_S:.0f} s: {what.format(', '.join(missing))}")
             missing.remove(came[0])
             yield came
 
@@ -376,7 +376,7 @@ class Story:
     ) -> tuple[float, T]:
         found: tuple[float, T] | None = self._book.wait(lambda: self._book.find(of, holds, since_s, user), timeout_s)
         if found is None:
-            raise DemoFailed(f"not within {timeout_s:.0f} s: {what}")
+            raise LabFailed(f"not within {timeout_s:.0f} s: {what}")
         return found
 
     def _check_running(self) -> None:

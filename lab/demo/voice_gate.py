@@ -17,7 +17,7 @@ from dispatch.broker.accounts import accounts
 from dispatch.broker.acl import DYNSEC_TOPIC
 from dispatch.broker.dynsec import AclEntry, ModifyRole, decode, encode
 from dispatch.registry.words import User
-from lab.demo.process import DemoFailed
+from lab.process import LabFailed
 from protocol.ids import OfficeId
 from protocol.rest import Role
 from protocol.topics import Kind, everyone
@@ -28,7 +28,7 @@ ANSWER_S = 3.0
 
 
 class VoiceGate:
-    """`access`: the server's login. Raises DemoFailed where the broker refuses."""
+    """`access`: the server's login. Raises LabFailed where the broker refuses."""
 
     def __init__(self, stack: ExitStack, access: BrokerSettings, office: OfficeId, users: Sequence[str]) -> None:
         self._open: dict[str, tuple[AclEntry, ...]] = {}
@@ -51,12 +51,12 @@ class VoiceGate:
         self._client.loop_start()
         stack.callback(self._leave)
         if not greeted.wait(ANSWER_S):
-            raise DemoFailed("the broker does not greet the demo")
+            raise LabFailed("the broker does not greet the demo")
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.subscribe([(f"{DYNSEC_TOPIC}/response", 1), (everyone(office, Kind.VOICE), 0)])
         if not subscribed.wait(ANSWER_S):
-            raise DemoFailed("the broker does not let the demo watch the voice topics")
+            raise LabFailed("the broker does not let the demo watch the voice topics")
 
     def shut(self) -> None:
         """From now on nobody's voice passes the broker."""
@@ -71,9 +71,9 @@ class VoiceGate:
         commands = [ModifyRole(rolename=login, acls=acls) for login, acls in wanted.items()]
         self._client.publish(DYNSEC_TOPIC, encode(*commands), qos=1)
         if not self._answered.wait(ANSWER_S):
-            raise DemoFailed("the broker does not answer about the voice topics")
+            raise LabFailed("the broker does not answer about the voice topics")
         if self._error:
-            raise DemoFailed(f"the broker refuses to change the voice topics: {self._error}")
+            raise LabFailed(f"the broker refuses to change the voice topics: {self._error}")
 
     def _on_message(self, _client: object, _data: object, got: paho.MQTTMessage) -> None:
         if got.topic.startswith(DYNSEC_TOPIC):

@@ -15,12 +15,12 @@ from typing import Any
 
 from gateway.status_client import Answer, Unreachable, ask
 from lab.demo.agora import AgoraStandIn
-from lab.demo.office import OFFICE, Office, run_command
-from lab.demo.process import DemoFailed, Process
 from lab.demo.tape import Microphone
+from lab.office import OFFICE, Office, run_command
+from lab.process import LabFailed, Process
 from protocol.messages import VoicePath
 
-__all__ = ["OFFICE", "Car", "DemoFailed", "World"]
+__all__ = ["OFFICE", "Car", "LabFailed", "World"]
 
 READY_S = 25.0
 
@@ -81,7 +81,7 @@ class Car:
 class World:
     """Broker, office and vehicles. On leaving, all of them are ended and the temporary folder is removed.
 
-    `logs`: where the logs go; `voice`: what the office's voice goes over. Raises BrokerFailed and DemoFailed.
+    `logs`: where the logs go; `voice`: what the office's voice goes over. Raises BrokerFailed and LabFailed.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class World:
         car.enrol(*self.office.code(car.user, car.name))
 
     def await_ready(self) -> None:
-        """Wait until every vehicle could talk. Raises DemoFailed."""
+        """Wait until every vehicle could talk. Raises LabFailed."""
         deadline = time.monotonic() + READY_S
         waiting = dict(self.cars)
         while waiting:
@@ -154,11 +154,11 @@ class World:
                     del waiting[user]
             self.check_running()
             if time.monotonic() > deadline:
-                raise DemoFailed(f"{', '.join(waiting)} did not come up within {READY_S:.0f} s; see {self.logs}")
+                raise LabFailed(f"{', '.join(waiting)} did not come up within {READY_S:.0f} s; see {self.logs}")
             time.sleep(0.02)
 
     def check_running(self, but: Sequence[str] = ()) -> None:
-        """Raise DemoFailed where a process of ours ended by itself."""
+        """Raise LabFailed where a process of ours ended by itself."""
         processes = [
             self.office.dispatch,
             self.office.rest,
@@ -167,7 +167,7 @@ class World:
         for process in processes:
             if process.name not in but and not process.running:
                 last = process.log.read_text(errors="replace").strip().splitlines()[-5:]
-                raise DemoFailed(f"{process.name} ended by itself: " + " | ".join(last))
+                raise LabFailed(f"{process.name} ended by itself: " + " | ".join(last))
 
     def stop(self) -> None:
         """End the vehicles and the office in an orderly way; their files stay until the world is left."""

@@ -1,4 +1,4 @@
-"""The demo's office as an operator sets one up: `ptt-dispatch init`, the broker, both services, one code a vehicle."""
+"""An office as an operator sets one up: `ptt-dispatch init`, the broker, both services, one code a vehicle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import requests
 
 from lab.broker import free_port
-from lab.demo.process import DemoFailed, Process
+from lab.process import LabFailed, Process
 from lab.secure_broker import SecureBroker
 from protocol.ids import OfficeId
 from protocol.login import SERVER_LOGIN
@@ -36,7 +36,7 @@ AGORA_APP = "0123456789abcdef0123456789abcdef"
 
 
 class Office:
-    """A whole office on loopback. What it starts is ended by `stack`; commands raise DemoFailed with what they said."""
+    """A whole office on loopback. What it starts is ended by `stack`; commands raise LabFailed with what they said."""
 
     def __init__(self, folder: Path, logs: Path, stack: ExitStack) -> None:
         self.folder = folder / "office"
@@ -49,14 +49,17 @@ class Office:
         self.dispatch: Process
         self.rest: Process
 
-    def make(self, voice: VoicePath, agora_certificate: Secret | None) -> None:
-        """`ptt-dispatch init`, and the Agora project where there is one."""
+    def make(self, voice: VoicePath, agora_certificate: Secret | None, floor: str = "") -> None:
+        """`ptt-dispatch init`, the Agora project where there is one, and the office's `floor` rules (lines of TOML)."""
         self.command(
             *("init", "--dir", str(self.folder), "--store", str(self.folder / "office.db"), "--name", "데모"),
             *("--secrets", str(self.folder / "secrets"), "--broker-dir", str(self.folder / "broker")),
             *("--region", OFFICE.region, "--office", OFFICE.office, "--host", HOST, "--voice", voice.value),
             *("--listen", HOST, "--broker-port", str(self.broker_port), "--rest-port", str(self.rest_port)),
         )
+        if floor:
+            with self.config.open("a", encoding="utf-8") as file:
+                file.write(f'\n[[office]]\nregion = "{OFFICE.region}"\noffice = "{OFFICE.office}"\n{floor}\n')
         if agora_certificate is not None:
             with self.config.open("a", encoding="utf-8") as file:
                 file.write(f'\n[agora]\napp_id = "{AGORA_APP}"\n')
@@ -122,7 +125,7 @@ class Office:
                 if requests.get(url, verify=str(self.folder / "ca.pem"), timeout=2).ok:
                     return
             if not self.rest.running or time.monotonic() > deadline:
-                raise DemoFailed(f"ptt-dispatch rest does not answer; see {self.rest.log}")
+                raise LabFailed(f"ptt-dispatch rest does not answer; see {self.rest.log}")
             time.sleep(0.05)
 
     def _keep_broker_log(self) -> None:
@@ -131,7 +134,7 @@ class Office:
 
 
 def run_command(module: str, arguments: Sequence[str], stdin: str = "") -> str:
-    """Run one of our commands to its end and give what it printed; raises DemoFailed with its own words."""
+    """Run one of our commands to its end and give what it printed; raises LabFailed with its own words."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         input=stdin,
@@ -141,5 +144,5 @@ def run_command(module: str, arguments: Sequence[str], stdin: str = "") -> str:
         check=False,
     )
     if done.returncode:
-        raise DemoFailed(f"{module} {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise LabFailed(f"{module} {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     return done.stdout

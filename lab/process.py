@@ -1,4 +1,4 @@
-"""A process of ours in the demo, and what is raised where the story fails."""
+"""A process of ours in the lab, and what is raised where something does not follow."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 STOP_S = 4.0
 
 
-class DemoFailed(RuntimeError):
-    """Something of the story did not happen; the text says what."""
+class LabFailed(RuntimeError):
+    """Something that had to happen did not; the text says what."""
 
 
 class Process:

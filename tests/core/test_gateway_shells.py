@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from gateway.core.words import CoreEvent, HeldAtStart, LinkUp, Look, Pressed, Re
 from gateway.inbox import Inbox, Item
 from gateway.inspection import problems
 from gateway.presses import KEPT_MAX, Presses
-from gateway.settings import GatewaySettings, read
+from gateway.settings import GatewaySettings, read, read_file
 from gateway.state_dir import COUNTER, GENERATION, SECOND, StateDir, StateError
 from gateway.status_text import render
 from gateway.texts import EN, KO, pick
@@ -432,13 +433,22 @@ def test_the_example_configuration_is_good_and_its_comments_name_every_setting()
     example = Path(__file__).parents[2] / "systemd/gateway.toml.example"
     shown = example.read_text("utf-8")
 
-    settings = read(example, {})
+    settings = read_file(example)
 
-    assert settings.vehicle.user == "car-1"
     tables = (settings.vehicle, settings.broker, settings.audio, settings.voice, settings.agora, settings.state)
     for table in (*tables, settings.log):
         fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "password"}
         assert {name for name in fields if f"{name} = " not in shown} == set()
+
+
+def test_the_examples_identity_is_good_once_it_is_no_comment(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "systemd/gateway.toml.example"
+    text = re.sub(r"^#(user|name|region|office) = ", r"\1 = ", example.read_text("utf-8"), flags=re.M)
+    (tmp_path / "gateway.toml").write_text(text, "utf-8")
+
+    settings = read(tmp_path / "gateway.toml", {"STATE_DIRECTORY": str(tmp_path)})
+
+    assert (settings.vehicle.user, settings.vehicle.client_id) == ("car-1", "seoul.hq.car-1")
 
 
 def test_the_commented_defaults_of_the_example_are_the_defaults() -> None:
@@ -453,6 +463,10 @@ def test_the_commented_defaults_of_the_example_are_the_defaults() -> None:
         "status_socket",
         "capture_start",
         "hardware",
+        "user",
+        "name",
+        "region",
+        "office",
     )
     lines = [
         line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line

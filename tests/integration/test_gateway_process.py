@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -287,6 +288,15 @@ def test_a_stop_is_done_in_three_seconds_even_if_neither_broker_nor_worker_answe
     broker.resume()
 
 
+EXAMPLE = re.sub(
+    r"^#(user|name|region|office) = ",
+    r"\1 = ",
+    (ROOT / "systemd/gateway.toml.example").read_text("utf-8"),
+    flags=re.M,
+)
+"""The example configuration with its identity filled in."""
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -316,7 +326,8 @@ def test_a_wrong_configuration_lists_every_mistake_at_once_with_the_nearest_key(
 
 
 def test_a_good_configuration_is_told_so_in_the_readers_language(tmp_path: Path) -> None:
-    config = ROOT / "systemd/gateway.toml.example"
+    config = tmp_path / "gateway.toml"
+    config.write_text(EXAMPLE, "utf-8")
 
     english = gateway("check-config", "--config", config, "--lang", "en")
     korean = gateway("check-config", "--config", config, env={"LC_ALL": "ko_KR.UTF-8"})
@@ -327,8 +338,7 @@ def test_a_good_configuration_is_told_so_in_the_readers_language(tmp_path: Path)
 
 def test_the_configuration_is_shown_without_its_secrets(tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
-    example = (ROOT / "systemd/gateway.toml.example").read_text("utf-8")
-    config.write_text(example.replace("[audio]", 'username = "car-1"\npassword = "hush"\n[audio]', 1), "utf-8")
+    config.write_text(EXAMPLE.replace("[audio]", 'username = "car-1"\npassword = "hush"\n[audio]', 1), "utf-8")
 
     shown = gateway("show-config", "--config", config, "--redact")
     as_json = json.loads(gateway("show-config", "--config", config, "--json").stdout)

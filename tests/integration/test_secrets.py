@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from hw.virtual_client import VirtualPins
-from lab.demo.office import OFFICE, Office
 from lab.demo.tape import Microphone
 from lab.demo.world import World
+from lab.office import OFFICE, Office
 from protocol.messages import VoicePath
 
 CARS = {"car-1": "1호차", "car-2": "2호차"}

@@ -48,8 +48,8 @@ def checked_hardware(hardware: str) -> str:
 
 
 def clean(text: str, chars_max: int = WHY_CHARS_MAX) -> str:
-    """Give free text on one line, bounded; PostgreSQL takes no NUL."""
-    return " ".join(text.replace("\0", " ").split())[:chars_max]
+    """Give free text on one line, bounded, without what moves a terminal's cursor or ends a C string."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:chars_max]
 
 
 def channel_of(office: OfficeId) -> str:

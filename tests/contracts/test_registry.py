@@ -440,7 +440,7 @@ def test_revoking_forgets_the_secret_withdraws_codes_and_asks_for_a_kick(registr
     registry.enrol(code(registry, secret="1"), UNIT, some_hash(), nothing)
     code(registry, secret="2")
 
-    gone = registry.revoke(HQ, "car-1", "차량\n매각 ")
+    gone = registry.revoke(HQ, "car-1", "차량\n\x1b\0매각 ")
 
     assert (gone.secret, gone.revoked_at, gone.revoked_why, gone.admitted) == (None, clock.ms, "차량 매각", False)
     assert [(c.used_at is None, c.withdrawn_at) for c in registry.codes(HQ)].count((True, clock.ms)) == 1

@@ -91,7 +91,12 @@ class Office:
     @property
     def server_secret(self) -> Secret:
         """Of the floor control server's own login: the demo watches with it what a monitor may not see."""
-        return read_secret(self.folder / "secrets" / "ptt.mqtt-password")
+        return read_secret(self.server_secret_file)
+
+    @property
+    def server_secret_file(self) -> Path:
+        """The file of that secret."""
+        return self.folder / "secrets" / "ptt.mqtt-password"
 
     @property
     def server_access(self) -> BrokerSettings:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from gateway.status_client import Unreachable, ask
 from hw.errors import HardwareError
@@ -114,33 +114,35 @@ def dispatch(folder: Path, port: int, offices: Mapping[str, str]) -> Process:
     return process
 
 
-class Vehicle:
-    """One `ptt-gateway run` on virtual pins. `audio` is the [audio] table of its configuration."""
+class Unit:
+    """One `ptt-gateway run` on virtual pins, whoever it is.
+
+    `who` are the tables of its configuration that say so, `audio` is the [audio] table.
+    """
 
     def __init__(
         self,
         folder: Path,
         user: str,
-        office: str,
-        port: int,
+        who: str,
         audio: str,
         *,
         env: Mapping[str, str] | None = None,
         level: str = "info",
+        state: str = "",
     ) -> None:
+        """`state`: further lines of the [state] table."""
         self.user = user
         self.folder = folder / user
         self.folder.mkdir(exist_ok=True)
         self.socket = self.folder / "pins.sock"
         self.status_socket = self.folder / "status.sock"
-        self._config = self.folder / "gateway.toml"
+        self.config = self.folder / "gateway.toml"
         self._env = dict(env or {})
         self._pins: VirtualPins | None = None
-        self._config.write_text(
-            f'[vehicle]\nuser = "{user}"\nname = "{user}"\nregion = "{REGION}"\noffice = "{office}"\nlang = "en"\n'
-            f'[pins]\nfactory = "virtual"\npins_socket = "{self.socket}"\n'
-            f'[broker]\nhost = "127.0.0.1"\nport = {port}\n[audio]\n{audio}\n'
-            f'[state]\ndir = "{self.folder}"\nstatus_socket = "{self.status_socket}"\n[log]\nlevel = "{level}"\n'
+        self.config.write_text(
+            f'{who}[pins]\nfactory = "virtual"\npins_socket = "{self.socket}"\n[audio]\n{audio}\n'
+            f'[state]\ndir = "{self.folder}"\nstatus_socket = "{self.status_socket}"\n{state}[log]\nlevel = "{level}"\n'
         )
         self.process: Process
 
@@ -150,12 +152,12 @@ class Vehicle:
             self.process = python(
                 "gateway",
                 self.folder,
-                *("-m", "gateway", "run", "--config", self._config),
+                *("-m", "gateway", "run", "--config", self.config),
                 env=self._env | {"NOTIFY_SOCKET": heard.getsockname()},
             )
             return await_ready(heard, self.process) - self.process.began_at
 
-    def __enter__(self) -> Vehicle:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -198,6 +200,27 @@ class Vehicle:
             self.process.require_running()
             time.sleep(POLL_S)
         raise BenchFailed(f"{self.user}: not within {timeout_s:g} s: {what}; it says: {status.get('says')}")
+
+
+class Vehicle(Unit):
+    """A unit that its configuration says everything of, at a broker that lets in whoever comes."""
+
+    def __init__(
+        self,
+        folder: Path,
+        user: str,
+        office: str,
+        port: int,
+        audio: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        level: str = "info",
+    ) -> None:
+        who = (
+            f'[vehicle]\nuser = "{user}"\nname = "{user}"\nregion = "{REGION}"\noffice = "{office}"\nlang = "en"\n'
+            f'[broker]\nhost = "127.0.0.1"\nport = {port}\n'
+        )
+        super().__init__(folder, user, who, audio, env=env, level=level)
 
 
 def listen(path: Path) -> socket.socket:

@@ -16,7 +16,7 @@ from typing import Any
 from lab.bench.disk import Disk
 from lab.bench.figure import Figure, quantile, ratio, summary, write_samples
 from lab.bench.machine import in_memory
-from lab.bench.parts import BenchFailed, Vehicle, dispatch
+from lab.bench.parts import BenchFailed, Unit, Vehicle, dispatch
 from lab.bench.progress import Say
 from lab.bench.round_trip import RoundTrip, round_trip
 from lab.bench.size import Size
@@ -30,6 +30,10 @@ HOLD_S = 0.020
 REST_S = 0.015
 """Rest before each press and each round trip: nobody presses a button back to back."""
 GRANT_S = 2.0
+
+COLUMNS = ("press_ms", "round_trip_ms", "sync_ms", "to_loop_ms", "to_sent_ms", "to_read_ms", "to_handled_ms")
+STEPS = ("edge→loop", "loop→request sent", "sent→grant read", "read→grant handled")
+"""What the last four columns are."""
 
 AGAINST = "raw QoS 1 request→reply round trip of two paho clients on the same broker, after the same rest"
 
@@ -50,14 +54,14 @@ def press_granted(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
 
 
 def _variant(out: Path, say: Say, variant: str, n: int, car: Vehicle, raw: RoundTrip, disk: Disk) -> list[Figure]:
-    _block(car, raw, disk, min(WARM_UP, n))
+    press_block(car, raw, disk, min(WARM_UP, n))
     rows: list[tuple[Any, ...]] = []
     tight: list[tuple[int, float]] = []
     runs: list[dict[str, Any]] = []
     block = 0
     while len(rows) < n:
         count = min(BLOCK, n - len(rows))
-        came = _block(car, raw, disk, count)
+        came = press_block(car, raw, disk, count)
         rows += [(block, *row) for row in came]
         tight += [(block, raw.once_ms()) for _ in range(count)]
         presses, trips = [row[0] for row in came], [row[1] for row in came]
@@ -72,18 +76,8 @@ def _variant(out: Path, say: Say, variant: str, n: int, car: Vehicle, raw: Round
         block += 1
         say(f"press ({variant} session): {len(rows)}/{n}, ratio of this block's medians {runs[-1]['ratio_p50']:.2f}")
     stem = "press_granted" if variant == "open" else "press_granted_opening"
-    header = (
-        "block",
-        "press_ms",
-        "round_trip_ms",
-        "sync_ms",
-        "to_loop_ms",
-        "to_sent_ms",
-        "to_read_ms",
-        "to_handled_ms",
-    )
     files = (
-        write_samples(out / f"{stem}.csv", header, rows),
+        write_samples(out / f"{stem}.csv", ("block", *COLUMNS), rows),
         write_samples(out / f"{stem}_back_to_back.csv", ("block", "round_trip_ms"), tight),
     )
     return _figures(stem, rows, [row[1] for row in tight], files, tuple(runs), judged=variant == "open")
@@ -100,7 +94,6 @@ def _figures(
 ) -> list[Figure]:
     presses, trips = [row[1] for row in rows], [row[2] for row in rows]
     with_disk = [row[2] + row[3] for row in rows]
-    steps = ("edge→loop", "loop→request sent", "sent→grant read", "read→grant handled")
     detail = {
         "press_ms": summary(presses),
         "round_trip_ms": summary(trips),
@@ -111,7 +104,7 @@ def _figures(
         "ratio_p50_against_back_to_back": round(statistics.median(presses) / statistics.median(tight), 3),
         "ratio_p99_against_back_to_back": round(quantile(presses, 0.99) / quantile(tight, 0.99), 3),
         "steps_p50_ms": {
-            name: round(statistics.median(row[4 + place] for row in rows), 4) for place, name in enumerate(steps)
+            name: round(statistics.median(row[4 + place] for row in rows), 4) for place, name in enumerate(STEPS)
         },
     }
     found = []
@@ -134,7 +127,7 @@ def _figures(
     return found
 
 
-def _block(car: Vehicle, raw: RoundTrip, disk: Disk, count: int) -> list[tuple[float, ...]]:
+def press_block(car: Unit, raw: RoundTrip, disk: Disk, count: int) -> list[tuple[float, ...]]:
     """Press `count` times; gives (press, round trip, raw sync, and the four steps of the press) in ms for each."""
     edges, trips, syncs = [], [], []
     for _ in range(count):
@@ -167,7 +160,7 @@ def _at_rest(status: dict[str, Any]) -> bool:
     return bool(status["device"]["floor"] == "U: has no permission")
 
 
-def _presses(car: Vehicle, edges: list[float]) -> list[dict[str, Any]]:
+def _presses(car: Unit, edges: list[float]) -> list[dict[str, Any]]:
     """The daemon's own record of these presses; raises BenchFailed where one was not granted."""
     kept = car.status(len(edges))["presses"]
     for edge, press in zip(edges, kept, strict=True):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.bench.doors import doors
 from lab.bench.figure import Figure, table, write
 from lab.bench.machine import describe
 from lab.bench.mouth_to_ear import mouth_to_ear
@@ -19,12 +20,14 @@ from lab.bench.size import FULL, SHORT, Size
 from lab.bench.start import start_and_rest
 from lab.bench.token import tokens
 from lab.broker import BrokerFailed
+from lab.process import LabFailed
 from lab.pulse import RigFailed
 
 EXIT_OK, EXIT_MISSED, EXIT_FAILED = 0, 1, 2
 
 BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "press": press_granted,
+    "doors": doors,
     "start": start_and_rest,
     "mouth-to-ear": mouth_to_ear,
     "token": tokens,
@@ -54,7 +57,7 @@ def main(argv: list[str]) -> int:
         work.mkdir(parents=True)
         try:
             found = BENCHES[name](out, work, say, SHORT if options.short else FULL)
-        except (BenchFailed, BrokerFailed, RigFailed) as error:
+        except (BenchFailed, BrokerFailed, LabFailed, RigFailed) as error:
             print(f"{name}: not measured: {error}\nlogs are in {work}", file=sys.stderr)
             failed = True
             continue

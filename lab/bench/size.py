@@ -26,6 +26,9 @@ class Size(Struct, frozen=True, kw_only=True):
     tokens: int = 8000
     fresh_tokens: int = 1000
     """Tokens asked for over a new connection each."""
+    door_rounds: int = 10
+    door_presses: int = 50
+    """Presses of each office in each round."""
 
 
 FULL = Size()
@@ -43,4 +46,6 @@ SHORT = Size(
     stalls=False,
     tokens=80,
     fresh_tokens=16,
+    door_rounds=2,
+    door_presses=3,
 )

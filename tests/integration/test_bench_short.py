@@ -14,6 +14,7 @@ from lab.bench.run import BENCHES, main
 # Each benchmark with the figures it leaves.
 FIGURES = {
     "press": ("press_granted_p50", "press_granted_p99", "press_granted_opening_p50", "press_granted_opening_p99"),
+    "doors": ("press_doors_p50", "press_doors_p99", "press_doors_trip_p50", "press_doors_trip_p99"),
     "start": ("start_ready", "resident", "idle_cpu"),
     "token": ("token_rate", "token_p99", "token_fresh_p99"),
     "mouth-to-ear": ("mouth_to_ear_10ms", "mouth_to_ear_20ms", "speaker_bytes_10ms", "speaker_bytes_20ms"),

@@ -11,7 +11,6 @@ from collections import deque
 from functools import partial
 from typing import NoReturn, assert_never
 
-from protocol.messages import VoicePath
 from protocol.timers import TAIL_S
 from protocol.voice_frame import FrameFlags
 from protocol.worker import (
@@ -26,7 +25,6 @@ from protocol.worker import (
     Hello,
     Hold,
     Join,
-    Joined,
     KeyUp,
     Leave,
     Left,
@@ -43,7 +41,6 @@ from protocol.worker import (
     Token,
     TokenWanted,
     Transmit,
-    VoiceLink,
 )
 from protocol.worker_settings import WorkerSettings
 from service.logs import Log
@@ -53,6 +50,7 @@ from voice.cues import synthesise
 from voice.devices.choose import open_agora, open_channel, open_devices
 from voice.devices.port import SoundDevices
 from voice.ear import Ear
+from voice.links import Links
 from voice.listening import Listening
 from voice.mouth import Mouth
 from voice.pipe import Pipe
@@ -100,9 +98,7 @@ class Worker:
         self._agora = open_agora(self._loop, settings, self._transported, rng, _raise)
         self._speaking = Speaking(self._mouth, self._mqtt, self._agora, self._pipe.tell)
         self._listening = Listening(self._ear, self._mqtt, self._agora, rng.random)
-        self._link_told: bool | None = None
-        self._event_id: str | None = None
-        self._joined_told: Joined | None = None
+        self._links = Links(self._mqtt, self._agora, self._pipe.tell)
         self._captured: deque[tuple[bytes, float]] = deque(maxlen=CAPTURE_INBOX_MAX)
         self._capture_wanted = False
         hooks = (self._on_captured, self._on_playback, self._on_device_state)
@@ -206,7 +202,7 @@ class Worker:
 
     def _rest(self, now: float, quiet: bool) -> None:
         """Let the devices rest once nobody spoke, was heard or was in a session for a while (the pings turn us)."""
-        if self._event_id is not None or not quiet:
+        if self._links.in_session or not quiet:
             self._needed_at = now
         after_s = self._audio.rest_after_s
         self._devices.rest(bool(after_s) and now - self._needed_at > after_s)
@@ -275,12 +271,12 @@ class Worker:
                 self._listening.stop(command, now)
             case Join(event_id=event_id, channel=channel):
                 self._need_devices(now)
-                self._event_id, self._joined_told = event_id, None
+                self._links.session(event_id)
                 self._mqtt.join(event_id, channel)
                 if self._agora is not None:
                     self._agora.join(event_id, channel)
             case Leave():
-                self._event_id = None
+                self._links.session(None)
                 self._mqtt.leave()
                 if self._agora is not None:
                     self._agora.leave()
@@ -310,10 +306,14 @@ class Worker:
                 self._arrived(event)
             case Sent(burst=burst, seq=seq):
                 self._mouth.acked(burst, seq, time.monotonic())
-            case LinkUp() | InChannel():
-                self._tell_links("")
+            case LinkUp():
+                log.info("voice link is up")
+                self._links_changed()
             case LinkDown(reason=reason):
-                self._tell_links(reason)
+                log.warning("voice link is down", reason=reason)
+                self._links_changed(reason)
+            case InChannel():
+                self._links_changed()
             case StateIs(state=state, detail=detail, join_ms=join_ms):
                 quiet = state in (AgoraState.OFF, AgoraState.JOINING, AgoraState.JOINED)
                 (log.info if quiet else log.warning)("agora", state=state, detail=detail, join_ms=join_ms)
@@ -328,6 +328,12 @@ class Worker:
             case _:
                 assert_never(event)
 
+    def _transported_by_agora(self, event: TransportEvent) -> None:
+        if isinstance(event, LinkUp | LinkDown):
+            self._links_changed(event.reason if isinstance(event, LinkDown) else "")  # StateIs goes into the log
+        else:
+            self._transported(event)
+
     def _arrived(self, event: Arrived) -> None:
         frame = event.frame
         if event.pcm is None and frame.flags & FrameFlags.ASK:
@@ -336,20 +342,9 @@ class Worker:
         elif not self._listening.arrived(event):
             self._fault("frames", "dropped voice: no Opus packet")
 
-    def _tell_links(self, reason: str) -> None:
-        """Tell whether voice can go at all, and over what the session is heard, where that changed."""
-        on_agora = self._agora is not None and self._agora.up
-        self._listening.on_agora(on_agora)
-        up = self._mqtt.up or on_agora
-        if up != self._link_told:
-            self._link_told = up
-            (log.info if up else log.warning)("voice link", up=up, reason=reason)
-            self._pipe.tell(VoiceLink(up=up, detail="" if up else reason[:500]))
-        if self._event_id is not None and up:
-            joined = Joined(event_id=self._event_id, voice=VoicePath.AGORA if on_agora else VoicePath.MQTT)
-            if joined != self._joined_told:
-                self._joined_told = joined
-                self._pipe.tell(joined)
+    def _links_changed(self, reason: str = "") -> None:
+        self._listening.on_agora(self._links.on_agora)
+        self._links.changed(reason)
 
     def _device_state(self, device: Device, ok: bool, detail: str) -> None:
         self._device_ok[device] = ok
@@ -373,7 +368,7 @@ class Worker:
         self._pipe.tell(
             Pong(
                 no=no,
-                link=self._mqtt.up or (self._agora is not None and self._agora.up),
+                link=self._links.up,
                 capture=self._device_ok[Device.CAPTURE],
                 playback=self._device_ok[Device.PLAYBACK],
                 frames_played=played,

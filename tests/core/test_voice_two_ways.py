@@ -123,6 +123,23 @@ def test_one_who_joins_late_hears_what_agora_brings_from_then_on() -> None:
     assert played(listener).frames > 180
 
 
+@pytest.mark.parametrize("from_s", [0.0, 1.5])
+def test_when_mqtt_takes_up_a_burst_that_agora_carried_alone_it_is_heard_on_whatever_was_counted(from_s: float) -> None:
+    # given a burst heard over Agora alone, from its beginning or from its middle on
+    listener = Listener(3)
+    listener.play(at=from_s + 0.03)
+    listener.over_agora(from_s, END_S)
+    # when MQTT brings it as well
+    listener.over_mqtt(3.0, END_S, last=True)
+    listener.stop(249, END_S + 0.03)
+    listener.run(END_S + 1.0)
+    # then it is heard on, in order, missing no more than Agora lags behind
+    places = [(at, later) for at, later, score in listener.places(2.0, 4.6, within_s=0.35) if score > 0.6]
+    assert len(places) >= 21
+    heard_at = [at + later for at, later in places]
+    assert heard_at == sorted(heard_at)
+
+
 @pytest.mark.parametrize("lag_s", [0.1, 0.25, 0.5])
 def test_without_an_overlap_to_learn_from_what_is_lost_or_repeated_is_bounded(lag_s: float) -> None:
     # given a burst whose way changes at once

@@ -15,7 +15,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from protocol.timers import DRAIN_S
-from voice.core.align import STEP_S, Aligner
+from voice.core.align import LAG_MAX, STEP_S, Aligner
 
 STEP_MS = 10
 LAG_ASSUMED_S = 0.25
@@ -96,6 +96,7 @@ class Paths:
         self._chunk: tuple[int, int, bytearray] | None = None
         self._found_at = float("-inf")
         self._found_seq = -1
+        self._by_itself = False
 
     # --- the interval -------------------------------------------------------------------------------------------------
 
@@ -123,6 +124,8 @@ class Paths:
         self._handover = handover
         self._packet_ms = round(duration_s * 1000)
         self._zero_s = min(self._zero_s, at_s - capture_ms / 1000 - duration_s)
+        if self._by_itself:
+            self._met(capture_ms)
         newest, end_ms = self._newest, capture_ms + self._packet_ms
         if newest is not None and seq < newest.seq:
             return
@@ -181,7 +184,13 @@ class Paths:
         0 where that is unknown, or nothing is to be made up: MQTT brings nothing, or came back, to stay.
         """
         next_step = self._next_step
-        if not self._open or self._came_back or self._offset is None or next_step is None or now - next_step * STEP_S > 2 * DRY_S:
+        if (
+            not self._open
+            or self._came_back
+            or self._offset is None
+            or next_step is None
+            or now - next_step * STEP_S > 2 * DRY_S
+        ):
             return 0.0
         if now - self._mqtt_at > (LOOK_BEHIND_S if self._handover else DRY_S):
             return 0.0
@@ -228,7 +237,17 @@ class Paths:
         pending, self._pending = self._pending[-PENDING_MAX:], []
         self._newest = _Span(0, 0, None)
         self._offset = pending[0][0]
+        self._by_itself = True
         return [found for entry in pending for found in self._number(*entry, now)]
+
+    def _met(self, capture_ms: int) -> None:
+        """The first MQTT frame of a burst that Agora carried alone: was it counted from the burst's beginning?"""
+        self._by_itself = False
+        if self._offset is None or self._next_step is None:
+            return
+        ahead_ms = capture_ms - (self._next_step - self._offset) * STEP_MS
+        if not 0 <= ahead_ms <= LAG_MAX * STEP_MS:  # it was not: one joined late, and its numbers mean nothing
+            self._newest, self._offset, self._chunk, self._found_seq = None, None, None, -1
 
     def _number(self, step: int, pcm: bytes, peak: int, now: float) -> list[Found]:
         offset = self._offset

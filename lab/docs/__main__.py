@@ -35,6 +35,9 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "rest-calls": rest.calls,
         "rest-problems": rest.problems,
     },
+    "docs/agora.md": {
+        "bridge-settings": settings.bridge,
+    },
     "docs/security.md": {
         "broker-acl": acl.rights,
     },

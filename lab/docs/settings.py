@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
+from dispatch.bridge.settings import BridgeSettings
 from dispatch.settings import DispatchSettings
 from gateway.settings import GatewaySettings
 from hw.board import Board
@@ -40,6 +41,11 @@ def board() -> str:
 def dispatch() -> str:
     """dispatch.toml."""
     return _tables(DispatchSettings, "")
+
+
+def bridge() -> str:
+    """bridge.toml."""
+    return _tables(BridgeSettings, "")
 
 
 def _tables(settings: type[msgspec.Struct], path: str) -> str:

@@ -126,7 +126,8 @@ def _refusal(answer: requests.Response, data: bytes, url: str) -> RestError:
     except (msgspec.DecodeError, UnicodeDecodeError):
         why = f"{url} answered {answer.status_code}: is it the office's REST service?"
         return RestError(Failure.NONSENSE, why, retry_after_s=retry_after_s)
-    said = ". ".join(part for part in (problem.title, problem.detail) if part)
+    again = problem.detail.casefold() == problem.title.casefold()
+    said = ". ".join(part for part in (problem.title, "" if again else problem.detail) if part)
     why = (f"{said} -> {problem.mend}" if problem.mend else said)[:400]
     return RestError(Failure.PROBLEM, why, problem.code, retry_after_s)
 

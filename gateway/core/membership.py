@@ -60,7 +60,8 @@ class Membership:
         else:
             wait_s = min(RETRY_S_MAX, RETRY_S * 2 ** min(self._failures, 6)) * (0.5 + self._ctx.chance() / 2)
         if not newly and self._failures == 0:
-            self._ctx.note("the office did not answer the hello", warning=True, why=answer.why, code=answer.code)
+            text = "the office refuses this unit" if answer.code in REFUSES else "the office did not answer the hello"
+            self._ctx.note(text, warning=True, why=answer.why, code=answer.code)
         self._failures += 1
         self._timers.set("hello", now + max(wait_s, answer.retry_after_s or 0.0))
         return newly

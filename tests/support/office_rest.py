@@ -21,6 +21,19 @@ from protocol.enrol_code import new_code
 SECRET = "s3cret-of-car-17-0123456789"
 HARDWARE = "a" * 32
 
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Python 3.13 checks strictly: an authority must say that it is one."""
+
 
 class Authority:
     """A private CA that signs server certificates; `issue` gives the path of one with its key."""
@@ -33,6 +46,8 @@ class Authority:
         self.certificate = (
             self._builder(self._name, self._key, now - dt.timedelta(days=400), now + dt.timedelta(days=400))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_MAY_SIGN, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
@@ -50,6 +65,7 @@ class Authority:
                 now + dt.timedelta(days=ends_days),
             )
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         path = self._folder / f"{host}-{begins_days}.pem"

@@ -83,9 +83,7 @@ def agora() -> Callable[[Loop, str, Callable[[TransportEvent], None]], VoiceTran
         if not channels:
             channels.append(FakeChannel(loop, RATE))
         voice = AgoraVoice(loop, channels[0].session, RATE, PACKET_S, tell, random.Random(1))
-        voice.token(
-            Token(channel="c", app_id="a", uid=UIDS[user], token="t", publisher=True, expires_in_s=3600.0)
-        )
+        voice.token(Token(channel="c", app_id="a", uid=UIDS[user], token="t", publisher=True, expires_in_s=3600.0))
         return voice
 
     return make

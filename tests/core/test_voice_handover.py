@@ -115,13 +115,20 @@ def test_an_ask_brings_mqtt_back_until_the_bursts_end_and_no_further() -> None:
     assert len(speaker.handovers) == 2
 
 
-def test_an_ask_before_the_handover_keeps_mqtt() -> None:
+def test_an_ask_before_the_handover_puts_it_off_for_as_long_as_somebody_asks() -> None:
+    # given a burst on both ways, and a listener that asks each half second for two seconds
     speaker = Speaker()
     speaker.agora = True
-    speaker.say(0.2)
-    assert speaker.plan.ask(7)
-    speaker.say(5.0)
+    speaker.plan.all_joined(7)
+    for _ in range(5):
+        speaker.say(0.4)
+        assert speaker.plan.ask(7)
     assert speaker.handovers == []
+    # when it asks no more
+    quiet_since = speaker.now
+    speaker.say(5.0)
+    # then the burst is handed over
+    assert speaker.handovers == [pytest.approx(quiet_since + AGORA_HANDOVER_S, abs=2 * FRAME_S)]
 
 
 def test_a_lost_agora_link_brings_mqtt_back_at_once_and_for_good() -> None:

@@ -210,3 +210,48 @@ def test_whatever_the_link_does_order_holds_and_the_delay_comes_back(
     assert len(seqs) >= len(ear.arrivals) - ear.buffer.late - ear.buffer.dropped
     # and some time behind the trouble the delay is at the floor
     assert ear.delay_after(7.0 + 14.0) <= 0.02 + packet_ms / 1000 + 0.03
+
+
+@given(
+    slow_s=st.floats(0.05, 0.9),
+    mqtt=st.lists(st.booleans(), min_size=8, max_size=8),
+    agora=st.lists(st.booleans(), min_size=8, max_size=8),
+    stall_s=st.floats(0.0, 0.6),
+)
+def test_whatever_either_of_two_ways_brings_each_frame_is_played_once_and_in_order(
+    slow_s: float, mqtt: list[bool], agora: list[bool], stall_s: float
+) -> None:
+    # given a burst of four seconds, half a second at a time on one way, on both, or on none
+    buffer: JitterBuffer[tuple[str, int]] = JitterBuffer(min_s=0.0, max_s=0.4)
+    arrivals, mqtt_at = [], 0.0
+    for seq in range(200):
+        end, part = (seq + 1) * 0.02, seq // 25
+        if mqtt[part]:
+            mqtt_at = max(mqtt_at, CLOCK_S + end + 0.02 + (stall_s if part == 3 else 0.0))
+            arrivals.append((mqtt_at, "mqtt", seq))
+        if agora[part]:
+            arrivals.append((CLOCK_S + end + 0.02 + slow_s, "agora", seq))
+    arrivals.sort()
+    # when it is played, MQTT's frames waiting while Agora flows
+    played: list[tuple[str, int]] = []
+    now, ahead, agora_at = CLOCK_S, 0.0, float("-inf")
+    while now < CLOCK_S + 8.0:
+        while arrivals and arrivals[0][0] <= now:
+            at, way, seq = arrivals.pop(0)
+            if way == "mqtt":
+                buffer.put(seq, 20 * seq, 0.02, (way, seq), last=False, now=at)
+            elif buffer.fill(seq, 20 * seq, 0.02, (way, seq), now=at):
+                agora_at = at
+        while ahead < STEP_S - 1e-9:
+            out = buffer.pull(now, ahead, awaited=now - agora_at < 0.08)
+            if isinstance(out, Packet):
+                played.append(out.packet)
+            ahead += out.duration_s if isinstance(out, Packet | Conceal) else STEP_S
+        ahead -= STEP_S
+        now += STEP_S
+    # then no frame is heard twice or behind a later one, and what came is heard but for what was late or too much
+    seqs = [seq for _, seq in played]
+    assert seqs == sorted(set(seqs))
+    came = {seq for seq in range(200) if mqtt[seq // 25] or agora[seq // 25]}
+    assert set(seqs) <= came
+    assert buffer.empty

@@ -214,7 +214,7 @@ def test_a_listener_without_agora_asks_and_hears_on_over_mqtt(fleet: Fleet) -> N
     car1, car2, car3 = fleet.car("car-1"), fleet.car("car-2"), fleet.car("car-3", agora=False)
     edge = begin(car1, car2, car3)
     # when the speaker hands over
-    talk(car1, 3.0, all_joined=True)
+    talk(car1, 5.0, all_joined=True)
     up, last_seq = release(car1, car2, car3)
     # then MQTT came back within half a second, and stayed
     ways = [(word.mqtt, word.agora, word.seq) for word in car1.all(Handover)]

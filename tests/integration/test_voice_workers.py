@@ -6,20 +6,25 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
+from protocol.voice_frame import VoiceFrame, pack
 from protocol.worker import (
     Arm,
     Cue,
     Device,
     Drained,
     Fault,
+    Flood,
     Heard,
     Hold,
     Join,
@@ -369,3 +374,47 @@ def test_cues_sound_only_while_the_microphone_is_closed_and_rubbish_on_the_wire_
     loud = epoch + np.flatnonzero(np.abs(sound) > 500) / RATE
     assert loud[0] < armed
     assert loud[-1] < armed + 0.05
+
+
+def test_a_flood_of_the_voice_topic_harms_nobodys_speech_and_is_told(
+    broker: Broker, voice: Path, tmp_path: Path
+) -> None:
+    # given a speaker, a listener, and a member that sends thousands of frames a second of bursts nobody announced
+    flooding = threading.Event()
+    flooder = paho.Client(CallbackAPIVersion.VERSION2, "car-9", protocol=paho.MQTTv5)
+    flooder.connect("127.0.0.1", broker.port)
+    flooder.loop_start()
+
+    def flood() -> None:
+        number = 0
+        while not flooding.is_set():
+            for _ in range(30):
+                frame = VoiceFrame(50 + number % 7, number, 20 * number, bytes([8]) + bytes(59))
+                flooder.publish("ptt/v1/kr/seoul/voice/car-9", pack(frame))
+                number += 1
+            flooding.wait(0.01)
+
+    with worker("car-1", broker.port, tmp_path, mic=voice) as car1, worker("car-2", broker.port, tmp_path) as car2:
+        ready(car1, car2)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            _, told = car2.wait(Flood)
+            # when somebody speaks meanwhile
+            car1.tell(Arm(request_id=R1, edge_at=time.monotonic()))
+            car2.tell(Play(burst=7, user="car-1"))
+            talk(car1, 2.0, R1, 7)
+            car1.tell(KeyUp(request_id=R1, at=time.monotonic()))
+            _, drained = car1.wait(Drained)
+            car2.tell(Stop(burst=7, drain=True, last_seq=drained.last_seq))
+            _, played = car2.wait(PlayedOut)
+        finally:
+            flooding.set()
+            thread.join()
+            flooder.loop_stop()
+            flooder.disconnect()
+    # then every frame of it was played, and the flood was told of, once
+    assert played.frames == (drained.last_seq or 0) + 1
+    assert told.user == "car-9"
+    assert told.frames_s > 100
+    assert len(car2.all(Flood)) == 1

@@ -43,8 +43,9 @@ class HandoverPlan:
 
     - A burst starts on MQTT. Once Agora takes frames, live ones go to both: for AGORA_OVERLAP_S at least, then until
       every member has joined Agora or AGORA_HANDOVER_S are over. The last MQTT frame carries HANDOVER.
-    - A listener's ASK, or the loss of the speaker's own Agora link, brings MQTT back for the rest of the burst: both
-      ways then, as long as both are there.
+    - Once MQTT has stopped, a listener's ASK, or the loss of the speaker's own Agora link, brings it back for the rest
+      of the burst: both ways then, as long as both are there. An ASK before that puts the handover off by
+      AGORA_HANDOVER_S: whoever really needs MQTT asks again, and a line that stalled once must not keep all on it.
     - Where MQTT does not take frames and Agora does, Agora carries them alone; once MQTT is back, the overlap begins
       anew, since nobody knows what was heard meanwhile.
     - A hold ends the overlap: after it the burst starts on both ways again, so that its numbers are known again. What
@@ -59,6 +60,7 @@ class HandoverPlan:
         self._handed = False
         self._back = False
         self._all_joined = False
+        self._not_before = 0.0
         self._on_agora = False
         self._told = _MQTT
         self._why = ""
@@ -73,6 +75,7 @@ class HandoverPlan:
         if burst is not None and burst != self._known:
             self._known = burst
             self._back = self._all_joined = False
+            self._not_before = now
             self._told, self._why = _MQTT, ""
 
     def all_joined(self, burst: int) -> None:
@@ -84,7 +87,10 @@ class HandoverPlan:
         """Take a listener's ASK; counts for the burst that runs, and only while it may be sent."""
         if burst != self._burst:
             return False
-        self._bring_back("a listener asked")
+        if self._handed:
+            self._bring_back("a listener asked")
+        else:
+            self._not_before = self._now + AGORA_HANDOVER_S
         return True
 
     def networks(self, *, mqtt: bool, agora: bool, now: float) -> None:
@@ -118,7 +124,7 @@ class HandoverPlan:
         return Route(ways.mqtt, agora, handover, word)
 
     def _may_hand_over(self) -> bool:
-        if self._back or self._both_since is None:
+        if self._back or self._both_since is None or self._now < self._not_before:
             return False
         so_far_s = self._now - self._both_since
         return so_far_s >= (AGORA_OVERLAP_S if self._all_joined else AGORA_HANDOVER_S) - 1e-6

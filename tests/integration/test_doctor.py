@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from dispatch.tokens.access_token2 import build
 from gateway import doctor
+from lab.demo.agora import AgoraStandIn
+from lab.office import AGORA_APP
+from protocol.worker import Token
 from protocol.worker_settings import AgoraSettings
 from tests.support.procs import ROOT
 
@@ -50,3 +57,39 @@ def test_a_native_crash_of_the_probe_is_a_line_of_the_table(monkeypatch: pytest.
     (row,) = doctor._loaded(AgoraSettings())
 
     assert (row.ok, row.value) == (False, "the probe was killed by signal 11")
+
+
+def test_over_the_stand_in_for_agora_beeps_go_there_and_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AgoraStandIn(tmp_path) as agora:
+        monkeypatch.setenv("AGORA_STUB_SOCKET", str(agora.socket))
+        task = {"settings": {"sdk_dir": str(agora.sdk_dir)}}
+
+        (loaded,) = doctor._loaded(AgoraSettings(sdk_dir=str(agora.sdk_dir)))
+        ear = doctor._begin(task | {"token": token(agora, 2), "hear_uid": 1, "join_s": 5.0})
+        mouth, why = doctor._probe(task | {"token": token(agora, 1), "speak": True, "join_s": 3.5})
+        heard, ears_why = doctor._end(ear)
+        row = doctor._round_trip(mouth["beeps_sent"], heard["beeps_heard"], ears_why)
+
+    assert (loaded.ok, why, ears_why, row.ok) == (True, "", "", True), row
+    assert [measured.ok for measured in doctor._measured(mouth)] == [True, True]
+
+
+def test_a_token_that_does_not_hold_is_told_by_the_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with AgoraStandIn(tmp_path) as agora:
+        monkeypatch.setenv("AGORA_STUB_SOCKET", str(agora.socket))
+        wrong = token(agora, 1) | {"uid": 3}
+
+        _, why = doctor._probe({"settings": {"sdk_dir": str(agora.sdk_dir)}, "token": wrong})
+
+    assert "token" in why.lower()
+
+
+def token(agora: AgoraStandIn, uid: int) -> dict[str, Any]:
+    issued_s = int(time.time())
+    certificate = agora.certificate
+    built = build(AGORA_APP, certificate, "ch", uid, publisher=True, expire_s=600, issued_at_s=issued_s, salt=uid)
+    whole = Token(channel="ch", app_id=AGORA_APP, uid=uid, token=built, publisher=True, expires_in_s=600.0)
+    made: dict[str, Any] = msgspec.to_builtins(whole)
+    return made

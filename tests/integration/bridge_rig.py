@@ -27,7 +27,7 @@ from lab.agora_stub.hub import Hub
 from lab.agora_stub.stream import Network
 from protocol.codec import encode
 from protocol.login import SERVER_LOGIN
-from protocol.messages import AppType, Presence, PresenceState, VoicePath
+from protocol.messages import AppType, Presence, PresenceState, Priority, VoicePath
 from protocol.rest import Enrolment, Role
 from protocol.topics import Kind, topic
 from protocol.worker import Token
@@ -138,9 +138,10 @@ class BridgedOffice:
         self.bridge_user, self._bridge_secret = self.user("bridge-1", Role.BRIDGE)
         self.bridge_config = self._write_bridge()
 
-    def user(self, name: str, role: Role) -> tuple[User, Secret]:
+    def user(self, name: str, role: Role, priority: Priority = Priority.NORMAL) -> tuple[User, Secret]:
         """Add a user whom registry and broker know."""
         caller = self.rest.member(name, role)
+        self.rest.registry.change_user(ONE, name, priority=priority)
         found = self.rest.registry.user(ONE, name)
         assert found is not None
         assert caller.secret is not None
@@ -172,9 +173,9 @@ class BridgedOffice:
             **{name: body[name] for name in ("channel", "app_id", "uid", "token", "publisher", "expires_in_s")}
         )
 
-    def phone(self) -> Phone:
+    def phone(self, priority: Priority = Priority.NORMAL) -> Phone:
         """A phone in the channel."""
-        phone = Phone(self, *self.user("phone-1", Role.PICKUP_DRIVER))
+        phone = Phone(self, *self.user("phone-1", Role.PICKUP_DRIVER, priority))
         self.until_member("phone-1")
         return phone
 

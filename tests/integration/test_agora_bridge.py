@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.agora_stub.build import stage_stub
+from protocol.messages import Priority
 from protocol.timers import DRAIN_S, TRANSMIT_LEASE_S
 from tests.integration.bridge_rig import CAR_HZ, NETWORK_S, PHONE_HZ, BridgedOffice
 from tests.support.procs import eventually
@@ -163,6 +164,54 @@ def test_a_bridge_that_stands_still_is_silent_when_its_permission_lapses(office:
     eventually(lambda: len(speaks[speaker]()) > count + 20, 6.0, "it goes on")
     for thread in talking:
         thread.join()
+
+
+def test_a_phone_that_preempts_a_vehicle_is_heard_and_the_vehicle_no_more(office: BridgedOffice) -> None:
+    office.start_bridge()
+    vehicle, phone = office.vehicle(), office.phone(Priority.HIGH)
+    phone.sdk.do("subscribe", office.bridge_user.uid)
+    vehicle.press()
+    vehicle.answered("granted")
+    eventually(lambda: len(phone.heard(CAR_HZ)) > 30, 6.0, "the vehicle is relayed")
+    # when the phone takes the floor while the driver's button stays down
+    phone.request(1, Priority.HIGH)
+    burst = phone.granted(1).burst
+    cut_at = time.monotonic()
+    phone.keep_renewing(burst, 1)
+    phone.sdk.do("publish")
+    phone.talk(1.5)
+    phone.release(1, burst)
+    vehicle.release()
+    # then the vehicle's voice ends at once on Agora, and the phone's is heard in the vehicle under its own burst
+    assert max(phone.heard(CAR_HZ)) <= cut_at + NETWORK_S + MARGIN_S
+    assert {frame.burst for _, frame in office.tap.voice("phone-1")} == {burst}
+    assert len(office.played_s(PHONE_HZ)) >= 40
+
+
+def test_a_crash_in_agoras_native_code_costs_a_gap_and_no_more(office: BridgedOffice) -> None:
+    bridge = office.start_bridge()
+    office.vehicle()
+    phone = office.phone()
+    burst = phone.take_floor(1)
+    phone.keep_renewing(burst)
+    phone.sdk.do("publish")
+    talking = phone.talking(8.0)
+    eventually(lambda: len(office.tap.voice("phone-1")) > 30, 6.0, "the phone is relayed")
+    # when the bridge's worker dies of SIGSEGV in the library
+    office.hub.crash(office.bridge_user.uid)
+    bridge.says("voice worker gone", 5.0)
+    died_at = time.monotonic()
+    alert = office.tap.wait("device/bridge-1/alert/voice-worker", alert="voice-worker")
+    before = len(office.tap.voice("phone-1"))
+    eventually(lambda: len(office.tap.voice("phone-1")) > before + 40, 8.0, "a new worker goes on")
+    talking.join()
+    # then the bridge lives on, said so, and took the same burst up
+    gap_s = min(at_s for at_s, _ in office.tap.voice("phone-1")[before:]) - died_at
+    assert bridge.running
+    assert "SIGSEGV" in alert["what"]
+    assert gap_s <= 3.0
+    assert {frame.burst for _, frame in office.tap.voice("phone-1")} == {burst}
+    assert [payload for _, topic, payload, _ in office.tap.heard if topic.endswith("alert/voice-worker")][-1] == b""
 
 
 def test_the_channel_is_joined_only_for_a_session_and_no_secret_is_shown(office: BridgedOffice) -> None:

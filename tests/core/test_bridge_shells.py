@@ -229,4 +229,7 @@ def test_an_endless_answer_is_not_read_to_its_end(service: Service, ask: Ask) ->
 
 def test_a_vehicle_is_refused_the_bridges_sound_device(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"audio\.backend: is agora, the Agora bridge's alone"):
-        load(written(tmp_path, '[pins]\nfactory = "virtual"\npins_socket = "/x"\n[audio]\nbackend = "agora"\n'), GatewaySettings)
+        load(
+            written(tmp_path, '[pins]\nfactory = "virtual"\npins_socket = "/x"\n[audio]\nbackend = "agora"\n'),
+            GatewaySettings,
+        )

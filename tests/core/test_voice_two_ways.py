@@ -89,20 +89,22 @@ def test_while_mqtt_stalls_agora_fills_in_and_what_comes_late_is_not_heard_again
     assert places == sorted(places)
 
 
-def test_when_mqtt_comes_back_what_only_agora_brings_is_still_heard_before_it() -> None:
-    # given a burst handed over, and brought back because another listener asked
+@pytest.mark.parametrize("later_s", [0.0, 0.03])
+def test_when_mqtt_comes_back_what_only_agora_brings_is_still_heard_before_it(later_s: float) -> None:
+    # given a burst handed over, and brought back because another listener asked; Agora hesitates just then
     listener = Listener(3)
     packets = listener.packets()
     listener.play()
     listener.over_mqtt(0.0, 1.5, handover=True, packets=packets)
-    listener.over_agora(0.3, END_S)
+    listener.over_agora(0.3, 2.9, silence_s=0.0)
+    listener.over_agora(2.9, END_S, delay_s=0.2 + later_s)
     listener.over_mqtt(3.0, END_S, last=True, packets=packets)
     listener.stop(249, END_S + 0.03)
     listener.run(END_S + 1.0)
     # then nothing is missing at the seam, nor twice
     assert played(listener).frames == pytest.approx(250, abs=2)
-    places = [(at, later) for at, later, score in listener.places(2.5, 3.6) if score > 0.6]
-    assert len(places) >= 9
+    places = [(at, later) for at, later, score in listener.places(2.5, 3.6, within_s=0.3) if score > 0.6]
+    assert len(places) >= 8
     heard_at = [at + later for at, later in places]
     assert heard_at == sorted(heard_at)
     # and in the end it is as early as MQTT again

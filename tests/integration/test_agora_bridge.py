@@ -214,6 +214,36 @@ def test_a_crash_in_agoras_native_code_costs_a_gap_and_no_more(office: BridgedOf
     assert [payload for _, topic, payload, _ in office.tap.heard if topic.endswith("alert/voice-worker")][-1] == b""
 
 
+def test_a_bridge_is_silent_while_the_broker_is_away_and_relays_again_when_it_is_back(office: BridgedOffice) -> None:
+    bridge = office.start_bridge()
+    vehicle, phone = office.vehicle(), office.phone()
+    phone.sdk.do("subscribe", office.bridge_user.uid)
+    vehicle.press()
+    vehicle.answered("granted")
+    eventually(lambda: len(phone.heard(CAR_HZ)) > 30, 6.0, "the vehicle is relayed")
+    # when the broker dies in mid-burst, and comes back
+    office.rest.broker.kill()
+    died_at = time.monotonic()
+    bridge.says("link down", 5.0)
+    time.sleep(1.5)
+    silent_from = max(phone.heard(CAR_HZ))
+    vehicle.release()
+    office.rest.broker.start()
+    vehicle.online()
+    eventually(lambda: bridge.log.count("link up") == 2, 15.0, lambda: bridge.log)
+    # then it was silent meanwhile, and the next press is heard
+    assert silent_from <= died_at + TRANSMIT_LEASE_S + NETWORK_S + MARGIN_S
+
+    def heard_again() -> bool:
+        vehicle.press()
+        time.sleep(1.0)
+        vehicle.release()
+        time.sleep(0.5)
+        return max(phone.heard(CAR_HZ)) > died_at + 3.0
+
+    eventually(heard_again, 15.0, lambda: bridge.log)
+
+
 def test_the_channel_is_joined_only_for_a_session_and_no_secret_is_shown(office: BridgedOffice) -> None:
     bridge = office.start_bridge()
     vehicle = office.vehicle()

@@ -6,7 +6,7 @@
 | 1 | flags | bit 0 LAST: the burst's final frame; bit 1 HANDOVER: it goes on over Agora only; bit 2 ASK: see below |
 | 2-9 | burst | big-endian u64 |
 | 10-13 | seq | big-endian u32, from 0 within the burst; from far higher on where a bridge takes the burst up half-way |
-| 14-17 | capture_ms | big-endian u32: ms from the first sample of the burst's first frame to this one's; rises with seq |
+| 14-17 | capture_ms | big-endian u32: ms from the burst's first sample to this frame's first; rises with seq |
 | 18- | payload | one Opus packet, mono, RFC 6716; at most 1275 bytes |
 
 A frame with ASK carries no speech: a listener says on its own topic that it hears nothing of `burst` over Agora, and

@@ -47,6 +47,7 @@ VALUES: dict[str, Any] = {
     "user": "u" * 32,
     "drain": True,
     "last_seq": 2**32 - 1,
+    "from_seq": 2**32 - 1,
     "seq": 2**32 - 1,
     "sound": worker.Sound.SOMEONE_SPEAKING,
     "device": worker.Device.PLAYBACK,

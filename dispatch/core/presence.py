@@ -40,11 +40,8 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
     order = (said.connection_id, said.presence_no)
     known = (member.connection_id, member.presence_no)
     if order <= known:
-        # The dead do not come back by an old copy, nor by a word that has the number of the server's own; and a new
-        # card may count from where this connection did: once it sees how far that came, it goes on behind it instead
-        # of never being heard.
-        outrun = member.state in _DEAD or (said.connection_id == member.connection_id and order < known)
-        if outrun and said.state not in _DEAD:
+        # The dead do not come back by an old copy, nor by a word that has the number of the server's own.
+        if said.state not in _DEAD and (member.state in _DEAD or _outrun(said, member)):
             correct(turn, member)
         return False
     in_channel = None if said.state in _DEAD else said.in_channel
@@ -68,6 +65,17 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
     )
     _tell_channel(turn, member, changed, left_as)
     return True
+
+
+def _outrun(said: Presence, member: Member) -> bool:
+    """Whether a living word loses against what is known of the same enrolment: a new card may count from below the old.
+
+    Once its unit sees how far the old one came, it goes on behind or above that instead of never being heard. The
+    broker's own copy need not show it: one that was killed restores an older one.
+    """
+    if said.connection_id == member.connection_id:
+        return said.presence_no < member.presence_no
+    return said.connection_id[0] == member.connection_id[0]
 
 
 def _refuse(turn: Turn, member: Member, said: Presence, why: Stranger) -> None:

@@ -62,8 +62,9 @@ class PresenceKeeper:
     def retained(self, seen: Presence, now: float) -> bool:
         """Look at the broker's copy: an older one or a dead one of this connection is replaced.
 
-        A newer connection is left alone; True where it is dead, so that it may be outdone by one newer still. So it is
-        with a last will under our own number: nothing this connection says comes behind that.
+        Another unit's newer connection is left alone; True where it is dead or this unit's own, so that it may be
+        outdone by one newer still. So it is with a last will under our own number: nothing this connection says comes
+        behind that.
         """
         mine = self._mine
         dead = seen.state in (PresenceState.LOST, PresenceState.OFFLINE)
@@ -71,9 +72,10 @@ class PresenceKeeper:
             return dead
         if seen.connection_id > mine.connection_id:
             self.newer_elsewhere += 1
-            text = "a newer unit was online under this user" if dead else "another unit is online under this user"
+            over = dead or self._own(seen)
+            text = "a newer unit was online under this user" if over else "another unit is online under this user"
             self._ctx.note(text, warning=True, connection_id=seen.connection_id)
-            return dead
+            return over
         order_seen, order_mine = (seen.connection_id, seen.presence_no), (mine.connection_id, mine.presence_no)
         if order_seen == order_mine and seen.state is PresenceState.ONLINE:
             return False
@@ -85,6 +87,12 @@ class PresenceKeeper:
             self._mine = replace(mine, presence_no=max(mine.presence_no, seen.presence_no))
         self._timers.set("correct", max(now, self._corrected_at + CORRECT_EVERY_S))
         return False
+
+    def _own(self, seen: Presence) -> bool:
+        """Whether a newer connection that is said to live can only be an earlier one of this unit, before its card was
+        replaced: the broker has one connection of a user, and that is this one."""
+        same_enrolment = seen.connection_id[0] == self._mine.connection_id[0]
+        return same_enrolment and (seen.hardware is None or self._mine.hardware in (None, seen.hardware))
 
     def goodbye(self) -> None:
         """Say offline before a clean disconnection."""

@@ -287,7 +287,7 @@ class Vehicle:
         match message:
             case Presence() if kind is Kind.PRESENCE:
                 if self._presence.retained(message, now) and self.link.outdo(message.connection_id):
-                    self._link_down("connecting anew, above a newer connection that is dead", now)
+                    self._link_down("connecting anew, above a newer connection known of this user", now)
             case FloorGranted():
                 self._floor.take(Word.GRANTED, now, message)
             case FloorDeny():

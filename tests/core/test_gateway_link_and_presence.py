@@ -43,7 +43,7 @@ class Parts:
     def __init__(self) -> None:
         self.chance = 0.5
         self.ctx = Context("car-1", lambda: self.chance)
-        who = Presence(state=PresenceState.ONLINE, connection_id=(3, 8, 0), presence_no=0, name="one")
+        who = Presence(state=PresenceState.ONLINE, connection_id=(3, 8, 0), presence_no=0, name="one", hardware="pi-1")
         self.presence = PresenceKeeper(self.ctx, who)
         self.link = Link(self.ctx, self.presence, 3, 8)
         self.listener = Listener(self.ctx, self.presence)
@@ -274,19 +274,24 @@ def test_a_newer_unit_under_the_same_user_is_told_and_left_alone(parts: Parts) -
     [
         ({"connection_id": (3, 9, 4), "state": PresenceState.LOST, "presence_no": JSON_INT_MAX}, True),
         ({"connection_id": (3, 9, 4), "state": PresenceState.OFFLINE}, True),
-        ({"connection_id": (3, 9, 4)}, False),
+        ({"connection_id": (3, 9, 4), "hardware": "pi-1"}, True),
+        ({"connection_id": (3, 9, 4), "hardware": None}, True),
+        ({"connection_id": (3, 9, 4), "hardware": "pi-2"}, False),
+        ({"connection_id": (3, 9, 4), "hardware": "pi-2", "state": PresenceState.LOST}, True),
         ({"connection_id": (4, 1, 1), "state": PresenceState.LOST}, False),
+        ({"connection_id": (4, 1, 1)}, False),
         ({"connection_id": (3, JSON_INT_MAX, 1), "state": PresenceState.LOST}, False),
         ({"connection_id": (3, 8, 1), "state": PresenceState.LOST}, False),
         ({"connection_id": (3, 8, 1), "state": PresenceState.LOST, "presence_no": JSON_INT_MAX}, True),
     ],
 )
-def test_a_dead_connection_newer_than_ours_is_outdone_unless_it_lives_or_was_enrolled_later(
+def test_a_newer_connection_is_outdone_unless_it_lives_in_another_unit_or_was_enrolled_later(
     parts: Parts, seen: dict[str, object], outdone: bool
 ) -> None:
-    """A new card whose clock is not set counts its starts from below what the old card had: nobody would hear it."""
+    """A new card whose clock is not set counts its starts from below what the old card had: nobody would hear it. The
+    broker has one connection of a user: what lives under it by an old word, and is not another unit's, is dead."""
     parts.connected()
-    online = Presence(state=PresenceState.ONLINE, connection_id=(3, 8, 1), presence_no=1)
+    online = Presence(state=PresenceState.ONLINE, connection_id=(3, 8, 1), presence_no=1, hardware="pi-1")
     other = replace(online, **seen)
 
     newer = parts.presence.retained(other, 1.0) and parts.link.outdo(other.connection_id)

@@ -76,6 +76,39 @@ def test_a_new_card_that_counts_from_where_a_known_connection_was_is_told_how_fa
     assert bench.member("car-1").in_channel is None
 
 
+def test_a_new_card_that_counts_from_below_a_connection_said_to_live_is_told_of_that() -> None:
+    """A killed broker restored an older presence, which the unit took for the newest there is."""
+    bench = Bench()
+    bench.presence("car-1", 2, boot=6, in_channel="e")
+
+    bench.presence("car-1", 1, boot=1)
+    [told] = corrections(bench, "car-1")
+    bench.presence("car-1", 1, boot=7)
+
+    assert (told.state, told.connection_id, told.presence_no) == (ONLINE, (1, 6, 1), 2)
+    assert bench.member("car-1").in_channel is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Presence(state=LOST, connection_id=(1, 5, 1), presence_no=9),
+        Presence(state=ONLINE, connection_id=(0, 9, 1), presence_no=9),
+    ],
+    ids=["an old will", "an earlier enrolment"],
+)
+def test_no_new_card_is_supposed_behind_an_old_will_or_an_earlier_enrolment(said: Presence) -> None:
+    bench = Bench()
+    bench.presence("car-1", 2, boot=6)
+    before = bench.member("car-1")
+
+    bench.hear("car-1", said, Kind.PRESENCE)
+    bench.advance(1)
+
+    assert corrections(bench, "car-1") == []
+    assert bench.member("car-1") == before
+
+
 def test_a_living_word_that_crossed_the_server_s_own_of_the_same_number_is_answered_with_it() -> None:
     bench = Bench()
     bench.presence("car-1", 1)

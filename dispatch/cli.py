@@ -88,6 +88,9 @@ def _agora_bridge(options: argparse.Namespace) -> int:
     from dispatch.bridge.settings import read
 
     bridge = read(options.config)
+    if options.check:
+        print(f"{options.config}: good")
+        return 0
     configure("ptt-agora-bridge", bridge.log_level)
     BridgeApp(bridge).run()
     return 0
@@ -245,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     bridge.add_argument(
         "--config", type=Path, default=BRIDGE_PATH, metavar="PATH", help=f"TOML file (default: {BRIDGE_PATH})"
     )
+    bridge.add_argument("--check", action="store_true", help="check the configuration, its secret included, and end")
     bridge.set_defaults(run=_agora_bridge)
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")

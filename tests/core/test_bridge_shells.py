@@ -13,6 +13,7 @@ import pytest
 from dispatch.bridge.core.words import TokenCame, TokenFailed
 from dispatch.bridge.settings import BridgeSettings, read
 from dispatch.bridge.token_client import TokenClient
+from dispatch.cli import main
 from gateway.settings import GatewaySettings
 from protocol.ids import OfficeId
 from protocol.login import Login
@@ -103,6 +104,24 @@ def test_the_worker_logs_in_as_the_bridges_voice_and_has_agora_as_its_sound_devi
     assert worker.agora is not None
     assert worker.mqtt.tls
     assert control.tls
+
+
+def test_the_command_checks_a_configuration_and_says_where_it_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    good = written(tmp_path, f'secret_file = "{secret}"\n' + EXAMPLE.read_text("utf-8"))
+    checked = main(["agora-bridge", "--check", "--config", str(good)])
+    said = capsys.readouterr()
+    secret.chmod(0o644)
+
+    refused = main(["agora-bridge", "--check", "--config", str(good)])
+
+    assert (checked, said.out) == (0, f"{good}: good\n")
+    assert refused == 2
+    assert str(secret) in capsys.readouterr().err
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Press → granted with the doors shut and open, side by side: what TLS, logins, rights and the registry cost a press.
 
 Two whole offices run at the same time: one as `ptt-dispatch init` makes it, one with a broker that lets in whoever
-comes. A round is a block of presses in each, the one that begins changing from round to round, so that both see the
-same minutes of the machine. Each has its own round trips and its own raw syncs, as in `lab.bench.press`.
+comes. Presses come in pairs, one at each office, the order changing from pair to pair: both see the same moments of
+machine and disk. Each press has its own round trip and its own raw sync, as in `lab.bench.press`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.bench.disk import Disk
+from lab.bench.enrolled import EnrolledUnit
 from lab.bench.figure import Figure, quantile, ratio, summary, write_samples
 from lab.bench.machine import in_memory
 from lab.bench.parts import BenchFailed, Unit, Vehicle, dispatch
@@ -22,7 +23,7 @@ from lab.bench.progress import Say
 from lab.bench.round_trip import Access, RoundTrip, round_trip
 from lab.bench.size import Size
 from lab.broker import Broker
-from lab.office import Office, run_command
+from lab.office import Office
 from protocol.login import SERVER_LOGIN
 from protocol.messages import VoicePath
 
@@ -32,18 +33,6 @@ AUDIO = 'backend = "wav"'
 OPEN, SHUT = "open", "shut"
 
 Row = tuple[float, ...]
-
-
-class EnrolledUnit(Unit):
-    """A unit that learnt who it is by `ptt-gateway enrol` with a code of `office`."""
-
-    def __init__(self, folder: Path, user: str, office: Office, audio: str) -> None:
-        hardware = folder / f"{user}.hardware-id"
-        hardware.write_text(f"virtual {user}\n")
-        who = '[vehicle]\nlang = "en"\n'
-        super().__init__(folder, user, who, audio, state=f'hardware_id_file = "{hardware}"\n')
-        url, code = office.code(user, user)
-        run_command("gateway", ["enrol", url, "-", "--config", str(self.config)], stdin=f"{code}\n")
 
 
 def doors(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
@@ -59,10 +48,10 @@ def doors(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
             car.await_talkable()
             press_block(car, raw, disk, min(WARM_UP, size.door_presses))
         for number in range(size.door_rounds):
-            order = (OPEN, SHUT) if number % 2 == 0 else (SHUT, OPEN)
-            for side in order:
-                car, raw = sides[side]
-                rows[side] += [(number, row) for row in press_block(car, raw, disk, size.door_presses)]
+            for turn in range(size.door_presses):
+                for side in (OPEN, SHUT) if turn % 2 == 0 else (SHUT, OPEN):
+                    car, raw = sides[side]
+                    rows[side] += [(number, row) for row in press_block(car, raw, disk, 1)]
             runs.append(_round(number, rows))
             say(f"doors: round {number + 1}/{size.door_rounds}, shut against open {runs[-1]['ratio_p50']:.2f}")
     table = [(number, side, *row) for side, found in rows.items() for number, row in found]
@@ -76,13 +65,14 @@ def figures(plain: Sequence[Row], secured: Sequence[Row], runs: Sequence[dict[st
     shut, shut_trips = [row[0] for row in secured], [row[1] for row in secured]
     opened, open_trips = [row[0] for row in plain], [row[1] for row in plain]
     detail = {
+        "pair_difference_ms": summary([a - b for a, b in zip(shut, opened, strict=True)]),
         "shut": _detail(secured),
         "open": _detail(plain),
         "open_press_to_round_trip_p50": round(statistics.median(opened) / statistics.median(open_trips), 3),
         "round_trip_shut_to_open_p50": round(statistics.median(shut_trips) / statistics.median(open_trips), 3),
     }
     more: dict[str, Any] = {"n": len(shut), "samples": (file,), "runs": tuple(runs), "detail": detail}
-    against = "the same press at an office without TLS, logins and registry, rounds in turn"
+    against = "the same press at an office without TLS, logins and registry, in turn"
     trip = "raw QoS 1 request→reply round trip over TLS at the same broker, after the same rest"
     return [
         ratio(f"press_doors_{name}", quantile(shut, share), "ms", against, quantile(opened, share), None, **more)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.bench.agora import agora
 from lab.bench.doors import doors
 from lab.bench.figure import Figure, table, write
 from lab.bench.machine import describe
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "start": start_and_rest,
     "mouth-to-ear": mouth_to_ear,
     "token": tokens,
+    "agora-stub": agora,
 }
 
 

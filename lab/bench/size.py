@@ -27,8 +27,13 @@ class Size(Struct, frozen=True, kw_only=True):
     fresh_tokens: int = 1000
     """Tokens asked for over a new connection each."""
     door_rounds: int = 10
-    door_presses: int = 50
+    door_presses: int = 100
     """Presses of each office in each round."""
+    agora_rounds: int = 7
+    """Bursts over the stand-in for Agora at each of its delays."""
+    agora_talk_s: float = 4.5
+    agora_frames: int = 20
+    """Joins after each of which one frame is pushed and heard."""
 
 
 FULL = Size()
@@ -48,4 +53,6 @@ SHORT = Size(
     fresh_tokens=16,
     door_rounds=2,
     door_presses=3,
+    agora_rounds=1,
+    agora_frames=2,
 )

@@ -17,6 +17,15 @@ FIGURES = {
     "doors": ("press_doors_p50", "press_doors_p99", "press_doors_trip_p50", "press_doors_trip_p99"),
     "start": ("start_ready", "resident", "idle_cpu"),
     "token": ("token_rate", "token_p99", "token_fresh_p99"),
+    "agora-stub": (
+        "agora_stub_joined",
+        "agora_stub_first_frame",
+        "agora_stub_mqtt_only",
+        "agora_stub_handover",
+        "agora_stub_gap_50ms",
+        "agora_stub_gap_120ms",
+        "agora_stub_gap_200ms",
+    ),
     "mouth-to-ear": ("mouth_to_ear_10ms", "mouth_to_ear_20ms", "speaker_bytes_10ms", "speaker_bytes_20ms"),
 }
 

@@ -1,0 +1,23 @@
+"""A unit of an office with doors: it learns who it is by enrolment, as a technician does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.bench.parts import Unit
+from lab.office import Office, run_command
+
+
+class EnrolledUnit(Unit):
+    """A unit that learnt who it is by `ptt-gateway enrol` with a code of `office`."""
+
+    def __init__(
+        self, folder: Path, user: str, office: Office, audio: str, env: Mapping[str, str] | None = None
+    ) -> None:
+        hardware = folder / f"{user}.hardware-id"
+        hardware.write_text(f"virtual {user}\n")
+        who = '[vehicle]\nlang = "en"\n'
+        super().__init__(folder, user, who, audio, env=env, state=f'hardware_id_file = "{hardware}"\n')
+        url, code = office.code(user, user)
+        run_command("gateway", ["enrol", url, "-", "--config", str(self.config)], stdin=f"{code}\n")

@@ -89,6 +89,11 @@ class Office:
         self._refresh_at = 0.0
         self._sweep_at: float | None = None
 
+    @property
+    def events_logged(self) -> int:
+        """Number of the newest event in the log, as last read: at most REFRESH_EVERY_S ago while it is served."""
+        return 0 if self._seen is None else self._seen.event_no
+
     # --- connection -------------------------------------------------------------------------------------------------
 
     def broker_up(self, now: float) -> None:

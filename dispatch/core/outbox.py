@@ -1,4 +1,9 @@
-"""Events on their way from the log to the broker: each at least once, marked when the broker has it."""
+"""Events on their way from the log to the broker: each at least once, marked when the broker has it.
+
+Any process that has the store may log events (`dispatch.core.notices`); those of one that has no broker go out here.
+"""
+
+from collections import deque
 
 from dispatch.core.turn import Publish
 from dispatch.ports import Store
@@ -8,6 +13,9 @@ from protocol.topics import Kind
 
 RESEND_MAX = 500
 MARK_EVERY_S = 1.0
+OTHERS_S = 1.2
+"""An event that another process logged is its own to publish, and to mark within MARK_EVERY_S of the acknowledgement.
+After this time nobody does (the REST service and the commands have no broker, a replica may have died): we do."""
 
 
 class Outbox:
@@ -22,10 +30,23 @@ class Outbox:
         self._more = False
         self._again = False
         self._mark_at = 0.0
+        self._newest = 0
+        self._gap = False
+        self._others: deque[tuple[float, int]] = deque()
+        """When to look for what other processes logged, and up to which number: at most one entry each reading."""
 
     def sent(self, number: int) -> None:
         """An event was given to the broker."""
         self._flying.add(number)
+        self._gap = self._gap or number > self._newest + 1
+        self._newest = max(self._newest, number)
+
+    def logged(self, newest: int, now: float) -> None:
+        """The log goes up to `newest`, as read at `now`, with all of our own known here: others may have logged some."""
+        if newest > self._newest or self._gap:
+            self._gap = False
+            self._newest = max(self._newest, newest)
+            self._others.append((now + OTHERS_S, self._newest))
 
     def acked(self, number: int) -> None:
         """The broker has it."""
@@ -52,6 +73,10 @@ class Outbox:
             out = self.resend()
             self._again = False
             return out
+        if self._others and now >= self._others[0][0]:
+            out = self._of_others(self._others[0][1])
+            self._others.popleft()
+            return out
         if now < self._mark_at or not self._acked:
             return ()
         self._mark_at = now + MARK_EVERY_S
@@ -59,11 +84,18 @@ class Outbox:
         self._acked.clear()
         return self.resend() if self._more and not self._flying else ()
 
+    def _of_others(self, up_to: int) -> tuple[Publish, ...]:
+        events = self._store.unpublished(self._office, RESEND_MAX)
+        self._more = self._more or len(events) == RESEND_MAX
+        ours = {*self._flying, *self._acked}
+        return tuple(publish_event(self._office, e) for e in events if e.no <= up_to and e.no not in ours)
+
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""
         if self._again:
             return 0.0
-        return self._mark_at if self._acked else None
+        times = [at for at, _ in self._others][:1] + ([self._mark_at] if self._acked else [])
+        return min(times, default=None)
 
 
 def publish_event(office: OfficeId, event: Event) -> Publish:

@@ -207,6 +207,7 @@ class FloorControlServer:
             if now < self._retry_at:
                 break  # the other offices need not find out, and wait for it, one by one
             if office.opened:  # the events of a refused store are not this office's
+                self._outboxes[office_id].logged(office.events_logged, now)
                 out += self._guard(office_id, now, partial(self._outboxes[office_id].tick, now))
         return out
 

@@ -75,7 +75,7 @@ def test_where_all_have_joined_mqtt_stops_after_the_overlap_and_its_last_frame_s
 
 def test_whoever_has_not_joined_mqtt_stops_two_seconds_after_agora_took_up_the_burst() -> None:
     speaker = Speaker()
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     speaker.agora = True
     began = speaker.now
     speaker.say(3.0)
@@ -90,7 +90,7 @@ def test_a_backlog_goes_over_mqtt_alone_and_is_no_overlap() -> None:
     assert ways(speaker.say(1.0, live=False)) == {(True, False)}
     # then the overlap counts from the first live frame
     began = speaker.now
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     assert speaker.handovers == [pytest.approx(began + AGORA_OVERLAP_S, abs=FRAME_S)]
 
 
@@ -99,7 +99,7 @@ def test_an_ask_brings_mqtt_back_until_the_bursts_end_and_no_further() -> None:
     speaker = Speaker()
     speaker.agora = True
     speaker.plan.all_joined(7)
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     # when a listener asks, for this burst and not for another
     assert not speaker.plan.ask(6)
     assert ways(speaker.say(0.2)) == {(False, True)}
@@ -111,7 +111,7 @@ def test_an_ask_brings_mqtt_back_until_the_bursts_end_and_no_further() -> None:
     speaker.plan.follow(None, speaker.now)
     speaker.plan.follow(8, speaker.now)
     speaker.plan.all_joined(8)
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     assert len(speaker.handovers) == 2
 
 
@@ -135,7 +135,7 @@ def test_a_lost_agora_link_brings_mqtt_back_at_once_and_for_good() -> None:
     speaker = Speaker()
     speaker.agora = True
     speaker.plan.all_joined(7)
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     speaker.agora = False
     assert ways(speaker.say(0.1)) == {(True, False)}
     speaker.agora = True
@@ -151,7 +151,7 @@ def test_where_mqtt_takes_nothing_agora_carries_it_alone_and_the_overlap_begins_
     # when it comes back
     speaker.mqtt = True
     began = speaker.now
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     assert speaker.handovers == [pytest.approx(began + AGORA_OVERLAP_S, abs=FRAME_S)]
 
 
@@ -159,7 +159,7 @@ def test_a_hold_ends_the_overlap_and_the_burst_comes_back_on_both_ways() -> None
     speaker = Speaker()
     speaker.agora = True
     speaker.plan.all_joined(7)
-    speaker.say(1.0)
+    speaker.say(2 * AGORA_OVERLAP_S)
     speaker.plan.follow(None, speaker.now)
     assert not speaker.plan.ask(7)
     assert speaker.plan.ways.mqtt is speaker.plan.ways.agora is False

@@ -55,13 +55,12 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "somebody floods the voice topic without the floor",
         "what they send is not played; find the unit and, if it does not stop, revoke it: `ptt-dispatch user revoke`",
     ),
-    "clone": (
-        Severity.CRITICAL,
-        "another unit has this identity",
-        "enrol this unit anew with a code of its own: `ptt-dispatch device code`, then `ptt-gateway enrol`",
-    ),
 }
-"""Alert id -> severity, what is wrong, how to mend it. The complete list: all are cleared on connecting if not true."""
+"""Alert id -> severity, what is wrong, how to mend it. The complete list: all are cleared on connecting if not true.
+
+`clone` is none of them: the office raises it on the unit's topics, where the broker takes it from nobody else. A unit
+that is kept out is not connected and could not tell; its status, light and voice say so.
+"""
 
 WHAT_CHARS_MAX = 256
 

@@ -19,6 +19,7 @@ class Context:
         self.chance = chance
         self.link_up = False  # link
         self.connection_id: ConnectionId = (0, 0, 0)  # link
+        self.refused = False  # link: the broker does not let this user in
         self.barred = False  # membership: this unit must not connect as the member
         self.voice_problem: Told | None = Told.NO_VOICE  # worker care
         self.session: Session | None = None  # listener
@@ -30,7 +31,9 @@ class Context:
         """What makes a press useless at once."""
         if self.barred:
             return Told.NOT_ENROLLED
-        return self.voice_problem if self.link_up else Told.NO_CONNECTION
+        if not self.link_up:
+            return Told.NOT_ADMITTED if self.refused else Told.NO_CONNECTION
+        return self.voice_problem
 
     def emit(self, effect: Effect) -> None:
         """Add an effect; they are carried out in order once the event is handled."""

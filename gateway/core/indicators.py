@@ -112,6 +112,10 @@ TABLE: dict[Told, Row] = {
     Told.NOT_ENROLLED: _fail(
         "이 단말기를 등록해야 합니다. 사무실에 문의하세요", "This unit must be enrolled. Please call your office"
     ),
+    Told.NOT_ADMITTED: _fail(
+        "이 단말기는 교체되었거나 사용이 정지되었습니다. 사무실에 문의하세요",
+        "This unit was replaced or revoked. Please call your office",
+    ),
 }
 
 LIGHTS: dict[Look, Light] = {

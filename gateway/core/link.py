@@ -32,8 +32,6 @@ class Link:
         self._down_since: float | None = None
         self._told_lost = False
         self.reason = "not connected yet"
-        self.refused = False
-        """The last attempt ended with the broker not letting this user in."""
 
     def start(self, now: float) -> None:
         """Dial at once."""
@@ -45,7 +43,7 @@ class Link:
         """The connection is ready for use."""
         ctx = self._ctx
         self._dialling = False
-        self.refused = False
+        ctx.refused = False
         ctx.link_up = True
         self._up_since = now
         self._down_since = None
@@ -66,7 +64,7 @@ class Link:
         if was_up or reason != self.reason:
             ctx.note("link down", warning=True, reason=reason)
         self.reason = reason
-        self.refused = refused
+        ctx.refused = refused
         longest_s = WAIT_REFUSED_S_MAX if refused else WAIT_S_MAX
         ceiling = min(longest_s, FIRST_WAIT_S * 2 ** min(self._failures, 10))
         self._failures += 1
@@ -83,6 +81,11 @@ class Link:
             return False
         self._boot = boot + 1
         return True
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last attempt ended with the broker not letting this user in."""
+        return self._ctx.refused
 
     @property
     def lost(self) -> bool:
@@ -111,7 +114,7 @@ class Link:
             self._ctx.emit(Dial(connection_id=self._ctx.connection_id, will=will))
         if self._lost_told_at is not None and now >= self._lost_told_at:
             self._told_lost = True
-            self._ctx.tell(Told.NOT_ENROLLED if self.refused else Told.LINK_LOST)
+            self._ctx.tell(Told.NOT_ADMITTED if self.refused else Told.LINK_LOST)
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""

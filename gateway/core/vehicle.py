@@ -190,10 +190,10 @@ class Vehicle:
                 self.tokens.failed(event, now)
             case Welcomed():
                 if self.membership.welcomed():
-                    self._admitted(now, wall_ms)
+                    self._admitted(now)
             case HelloFailed():
                 if self.membership.refused(event, now):
-                    self._kept_out(now, wall_ms)
+                    self._kept_out(now)
             case Shutdown():
                 self._shutdown(now)
             case _:
@@ -262,18 +262,16 @@ class Vehicle:
         if self._stopping or self._ctx.barred:
             self.link.stop()
 
-    def _kept_out(self, now: float, wall_ms: int) -> None:
+    def _kept_out(self, now: float) -> None:
         """Another unit is the member: leave without a will, which would speak for that one, and stay away."""
         self._floor.take(Word.VOICE_LOST, now, Told.NOT_ENROLLED)
-        self._alerts.set("clone", True, wall_ms)
         self._ctx.emit(HangUp())
         self._link_down("this unit must be enrolled", now)
         self.tokens.stop()
         self._listener.forget()
         self.worker.renew("it must not connect as the member")
 
-    def _admitted(self, now: float, wall_ms: int) -> None:
-        self._alerts.set("clone", False, wall_ms)
+    def _admitted(self, now: float) -> None:
         self.worker.renew("this unit is admitted")
         self.link.start(now)
         self.tokens.start(now)

@@ -208,6 +208,7 @@ class Told(StrEnum):
     LINK_BACK = "link back"
     BUTTON_STUCK = "button stuck"
     NOT_ENROLLED = "not enrolled"
+    NOT_ADMITTED = "not admitted"
 
 
 class Tell(_Word, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from dispatch.broker.acl import SERVERS_ALERTS
+from gateway.core.alerts import KNOWN
 from gateway.core.membership import AGAIN_S
 from gateway.core.vehicle import Vehicle, Who
 from gateway.core.words import (
@@ -178,8 +180,8 @@ def test_a_unit_that_was_replaced_leaves_cleanly_tells_its_driver_and_stays_away
     car.take(refused(code), WorkerGone(reason="renewed")).wait(30.0)
 
     kinds = [type(effect) for effect in car.out]
-    assert kinds.index(HangUp) > max(i for i, e in enumerate(car.out) if isinstance(e, Publish))
-    assert (car.alerts(), car.of(Dial)) == ({"clone": "another unit has this identity"}, [])
+    assert Publish not in kinds[kinds.index(HangUp) :]
+    assert (car.alerts(), car.of(Dial)) == ({}, [])
     assert car.of(StartWorker) == [StartWorker(agora=True, outside=True)]
     assert car.told()[0] is Told.NOT_ENROLLED
     assert Told.LINK_LOST not in car.told()
@@ -240,15 +242,32 @@ def test_a_broker_that_does_not_let_it_in_is_told_to_the_driver_and_asked_ever_m
     assert car.core.link.reason.startswith("refused by")
     assert car.core.link.refused
     car.wait(0.0).take(Pressed(at=car.now))
-    assert car.told()[-1] is Told.NO_CONNECTION
+    assert car.told()[-1] is Told.NOT_ADMITTED
 
 
-def test_a_refused_unit_says_that_it_must_be_enrolled_instead_of_that_the_link_is_lost() -> None:
+def test_a_press_of_a_refused_unit_whose_network_is_lost_later_is_told_that_there_is_no_connection() -> None:
+    car = Car().voice().take(LinkDown(reason="refused by h (Not authorized)", refused=True)).wait(1.0)
+
+    car.take(LinkDown(reason="h cannot be reached")).seen().take(Pressed(at=car.now))
+
+    assert car.told() == [Told.NO_CONNECTION]
+
+
+def test_no_alert_of_the_units_own_lies_on_the_topic_that_the_broker_takes_from_the_server_alone() -> None:
+    car = Car().online()
+
+    cleared = {published.ids[1] for published in car.of(Publish) if published.kind is Kind.ALERT}
+
+    assert cleared.isdisjoint(SERVERS_ALERTS)
+    assert KNOWN.keys().isdisjoint(SERVERS_ALERTS)
+
+
+def test_a_refused_unit_says_that_it_was_replaced_or_revoked_instead_of_that_the_link_is_lost() -> None:
     car = Car().voice().take(LinkDown(reason="refused by h (Not authorized)", refused=True))
 
     car.wait(3.0)
 
-    assert Told.NOT_ENROLLED in car.told()
+    assert Told.NOT_ADMITTED in car.told()
     assert Told.LINK_LOST not in car.told()
     assert car.of(Show)[-1].look is Look.NOT_ENROLLED
 

@@ -6,7 +6,7 @@ Nothing here counts time. A revocation takes effect in the first transaction aft
 from dispatch.core.floor import drop_stranger, take_back
 from dispatch.core.notices import clone_cured, clone_found, user_revoked
 from dispatch.core.presence import correct, leave
-from dispatch.core.state import Member, OfficeRules
+from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.core.strangers import Stranger, stranger
 from dispatch.core.turn import Turn
 from protocol.ids import OfficeId, RequestId
@@ -37,6 +37,14 @@ def enforce(turn: Turn) -> tuple[Member, ...]:
     for user in sorted(rules.roll):
         _tell(turn, user, known.get(user) or Member(user=user))
     return out
+
+
+def held_by_stranger(rules: OfficeRules, floor: Floor) -> bool:
+    """Whether the floor is held, or waited for, by one that does not belong."""
+    asked = [(waiting.user, waiting.request_id) for waiting in floor.queue]
+    if floor.holder is not None and floor.request_id is not None:
+        asked.append((floor.holder, floor.request_id))
+    return any(_out(rules, user, request_id) for user, request_id in asked)
 
 
 def _out(rules: OfficeRules, user: str, request_id: RequestId) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from dispatch.core.admission import enforce
+from dispatch.core.admission import enforce, held_by_stranger
 from dispatch.core.audience import Audience
 from dispatch.core.cleaner import Cleaner
 from dispatch.core.door import Door
@@ -15,11 +15,11 @@ from dispatch.core.opening import Refused, open_office
 from dispatch.core.presence import Sign, expire, note_sign
 from dispatch.core.roster import roster_of
 from dispatch.core.state import Floor, Member, OfficeRules
+from dispatch.core.trouble import foreign_store, store_away
 from dispatch.core.turn import Publish, Turn, session_of
 from dispatch.ports import OfficeTx, Store, StoreUnavailable
 from protocol.ids import OfficeId, RequestId
 from protocol.messages import (
-    Alert,
     DenyCause,
     FloorDeny,
     FloorRenew,
@@ -27,7 +27,6 @@ from protocol.messages import (
     FromMember,
     Roster,
     Session,
-    Severity,
 )
 from protocol.timers import CLEANER_SWEEP_S
 from protocol.topics import Kind
@@ -46,10 +45,6 @@ HELD_MAX = 1000
 ROSTER_EVERY_S = 1.0
 REFRESH_EVERY_S = 0.5
 """How often the row is read again; also the most the judge's clock is late for what another replica changed."""
-FOREIGN = "foreign-store"
-STORE = "store-unavailable"
-SERVER = "dispatch"
-"""User id under which the server's own alerts stand."""
 
 
 class Office:
@@ -154,7 +149,7 @@ class Office:
         except Refused as error:
             self._open_at = None
             told, self.refused = self.refused, str(error)
-            return () if told == self.refused else (self._alert(FOREIGN, _refusal(error, wall_ms)),)
+            return () if told == self.refused else (foreign_store(self.id, error, wall_ms),)
         self._open_at = None
         self._adopt = False  # once: two servers that adopt would take the office from each other for ever
         self.opened, self.refused = True, None
@@ -165,24 +160,14 @@ class Office:
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
         # Alerts may stand there from before a crash, or from a start with the wrong store.
-        out += (self._alert(FOREIGN, None), self.store_alert(None, wall_ms))
+        out += (foreign_store(self.id, None, wall_ms), self.store_alert(None, wall_ms))
         return out + _as_far_as_possible(
             partial(self.floor_message, user, message, wall_ms, again=True) for user, message in held
         )
 
     def store_alert(self, error: str | None, wall_ms: int) -> Publish:
         """Tell monitors that the store is away and why, or (None) that it is back."""
-        alert = Alert(
-            alert=STORE,
-            severity=Severity.CRITICAL,
-            what="the store is unavailable, nobody is given the floor",
-            mend=(error or "")[:256],
-            since=wall_ms,
-        )
-        return self._alert(STORE, alert if error is not None else None)
-
-    def _alert(self, alert_id: str, alert: Alert | None) -> Publish:
-        return Publish(office=self.id, kind=Kind.ALERT, ids=(SERVER, alert_id), message=alert, retain=True)
+        return store_away(self.id, error, wall_ms)
 
     # --- floor ------------------------------------------------------------------------------------------------------
 
@@ -341,6 +326,7 @@ class Office:
         self.cleaned += cleaned
         self._see_members(members)
         self._users = {m.user for m in members}
+        self._enforce = True  # what a replica with an older reading of the registry let in, and did not put out again
         return out
 
     def _publish_roster(self, now: float) -> tuple[Publish, ...]:
@@ -372,6 +358,9 @@ class Office:
         return floor
 
     def _see_floor(self, floor: Floor) -> None:
+        if self._seen is None or (floor.burst, floor.queue) != (self._seen.burst, self._seen.queue):
+            # A replica that has not read the registry yet may have granted what it does not live to take back.
+            self._enforce = self._enforce or held_by_stranger(self.rules, floor)
         self._seen = floor
         self._judge.see_floor(floor)
 
@@ -390,13 +379,3 @@ def _as_far_as_possible(steps: Iterable[Step]) -> tuple[Publish, ...]:
                 raise
             break
     return out
-
-
-def _refusal(error: Refused, wall_ms: int) -> Alert:
-    return Alert(
-        alert=FOREIGN,
-        severity=Severity.CRITICAL,
-        what="this store must not serve the office",
-        mend=str(error)[:256],
-        since=wall_ms,
-    )

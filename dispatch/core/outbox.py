@@ -42,7 +42,7 @@ class Outbox:
         self._newest = max(self._newest, number)
 
     def logged(self, newest: int, now: float) -> None:
-        """The log goes up to `newest`, as read at `now`, with all of our own known here: others may have logged some."""
+        """The log goes up to `newest`, as read at `now`; all of our own are known here. Others may have logged some."""
         if newest > self._newest or self._gap:
             self._gap = False
             self._newest = max(self._newest, newest)

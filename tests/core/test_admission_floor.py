@@ -27,7 +27,7 @@ from protocol.messages import (
     VoicePath,
 )
 from protocol.rest import Role
-from protocol.timers import REVOKE_S
+from protocol.timers import CLEANER_SWEEP_S, REVOKE_S
 from protocol.topics import Kind
 from tests.core.dispatch_bench import HQ, Bench, denied, one
 
@@ -194,6 +194,56 @@ def test_a_request_between_the_revocation_and_the_next_turn_is_denied() -> None:
     office.registry(car_1=gone())
 
     assert denied(office.request("car-1", 2)).cause is DenyCause.NOT_ADMITTED
+
+
+def late_replica(office: Office) -> Bench:
+    """Another process on the same store, which has not read yet what changes in the registry from here on."""
+    return Bench(office.rules, store=office.store, now=office.now)
+
+
+def test_a_grant_by_a_replica_that_read_the_registry_late_and_died_of_it_is_taken_back_by_the_other() -> None:
+    office = Office()
+    late = late_replica(office)
+    office.registry(car_1=gone())
+    office.advance(0.1)
+    burst = late.take("car-1", 1)
+    began = office.now
+
+    while office.floor.holder == "car-1" and office.now < began + 10:
+        office.renew("car-1", burst, round((office.now - began) * 10) + 2)
+        office.advance(0.1)
+
+    assert office.now - began < 1
+    assert (office.floor.holder, office.floor.ended) == (None, Ended.CLEANED)
+
+
+def test_one_that_a_late_replica_let_wait_is_taken_out_of_the_queue() -> None:
+    office = Office(OfficeRules(queue=True))
+    late = late_replica(office)
+    office.take("car-2", 1)
+    office.registry(car_1=gone())
+    office.advance(0.1)
+
+    late.request("car-1", 1)
+    waited = [waiting.user for waiting in office.floor.queue]
+    office.advance(1)
+
+    assert (waited, office.floor.queue) == (["car-1"], ())
+    assert [told.cause for told in office.sent(FloorDeny, "car-1")] == [DenyCause.NOT_ADMITTED]
+
+
+def test_a_member_that_a_late_replica_let_in_is_put_out_by_the_next_sweep() -> None:
+    office = Office()
+    late = late_replica(office)
+    office.registry(car_1=gone())
+    office.advance(0.1)
+    late.presence("car-1", 1)
+    let_in = office.member("car-1").present
+
+    office.advance(CLEANER_SWEEP_S + 1)
+
+    assert let_in
+    assert office.member("car-1").state is OFFLINE
 
 
 def test_one_that_waits_and_is_revoked_is_told_and_forgotten_and_never_granted() -> None:

@@ -63,7 +63,7 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
 
 
 def test_every_alert_stands_in_the_documents() -> None:
-    from dispatch.core.office import FOREIGN, STORE
+    from dispatch.core.trouble import FOREIGN, STORE
     from gateway.core.alerts import KNOWN
 
     for document in ("docs/protocol.md", "docs/operations.md"):

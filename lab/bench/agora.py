@@ -163,13 +163,14 @@ def _figures(out: Path, judged: Sequence[_Judged], first: Sequence[float], logs:
     rows = [
         (
             round(1000 * each.delay_s), *each.joined_ms.values(), each.mqtt_only_ms, each.handover_ms,
-            each.gap.silence_ms, each.gap.holes_ms, each.gap.unlike_ms, each.gap.lag_before_ms, each.gap.lag_after_ms,
+            each.gap.silence_ms, each.gap.holes_ms, each.gap.jump_ms, each.gap.unlike_ms,
+            each.gap.lag_before_ms, each.gap.lag_after_ms,
         )
         for each in judged
     ]  # fmt: skip
     header = (
         "delay_ms", "speaker_joined_ms", "listener_joined_ms", "mqtt_only_ms", "handover_ms",
-        "silence_ms", "holes_ms", "unlike_ms", "lag_before_ms", "lag_after_ms",
+        "silence_ms", "holes_ms", "jump_ms", "unlike_ms", "lag_before_ms", "lag_after_ms",
     )  # fmt: skip
     file = write_samples(out / "agora_stub.csv", header, rows)
     first_file = write_samples(out / "agora_stub_first_frame.csv", ("own_ms",), [(each,) for each in first])
@@ -207,6 +208,7 @@ def _figures(out: Path, judged: Sequence[_Judged], first: Sequence[float], logs:
                     "silence_ms": summary([gap.silence_ms for gap in gaps]),
                     "holes_ms": summary([gap.holes_ms for gap in gaps]),
                     "stretch_ms": summary([gap.stretch_ms for gap in gaps]),
+                    "jump_ms": summary([gap.jump_ms for gap in gaps]),
                     "unlike_ms": summary([gap.unlike_ms for gap in gaps]),
                     "lag_before_ms": summary([gap.lag_before_ms for gap in gaps]),
                     "lag_after_ms": summary([gap.lag_after_ms for gap in gaps]),

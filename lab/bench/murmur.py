@@ -19,7 +19,11 @@ LIKE_MIN = 0.6
 """Likeness (1 is equal up to loudness) from which on a piece is found: the codec leaves 0.64 in 99 of 100 pieces, and
 another piece of the voice reaches 0.62 in one of 100."""
 KNOT_S = (0.02, 0.06)
-"""The voice changes so often."""
+"""Pitch and timbre change so often..."""
+SYLLABLE_S = (0.05, 0.15)
+"""...and loudness, as in speech."""
+JUMP_S = 0.2
+"""A rise of the lag within so short a time is a jump; stretching is slower."""
 SILENT = 0.004
 """Samples under this (of 1) are silence: the voice is never softer than a tenth, its zero crossings aside."""
 BEGIN_S = 0.1
@@ -35,6 +39,8 @@ class Gap(Struct, frozen=True, kw_only=True):
     """All holes of 3 ms and more together."""
     lag_before_ms: float
     lag_after_ms: float
+    jump_ms: float
+    """The most that the lag rises within JUMP_S: holes and invented sound together."""
     unlike_ms: float
     """Speech whose pieces are found nowhere: lost, or stretched beyond recognition."""
 
@@ -45,7 +51,7 @@ class Gap(Struct, frozen=True, kw_only=True):
 
 
 def voice(seed: int, for_s: float, rate_hz: int) -> Samples:
-    """Give a buzz of wandering pitch, timbre and loudness (14 dB), peaks under 1, that resembles itself nowhere."""
+    """Give a buzz of wandering pitch, timbre and loudness (20 dB), peaks under 1, that resembles itself nowhere."""
     chance = np.random.default_rng(seed)
     count = round(for_s * rate_hz)
     times = np.arange(count) / rate_hz
@@ -55,9 +61,11 @@ def voice(seed: int, for_s: float, rate_hz: int) -> Samples:
         knots = np.cumsum(chance.uniform(*KNOT_S, some))
         return np.interp(times, knots, chance.uniform(low, high, some))
 
+    syllables = np.cumsum(chance.uniform(*SYLLABLE_S, round(for_s / SYLLABLE_S[0])))
+    loud_db = np.interp(times, syllables, chance.uniform(-20, 0, len(syllables)))
     phase = 2 * np.pi * np.cumsum(wander(90, 350)) / rate_hz
     buzz = np.sum([np.sin(number * phase) / number * wander(0.1, 1.0) for number in range(1, 9)], axis=0)
-    made: Samples = 0.4 * buzz * 10 ** (wander(-14, 0) / 20) + chance.normal(0, 0.01, count)
+    made: Samples = 0.4 * buzz * 10 ** (loud_db / 20) + chance.normal(0, 0.01, count)
     return made
 
 
@@ -69,7 +77,8 @@ def lags(said: Samples, heard: Samples, rate_hz: int) -> list[tuple[float, float
         piece, area = said[first : first + size], heard[first : first + most + size]
         if len(area) < size:
             break
-        power = np.convolve(area**2, np.ones(size), "valid")
+        sums = np.cumsum(np.concatenate(([0.0], area**2)))
+        power = sums[size:] - sums[:-size]
         length = 2 ** int(np.ceil(np.log2(len(area) + size)))
         product = np.fft.irfft(np.fft.rfft(area, length) * np.conj(np.fft.rfft(piece, length)), length)[: len(power)]
         like = product / np.sqrt(np.maximum(power, 1e-3) * float(np.dot(piece, piece)))
@@ -98,6 +107,10 @@ def gap(said: Samples, heard: Samples, rate_hz: int, both_s: float, settled_s: f
         raise ValueError(f"{len(before)} pieces were heard before the change, {len(after)} afterwards")
     lag_before, lag_after = float(np.median(before)), float(np.median(after))
     between = [lag for at, lag in found if both_s - PIECE_S <= at < settled_s]
+    course = [lag_before, *(lag for lag in between if lag is not None), lag_after]
+    steady = [float(np.median(course[max(0, place - 2) : place + 3])) for place in range(len(course))]
+    steps = round(JUMP_S / HOP_S)
+    rises = [late - min(steady[max(0, place - steps) : place + 1]) for place, late in enumerate(steady)]
     first, last = both_s + lag_before, settled_s + lag_after
     holes = holes_s(heard[round(first * rate_hz) : round(last * rate_hz)], rate_hz)
     return Gap(
@@ -105,5 +118,6 @@ def gap(said: Samples, heard: Samples, rate_hz: int, both_s: float, settled_s: f
         holes_ms=1000 * sum(holes),
         lag_before_ms=1000 * lag_before,
         lag_after_ms=1000 * lag_after,
+        jump_ms=1000 * max(rises),
         unlike_ms=1000 * HOP_S * sum(lag is None for lag in between),
     )

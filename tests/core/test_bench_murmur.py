@@ -46,6 +46,17 @@ def test_a_stretch_without_silence_is_no_hole() -> None:
     found = judged(late(with_inserted(1.4, again), 0.045))
     assert found.silence_ms == 0
     assert found.stretch_ms == pytest.approx(50, abs=0.5)
+    assert found.jump_ms == pytest.approx(50, abs=0.5)
+
+
+def test_a_lag_that_rises_in_small_steps_is_no_jump() -> None:
+    heard = np.zeros(0)
+    for number in range(20):
+        first, last = round((1.0 + 0.05 * number) * RATE_HZ), round((1.05 + 0.05 * number) * RATE_HZ)
+        heard = np.concatenate([heard, SAID[first:last], SAID[last - round(0.005 * RATE_HZ) : last]])
+    found = judged(late(np.concatenate([SAID[:RATE_HZ], heard, SAID[2 * RATE_HZ :]]), 0.045))
+    assert found.stretch_ms == pytest.approx(100, abs=5)
+    assert found.jump_ms < 0.7 * found.stretch_ms
 
 
 def test_speech_that_is_lost_is_unlike_anything_heard() -> None:

@@ -92,6 +92,7 @@ class Paths:
         self._holes: list[_Span] = []
         self._next_step: int | None = None
         self._quiet_run = 0
+        self._sounded = False
         self._pending: list[tuple[int, bytes, int]] = []
         self._chunk: tuple[int, int, bytearray] | None = None
         self._found_at = float("-inf")
@@ -151,7 +152,9 @@ class Paths:
             if self._quiet_run < FENCE_QUIET_STEPS:
                 return self._drop("fenced")
             self._fence_until = float("-inf")
-        self._aligner.agora(step, [level_db])
+        self._sounded = self._sounded or not quiet
+        if self._sounded:  # the silence before a publisher's first sound has no like over MQTT
+            self._aligner.agora(step, [level_db])
         if now - self._mqtt_at < (LOOK_BEHIND_S if self._offset is None else DRY_S):
             self._look()
         if self._newest is None:

@@ -23,7 +23,7 @@ def concealed(seed: int, lag_s: float, *, led_in: bool) -> int:
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 @pytest.mark.parametrize("lag_s", [0.07, 0.14, 0.22])
 def test_silence_before_the_first_sound_over_agora_costs_nothing_at_the_handover(seed: int, lag_s: float) -> None:
-    # given a publisher that is heard as silence until its first sound has travelled, and one that is not heard till then
+    # given a publisher that is heard as silence until its first sound has travelled, and one not heard till then
     with_silence, without = (concealed(seed, lag_s, led_in=led_in) for led_in in (True, False))
     # then no more has to be invented at the handover
     assert with_silence <= without + 2

@@ -222,7 +222,7 @@ def _give_to_service(store: Path, *, new_folder: bool) -> None:
         entry = pwd.getpwnam(SERVICE_USER)
         owner, group = entry.pw_uid, entry.pw_gid
     for path in (*([store.parent] if new_folder else []), *store.parent.glob(f"{store.name}*")):
-        os.chown(path, owner, group)
+        os.chown(path, owner, group, follow_symlinks=False)
 
 
 # --- the configuration -----------------------------------------------------------------------------------------------

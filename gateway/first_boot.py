@@ -32,8 +32,8 @@ class FileWrong(Exception):
 def read_file(path: Path) -> tuple[str, str]:
     """Give address and code; raises FileWrong. Blank lines, `#` comments, a BOM and any line ends are borne."""
     try:
-        with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX)
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            data = file.read(FILE_BYTES_MAX) or b""
     except OSError as error:
         raise FileWrong(f"{path}: {error.strerror or error}") from None
     coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"  # what Windows' editors write
@@ -97,8 +97,12 @@ def _beside(path: Path, what: str) -> Path:
 
 
 def _leave(path: Path, text: str) -> None:
-    """Write with DOS line ends and a BOM, so that any laptop shows Korean; a card that is full keeps nothing."""
-    with suppress(OSError), path.open("wb") as file:
+    """Write with DOS line ends and a BOM, so that any laptop shows Korean; a card that is full keeps nothing.
+
+    Root writes where others may: a link there is not followed.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with suppress(OSError), open(os.open(path, flags, 0o644), "wb") as file:
         file.write(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
         file.flush()
         os.fsync(file.fileno())

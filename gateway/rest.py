@@ -16,6 +16,7 @@ from protocol.rest import Problem
 
 CONNECT_S, READ_S = 5.0, 10.0
 ANSWER_BYTES_MAX = 256 << 10
+WHY_CHARS_MAX = 400
 T = TypeVar("T")
 
 
@@ -128,8 +129,13 @@ def _refusal(answer: requests.Response, data: bytes, url: str) -> RestError:
         return RestError(Failure.NONSENSE, why, retry_after_s=retry_after_s)
     again = problem.detail.casefold() == problem.title.casefold()
     said = ". ".join(part for part in (problem.title, "" if again else problem.detail) if part)
-    why = (f"{said} -> {problem.mend}" if problem.mend else said)[:400]
+    why = _plain(f"{said} -> {problem.mend}" if problem.mend else said)
     return RestError(Failure.PROBLEM, why, problem.code, retry_after_s)
+
+
+def _plain(text: str) -> str:
+    """What a server says, which need not be the office's, without what a terminal would obey; at most WHY_CHARS_MAX."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:WHY_CHARS_MAX])
 
 
 def _named(error: BaseException, url: str) -> RestError:

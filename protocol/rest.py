@@ -103,7 +103,7 @@ class TokenRequest(Struct, frozen=True, kw_only=True):
         None
     )
     hardware: Annotated[
-        Hardware | None, Meta(description="a unit's own; another than the enrolled one's is refused")
+        Hardware | None, Meta(description="an enrolled unit's own, which it must name; another is refused")
     ] = None
 
 

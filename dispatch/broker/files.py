@@ -5,12 +5,13 @@ whatever mode the process's umask gives. mosquitto finds the folder through a li
 (`link`).
 """
 
+import contextlib
 import os
 import platform
 import pwd
+import secrets
 import sysconfig
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -73,7 +74,12 @@ def write(
     )
     dynsec = encode_file(dynsec_file(users, server_secret))
     made = install_certificates(folder, ca=ca, cert=cert, key=key)
-    return [*made, _put(folder, DYNSEC, dynsec, 0o600), _put(folder, CONF, text.encode(), 0o644)]
+    with _made(folder) as handle:
+        return [
+            *made,
+            _put(folder, handle, DYNSEC, dynsec, 0o600),
+            _put(folder, handle, CONF, text.encode(), 0o644),
+        ]
 
 
 def install_certificates(folder: Path, *, ca: Path, cert: Path, key: Path) -> list[Path]:
@@ -83,8 +89,8 @@ def install_certificates(folder: Path, *, ca: Path, cert: Path, key: Path) -> li
     """
     data = {name: _read(path) for name, path in ((CA, ca), (CERT, cert), (KEY, key))}
     _check_chain(data, cert)
-    _make(folder)
-    return [_put(folder, name, content, 0o600 if name == KEY else 0o644) for name, content in data.items()]
+    with _made(folder) as handle:
+        return [_put(folder, handle, name, content, 0o600 if name == KEY else 0o644) for name, content in data.items()]
 
 
 def link(folder: Path, conf_d: Path = CONF_D) -> Path:
@@ -155,40 +161,57 @@ def _read(path: Path) -> bytes:
         raise BrokerFilesError(f"{path} cannot be read ({error.strerror}): is it there, and may you?") from error
 
 
-def _make(folder: Path) -> None:
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[int]:
+    """Make the folder where it is missing, close it to others, and give a handle of it.
+
+    It lies in mosquitto's own state, and root writes there: a mosquitto that was taken over must not be able to have
+    root write, or give away, something else by putting a link in its place. So all is done through the handle.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        _own(folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        raise BrokerFilesError(f"{folder} cannot be made ({error.strerror}): run as root?") from error
-
-
-def _put(folder: Path, name: str, data: bytes, mode: int) -> Path:
-    """Write one file whole or not at all, and on the disk before it takes its place."""
+        why = "it is a link" if folder.is_symlink() else error.strerror
+        raise BrokerFilesError(f"{folder} cannot be made ({why}): run as root, and let it be a folder") from error
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
         try:
-            with open(handle, "wb") as file:
+            os.fchmod(handle, 0o700)
+            _own(handle)
+        except OSError as error:
+            raise BrokerFilesError(f"{folder} cannot be made ({error.strerror}): run as root?") from error
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _put(folder: Path, handle: int, name: str, data: bytes, mode: int) -> Path:
+    """Write one file whole or not at all, and on the disk before it takes its place."""
+    temporary = f".{name}.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(temporary, flags, 0o600, dir_fd=handle), "wb") as file:
+            try:
+                os.fchmod(file.fileno(), mode)
+                _own(file.fileno())
                 file.write(data)
                 file.flush()
-                os.fsync(handle)
-            os.chmod(temporary, mode)
-            _own(Path(temporary))
-            os.replace(temporary, folder / name)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+                os.fsync(file.fileno())
+                os.replace(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=handle)
+                raise
     except OSError as error:
         raise BrokerFilesError(f"{folder / name} cannot be written ({error.strerror})") from error
     return folder / name
 
 
-def _own(path: Path) -> None:
+def _own(handle: int) -> None:
     if os.geteuid() != 0:
         return
     try:
         entry = pwd.getpwnam(OWNER)
     except KeyError:
         return  # mosquitto is not installed here, or runs as somebody else
-    os.chown(path, entry.pw_uid, entry.pw_gid)
+    os.fchown(handle, entry.pw_uid, entry.pw_gid)

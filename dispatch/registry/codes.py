@@ -85,11 +85,13 @@ def release(connection: sa.Connection, digest: str, claim_id: str) -> None:
 
 
 def use(connection: sa.Connection, digest: str, claim_id: str, will_be: User, now_ms: int) -> User:
-    """Use a claimed code up and enrol its unit. Raises CodeRefused where the user was revoked meanwhile."""
+    """Use a claimed code up and enrol its unit. Raises CodeRefused where user or code is good no more."""
     found = read_code(connection.execute(sa.select(code).where(code.c.digest == digest)).one())
     user = users.there(connection, found.office, found.user)
     if user.revoked_at is not None:
         raise CodeRefused(CodeFault.REVOKED, found)
+    if found.withdrawn_at is not None:  # by a newer code, or by a revocation that was taken back already
+        raise CodeRefused(CodeFault.WITHDRAWN, found)
     mine = sa.and_(code.c.digest == digest, code.c.claim == claim_id, code.c.used_at.is_(None))
     values = {"used_at": now_ms, "used_by": will_be.hardware, "claim": None, "claimed_at": None}
     if connection.execute(sa.update(code).where(mine).values(**values)).rowcount != 1:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from dispatch.broker.admin import BrokerAdmin
 from dispatch.credentials import with_credentials
@@ -88,25 +89,26 @@ class Desk:
                 raise Refused("this is no terminal to show a secret on -> give --secret-file FILE, or --show-secret")
             yield SecretPlace(self, None)
             return
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        try:
-            yield SecretPlace(self, path)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
+            try:
+                yield SecretPlace(self, file)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
 
 
 class SecretPlace:
-    """The terminal, or a new file."""
+    """The terminal, or a new file, which is written through its handle: by its name it may be another one by now."""
 
-    def __init__(self, desk: Desk, path: Path | None) -> None:
-        self._desk, self._path = desk, path
+    def __init__(self, desk: Desk, file: TextIO | None) -> None:
+        self._desk, self._file = desk, file
 
     def show(self, login: str, secret: Secret) -> None:
         """Show it there, this once."""
         self._desk.say("login", login=login)
-        if self._path is None:
+        if self._file is None:
             self._desk.say("secret", secret=secret.reveal())
             return
-        self._path.write_text(f"{secret.reveal()}\n")
-        self._desk.say("secret_file", path=self._path)
+        self._file.write(f"{secret.reveal()}\n")
+        self._file.flush()
+        self._desk.say("secret_file", path=self._desk.options.secret_file)

@@ -91,8 +91,10 @@ class TokenDesk:
         return Welcome(name=user.name, role=user.role, voice=office.voice, generation=user.generation)
 
     def _check_unit(self, user: User, hardware: str | None) -> None:
-        if hardware is None or user.hardware is None or hardware == user.hardware:
+        if user.hardware is None or hardware == user.hardware:
             return
+        if hardware is None:  # a copy of its card must at least lie to get a token
+            raise Refused("bad_request", "an enrolled unit names its hardware", mend="send the field hardware")
         if user.clone != hardware:
             noted = self._registry.note_clone(user.office, user.user, hardware)
             if noted.clone == hardware:  # otherwise it changes its hardware all the time, and was told of already

@@ -406,6 +406,33 @@ def test_a_user_revoked_while_the_broker_is_told_stays_revoked(registry: SqlRegi
     assert (there(registry).admitted, there(registry).generation) == (False, 0)
 
 
+def test_a_revocation_that_is_taken_back_while_the_broker_is_told_leaves_no_code_good(
+    registry: SqlRegistry, opener: Opener
+) -> None:
+    digest, other = code(registry), opener()
+
+    def meanwhile(_user: User, _office: Office) -> None:
+        other.revoke(HQ, "car-1", "x")
+        other.restore(HQ, "car-1")
+
+    with pytest.raises(CodeRefused) as refused:
+        registry.enrol(digest, UNIT, some_hash(), meanwhile)
+
+    assert refused.value.fault is CodeFault.WITHDRAWN
+    assert (there(registry).admitted, there(registry).generation) == (False, 0)
+
+
+def test_a_code_that_a_newer_one_withdrew_while_the_broker_is_told_enrols_nobody(
+    registry: SqlRegistry, opener: Opener
+) -> None:
+    digest, other = code(registry), opener()
+
+    with pytest.raises(CodeRefused) as refused:
+        registry.enrol(digest, UNIT, some_hash(), lambda _user, _office: code(other, secret="newer") and None)
+
+    assert (refused.value.fault, there(registry).generation) == (CodeFault.WITHDRAWN, 0)
+
+
 def test_a_claim_whose_process_died_is_void_after_a_minute(registry: SqlRegistry, opener: Opener, clock: Clock) -> None:
     digest = code(registry)
     stolen: list[User] = []

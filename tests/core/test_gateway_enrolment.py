@@ -411,6 +411,27 @@ def test_it_does_not_wait_for_ever_and_an_enrolled_unit_not_at_all(tmp_path: Pat
     assert waited == [TRY_FOR_S, 0.0]
 
 
+def test_root_follows_no_link_that_lies_where_it_leaves_word(tmp_path: Path) -> None:
+    precious, boot = tmp_path / "shadow", tmp_path / "boot"
+    precious.write_text("root:*")
+    boot.mkdir()
+    for name in ("ptt-enrol.done.txt", "ptt-enrol.error.txt"):
+        (boot / name).symlink_to(precious)
+
+    with pytest.raises(EnrolFailed):
+        enrol_from_file(boot_file(boot), Desk(Why.USED_CODE).enrol, patient=False)
+    enrol_from_file(boot_file(boot), Desk().enrol, patient=False)
+
+    assert precious.read_text() == "root:*"
+
+
+def test_a_pipe_in_the_place_of_the_file_keeps_no_start_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ptt-enrol.txt")
+
+    with pytest.raises(FileWrong):
+        enrol_from_file(tmp_path / "ptt-enrol.txt", Desk().enrol, patient=True)
+
+
 def test_a_file_with_other_than_two_lines_is_told_what_it_should_hold(tmp_path: Path) -> None:
     path = tmp_path / "ptt-enrol.txt"
     path.write_text(CODE)

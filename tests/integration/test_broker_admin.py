@@ -393,6 +393,18 @@ def test_the_folder_is_closed_to_others_before_and_after_the_plugin_wrote_its_fi
     assert modes() == expected
 
 
+def test_a_link_in_the_place_of_the_folder_leads_root_nowhere(broker: SecureBroker, tmp_path: Path) -> None:
+    # given a broker that was taken over and has put a link where root writes certificates at their renewal
+    precious, doors, own = tmp_path / "precious", tmp_path / "doors", broker.folder / "pki"
+    precious.mkdir(mode=0o755)
+    doors.symlink_to(precious)
+
+    # then root neither writes there nor gives it away
+    with pytest.raises(files.BrokerFilesError, match="it is a link"):
+        files.install_certificates(doors, ca=own / "ca.pem", cert=own / "broker.pem", key=own / "broker.key")
+    assert (stat.S_IMODE(precious.stat().st_mode), list(precious.iterdir())) == (0o755, [])
+
+
 def test_an_open_configuration_found_in_the_place_of_the_link_is_put_out_of_the_way(tmp_path: Path) -> None:
     # given the open configuration of private networks where the link is to be
     conf_d, folder = tmp_path / "conf.d", tmp_path / "ptt"

@@ -19,9 +19,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from dispatch import pki
+from dispatch.broker.admin import BrokerAdmin
 from dispatch.cli import main
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret, verify
 from dispatch.registry.sql import SqlRegistry
+from dispatch.registry.words import User
 from dispatch.store.sql import SqlStore
 from lab.broker import free_port
 from lab.secure_broker import SecureBroker
@@ -339,6 +341,25 @@ def test_a_secret_shows_in_its_file_alone(made: Office, broker: SecureBroker) ->
     for listing in (("user", "list", "--json"), ("user", "show", "wall", "--json"), ("user", "show", "wall")):
         assert secret not in made.run(*listing)[1]
     assert b"SecretHash" not in made.run("user", "show", "wall")[1].encode()
+
+
+def test_a_secret_goes_into_the_file_that_was_made_for_it_whatever_has_its_name_by_then(
+    made: Office, broker: SecureBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given somebody who may write the folder, and puts a link in the file's place while the broker is told
+    path, precious = made.folder / "wall.secret", made.folder / "precious"
+    precious.write_text("mine")
+    put = BrokerAdmin.put_user
+
+    def meanwhile(admin: BrokerAdmin, user: User, secret: Secret) -> None:
+        path.unlink()
+        path.symlink_to(precious)
+        put(admin, user, secret)
+
+    monkeypatch.setattr(BrokerAdmin, "put_user", meanwhile)
+    made.run("user", "add", "wall", "--role", "monitor", "--name", "x", "--secret-file", str(path))
+
+    assert precious.read_text() == "mine"
 
 
 def test_a_secret_is_not_shown_where_no_terminal_is_and_nobody_is_added(made: Office, broker: SecureBroker) -> None:

@@ -183,6 +183,18 @@ def test_every_refusal_is_a_sentence_and_leaves_the_unit_as_it_was(
     assert not (unit.state / FILE).exists()
 
 
+def test_a_server_that_is_no_office_cannot_command_the_terminal_of_whoever_enrols(
+    office: OfficeRest, unit: Unit
+) -> None:
+    said = {"type": "x", "title": "\x1b]0;gone\x07", "status": 403, "detail": "\u202eeno", "mend": "a\r\nb"}
+    office.answers["/v1/ca"] = lambda _: (403, json.dumps(said).encode(), {})
+
+    done = unit.enrol(office.url, office.code.text())
+
+    told = done.stderr.splitlines()
+    assert (done.returncode, told[-1]) == (1, " ]0;gone .  eno -> a  b")
+
+
 def test_an_office_that_is_not_there_is_told_so(unit: Unit, office: OfficeRest) -> None:
     done = unit.enrol(f"https://127.0.0.1:{free_port()}", office.code.text())
 

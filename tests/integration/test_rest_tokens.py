@@ -160,6 +160,7 @@ def test_another_unit_with_the_same_secret_is_a_clone_and_told_of_once(office: R
     caller = office.caller("seoul.1.cloned", Secret(enrolled["secret"]))
 
     assert caller.token(hardware=UNIT).status_code == 200
+    assert problem(caller.token()) == (400, "bad_request")  # it cannot hide either
     assert problem(caller.token(hardware=OTHER_UNIT)) == (409, "clone")
     assert problem(caller.token(hardware=OTHER_UNIT)) == (409, "clone")
     assert problem(caller.post("/v1/hello", {"generation": 1, "hardware": OTHER_UNIT})) == (409, "clone")

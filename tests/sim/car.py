@@ -27,7 +27,7 @@ from gateway.core.words import (
 )
 from protocol.codec import decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import DeviceInfo, FloorRequest, Presence, PresenceState, Priority
+from protocol.messages import DeviceInfo, FloorRequest, Presence, PresenceState, Priority, VoicePath
 from protocol.topics import Kind, parse, topic
 from protocol.worker import (
     Arm,
@@ -73,6 +73,8 @@ class Worker:
             own_user=car.user, make_buffer=lambda: JitterBuffer(min_s=0.0, max_s=0.4)
         )
         self.joined: str | None = None
+        self.on_agora: str | None = None
+        """The session whose Agora channel is joined. In this world it carries no voice: all of that goes over MQTT."""
         self._alarm = Alarm(self.clock, self._tick)
         self._capturing = self._playing = False
 
@@ -86,8 +88,18 @@ class Worker:
     def link(self, up: bool) -> None:
         """The voice connection came or went."""
         self._say(VoiceLink(up=up))
-        if up and self.joined is not None:
-            self._say(Joined(event_id=self.joined))
+        if up:
+            self._say_joined()
+
+    def agora(self, up: bool) -> None:
+        """Agora's connection came, where one is wanted, or went."""
+        self.on_agora = self.joined if up else None
+        self._say_joined()
+
+    def _say_joined(self) -> None:
+        if self.joined is not None and self.car.voice_link:
+            voice = VoicePath.AGORA if self.on_agora == self.joined else VoicePath.MQTT
+            self._say(Joined(event_id=self.joined, voice=voice))
 
     def command(self, command: object) -> None:
         """Take a command from the pipe."""
@@ -96,16 +108,18 @@ class Worker:
         now = self.clock.now
         match command:
             case Arm() | Transmit() | KeyUp() | Hold() | Mute():
+                if isinstance(command, Transmit) and command.all_joined:
+                    self.car.watch.spares_mqtt(self.car)
                 self._out(self.talk.handle(command, now))
                 if not self._capturing and not self.talk.idle:
                     self._capturing = True
                     self.clock.after(FRAME_S, self._capture)
             case Join(event_id=event_id):
                 self.joined = event_id
-                if self.car.voice_link:
-                    self._say(Joined(event_id=event_id))
+                self._say_joined()
+                self.car.join_agora(self)
             case Leave():
-                self.joined = None
+                self.joined = self.on_agora = None
                 self._say(Left())
             case Play(burst=burst, user=user):
                 self.listen.play(burst, user, now)
@@ -198,8 +212,13 @@ class Car:
         self.office = office
         self.user = user
         self._rng = rng
-        self._watch = watch
+        self.watch = watch
         self.boot = 0
+        self.agora: Random | None = None
+        """Where it has an Agora account: how long joins take."""
+        self.agora_reachable = True
+        self.unlike_since: float | None = None
+        """Since when it has been connected to the broker, its loop turning, and not on the session's Agora channel."""
         self._alarm = Alarm(clock, self._tick)
         self.vehicle: Vehicle | None = None
         self.worker: Worker | None = None
@@ -240,7 +259,7 @@ class Car:
         self._kill_worker()
         self.voice_link = False
         self.stopped_at = self.clock.now
-        self._watch.crashed(self)
+        self.watch.crashed(self)
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.vanish()
@@ -289,6 +308,42 @@ class Car:
             self.worker.alive = False
             self.worker = None
 
+    # --- Agora ------------------------------------------------------------------------------------------------------
+
+    def join_agora(self, worker: Worker) -> None:
+        """Be in the channel of the session its worker takes part in, some time later, if nothing comes between."""
+        if self.agora is not None and worker.joined is not None:
+            event_id = worker.joined
+            wait_s = self.agora.choice((0.1, 0.4, 1.5, 6.0)) * (0.5 + self.agora.random())
+            self.clock.after(wait_s, lambda: self._agora_up(worker, event_id))
+
+    def _agora_up(self, worker: Worker, event_id: str) -> None:
+        if worker.alive and worker is self.worker and worker.joined == event_id and self.agora_reachable:
+            worker.agora(True)
+
+    def lose_agora(self) -> None:
+        """Agora cannot be reached."""
+        self.agora_reachable = False
+        if self.worker is not None and self.worker.on_agora is not None:
+            self.worker.agora(False)
+
+    def find_agora(self) -> None:
+        """It can be reached again."""
+        self.agora_reachable = True
+        if self.worker is not None and self.worker.on_agora is None:
+            self.join_agora(self.worker)
+
+    def look(self, event_id: str | None) -> None:
+        """Keep `unlike_since` for this session; to be called after every event."""
+        link = self._connection
+        heard = self.vehicle is not None and self.vehicle.link_up and not self._paused
+        heard = heard and link is not None and link.open_here and link.open_there and not link.stalled
+        on_agora = self.worker is not None and event_id is not None and self.worker.on_agora == event_id
+        if not heard or on_agora:
+            self.unlike_since = None
+        elif self.unlike_since is None:
+            self.unlike_since = self.clock.now
+
     # --- the driver -------------------------------------------------------------------------------------------------
 
     def press(self) -> None:
@@ -298,7 +353,7 @@ class Car:
         self.keyed_spans.append([self.clock.now, float("inf")])
         if self.vehicle is not None:
             if not self._paused:
-                self._watch.pressed(self, self.vehicle)
+                self.watch.pressed(self, self.vehicle)
             self.put(Pressed(at=self.clock.now))
 
     def release(self) -> None:
@@ -341,7 +396,7 @@ class Car:
                 case KillWorker():
                     self.kill_worker()
                 case Tell():
-                    self._watch.told(self, effect)
+                    self.watch.told(self, effect)
                 case Show() | Note():
                     pass
         if self.vehicle is not None:
@@ -419,13 +474,13 @@ class Car:
 
     def sent(self, send: Send[Speech]) -> None:
         """A voice frame leaves the vehicle."""
-        self._watch.sent(self, send)
+        self.watch.sent(self, send)
         if self._connection is not None:
             self._connection.voice(topic(self.office, Kind.VOICE, self.user), send)
 
     def heard(self, burst: int, user: str, packet: Packet[Speech]) -> None:
         """A voice frame sounds in the cabin."""
-        self._watch.heard(self, burst, user, packet)
+        self.watch.heard(self, burst, user, packet)
 
 
 class Watch:
@@ -445,3 +500,6 @@ class Watch:
 
     def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
         """A voice frame sounded."""
+
+    def spares_mqtt(self, car: Car) -> None:
+        """A worker has permission, and is told that everybody else has joined Agora."""

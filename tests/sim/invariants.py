@@ -1,12 +1,15 @@
 """The invariants of DESIGN section 6 that a whole simulated office is held to, at every step."""
 
+from dispatch.core.office import BATCH_S
 from dispatch.core.state import Floor, FloorState
 from dispatch.ports import Store
 from gateway.core.vehicle import Vehicle
 from gateway.core.words import Tell, Told
 from protocol.messages import Ended, FloorGranted
+from protocol.timers import JOIN_SPREAD_S, LEASE_S
 from tests.sim.car import Car, Speech, Watch
 from tests.sim.clock import Clock
+from tests.sim.office import Dispatch
 from voice.core.jitter import Packet
 from voice.core.talk import Send
 
@@ -18,6 +21,10 @@ PREEMPTED_S = 3.0
 REVOKED_S = 2.5
 """Half of what is promised (REVOKE_S): the registry is read once a second, the broker may be late."""
 LOOP_STOPPED_S = 0.5
+ONE_WAY_S = 0.7
+"""The longest a message is on its way in the worst of this world's weathers."""
+KNOWN_S = JOIN_SPREAD_S + 2 * ONE_WAY_S + BATCH_S + 0.1
+"""From when a member is not in the Agora channel to when the server knows: its presence is told within a second."""
 
 
 class Violated(AssertionError):
@@ -25,7 +32,8 @@ class Violated(AssertionError):
 
 
 class Invariants(Watch):
-    """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 2.5 s.
+    """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 2.5 s; 10: nobody is told that
+    all have joined Agora while one that is there has not, longer than messages are on their way.
 
     `outage_s` grows while broker or dispatch are not serving.
     """
@@ -46,6 +54,10 @@ class Invariants(Watch):
         """User -> when it was revoked, and the outage until then."""
         self.taken_back = 0
         self._taken_back: dict[int, float] = {}
+        self.restored: dict[str, float] = {}
+        """User -> when it belonged again."""
+        self.all_joined = self.spared = 0
+        self._steady_since = clock.now
         self._waiting: dict[tuple[str, int], float] = {}
         self._pressed: dict[str, float] = {}
         self._revs: dict[tuple[str, int], int] = {}
@@ -93,6 +105,8 @@ class Invariants(Watch):
         if not self.serving:
             self._outage_s += now - self._looked_at
         self._looked_at = now
+        for car in self.cars:
+            car.look(self._floor.event_id if self._floor is not None else None)
         permitted = [
             c.user
             for c in self.cars
@@ -141,7 +155,8 @@ class Invariants(Watch):
 
     def restore(self, user: str) -> None:
         """It belongs again."""
-        self.revoked.pop(user, None)
+        if self.revoked.pop(user, None) is not None:
+            self.restored[user] = self.clock.now
 
     def _without_the_revoked(self, now: float) -> None:
         holder = self._floor.holder if self._floor is not None else None
@@ -150,6 +165,28 @@ class Invariants(Watch):
             late_s = now - since - (self._outage_s - outage_then)
             if late_s > REVOKED_S:
                 self._fail(9, f"{holder} holds the floor {late_s:.2f} s after it was revoked")
+
+    # --- 10 ---------------------------------------------------------------------------------------------------------
+
+    def joined(self, replica: Dispatch, speaker: str) -> None:
+        """10: a replica tells a speaker that all others have joined Agora."""
+        self.all_joined += 1
+        self._steady_since = max(self._steady_since, replica.steady_since)
+        self._all_joined(speaker, replica.steady_since, KNOWN_S)
+
+    def spares_mqtt(self, car: Car) -> None:
+        """10: a worker has that word; its permission ends with the lease in which it came."""
+        self.spared += 1
+        self._all_joined(car.user, self._steady_since, KNOWN_S + ONE_WAY_S + LEASE_S)
+
+    def _all_joined(self, speaker: str, steady_since: float, known_s: float) -> None:
+        for car in self.cars:
+            if car.user == speaker or car.user in self.revoked or car.unlike_since is None:
+                continue
+            belongs_since = self.restored.get(car.user, 0.0) + REVOKED_S
+            for_s = self.clock.now - max(car.unlike_since, steady_since, belongs_since)
+            if for_s > known_s:
+                self._fail(10, f"{speaker} is told that all have joined, {car.user} has not for {for_s:.2f} s")
 
     # --- 4 ----------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from dispatch.core.turn import Publish
 from dispatch.ports import Store
 from protocol.codec import decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import FloorGranted, FloorRelease, FloorRenew, FloorRequest
+from protocol.messages import FloorGranted, FloorRelease, FloorRenew, FloorRenewed, FloorRequest
 from protocol.timers import ADMISSION_POLL_S
 from protocol.topics import Kind, Topic, parse, topic
 from tests.sim.clock import Alarm, Clock
@@ -42,8 +42,14 @@ class Dispatch:
         granted: Callable[[str, FloorGranted], None],
         decided: Callable[[], None],
         name: str = "dispatch",
+        joined: Callable[["Dispatch", str], None] = lambda *_: None,
+        read_late_s: float = 0.0,
     ) -> None:
-        """`rules` reads the registry; `name` tells replicas on one store apart, which share `floor/<user>`."""
+        """`rules` reads the registry; `name` tells replicas on one store apart, which share `floor/<user>`.
+
+        `joined`: it tells a speaker that all have joined Agora. `read_late_s`: how much later than it should it reads
+        the registry, as a process does whose floor messages never cease.
+        """
         self.name = name
         self.clock = clock
         self._broker = broker
@@ -59,6 +65,11 @@ class Dispatch:
         self._connection: Connection | None = None
         self._paused = False
         self._inbox: list[ServerEvent] = []
+        self._joined = joined
+        self._read_every_s = ADMISSION_POLL_S + read_late_s
+        self._read_at = clock.now
+        self.steady_since = clock.now
+        """Since when it has been connected and turning."""
         self.renewed_at = clock.now
         self.faults: list[str] = []
 
@@ -74,19 +85,21 @@ class Dispatch:
             {self.office: self._rules}, self._store, lambda: f"{self._rng.getrandbits(64):x}"
         )
         self._dial()
-        server = self.server
-        self.clock.after(ADMISSION_POLL_S, lambda: self._poll(server))
+        self._next_read(self.server)
 
-    def _poll(self, server: FloorControlServer) -> None:
+    def _next_read(self, server: FloorControlServer) -> None:
+        self._read_at = self.clock.now + self._read_every_s
+        self.clock.at(self._read_at, lambda: self._read(server))
+
+    def _read(self, server: FloorControlServer) -> None:
         """Look at the registry, as the process's loop does once a second while it turns."""
-        if self.server is not server:
+        if self.server is not server or self._paused or self.clock.now < self._read_at:
             return
-        if not self._paused:
-            rules = self._read_rules()
-            if rules != self._rules:
-                self._rules = rules
-                self._take(RulesChanged(office=self.office, rules=rules))
-        self.clock.after(ADMISSION_POLL_S, lambda: self._poll(server))
+        self._next_read(server)
+        rules = self._read_rules()
+        if rules != self._rules:
+            self._rules = rules
+            self._take(RulesChanged(office=self.office, rules=rules))
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -102,8 +115,11 @@ class Dispatch:
         self._paused = True
 
     def resume(self) -> None:
-        """SIGCONT: all that came meanwhile is read before anything is judged."""
+        """SIGCONT: a reading of the registry so late comes first, then all that came, before anything is judged."""
         self._paused = False
+        self.steady_since = self.clock.now
+        if self.server is not None:
+            self._read(self.server)
         inbox, self._inbox = self._inbox, []
         for event in inbox:
             self._take(event)
@@ -121,7 +137,11 @@ class Dispatch:
         self._broker.connect(connection)
         self._connection = connection
         self._broker.give_retained(connection)
-        connection._down(lambda: self._put(BrokerUp()) if self.server is server else None)
+        connection._down(lambda: self._up() if self.server is server else None)
+
+    def _up(self) -> None:
+        self.steady_since = self.clock.now
+        self._put(BrokerUp())
 
     def _lost(self, reason: str) -> None:
         if self._connection is None:
@@ -169,6 +189,8 @@ class Dispatch:
     def _publish(self, effect: Publish) -> None:
         if isinstance(effect.message, FloorGranted):
             self._granted(effect.ids[0], effect.message)
+        if isinstance(effect.message, FloorGranted | FloorRenewed) and effect.message.all_joined:
+            self._joined(self, effect.ids[0])
         if self._connection is None:
             return
         number = effect.event_no

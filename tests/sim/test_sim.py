@@ -10,13 +10,16 @@ import pytest
 
 from dispatch.core import floor as floor_cells
 from dispatch.core import office
+from dispatch.core.audience import Audience
 from dispatch.core.inputs import Word as ServerWord
 from dispatch.core.judge import Judge
-from dispatch.core.state import Floor, FloorState
+from dispatch.core.state import Floor, FloorState, Member
 from gateway.core import floor_machine
 from gateway.core.participant_words import State, Word
+from gateway.core.presence import PresenceKeeper
 from gateway.core.talk import Talk
 from gateway.core.words import Told
+from protocol.messages import VoicePath
 from tests.sim.world import World, run_seed
 from voice.core import talk as talk_gate
 
@@ -43,17 +46,21 @@ def test_a_seed_replays_to_the_same_story_and_the_same_answers() -> None:
 def test_the_seeds_reach_what_they_are_to_judge() -> None:
     """A simulation in which nobody speaks, or nothing goes wrong, would hold every invariant."""
     tells: Counter[Told] = Counter()
-    frames = grants = taken_back = 0
+    frames = grants = taken_back = all_joined = spared = 0
     for seed in range(40):
         world = World(seed)
         world.run()
         taken_back += world.watch.taken_back
+        all_joined += world.watch.all_joined
+        spared += world.watch.spared
         tells.update(world.watch.tells)
         frames += world.watch.frames_heard
         grants += world.watch.grants
     assert frames > 2000
     assert grants > 150
     assert taken_back > 3
+    assert all_joined > 30
+    assert spared > 60
     for told in (
         Told.GRANTED,
         Told.DENIED,
@@ -107,7 +114,7 @@ def _first_violation() -> str:
     for seed in HUNT:
         found = run_seed(seed)
         if found:
-            match = re.search(r"invariant (\d)", found)
+            match = re.search(r"invariant (\d+)", found)
             return match.group(1) if match else found
     return "none"
 
@@ -145,6 +152,26 @@ def _server_lets_the_revoked_talk_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(office, "enforce", lambda turn: ())
 
 
+def _server_overlooks_who_lost_agora(monkeypatch: pytest.MonkeyPatch) -> None:
+    see = Audience.see
+
+    def once_joined(self: Audience, member: Member) -> None:
+        if self._online.get(member.user) is None or not member.present or member.in_channel is None:
+            see(self, member)
+
+    monkeypatch.setattr(Audience, "see", once_joined)
+
+
+def _gateway_keeps_the_loss_of_agora_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = PresenceKeeper.channel
+
+    def joined_only(self: PresenceKeeper, event_id: str | None, now: float, over: VoicePath = VoicePath.MQTT) -> None:
+        if event_id != self._in_channel or over is VoicePath.AGORA:
+            channel(self, event_id, now, over)
+
+    monkeypatch.setattr(PresenceKeeper, "channel", joined_only)
+
+
 def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_gate, "TRANSMIT_LEASE_S", 1000.0)
 
@@ -163,6 +190,8 @@ def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (_worker_ignores_a_silent_loop, "8"),
         (_gateway_forgets_the_key_up, "8"),
         (_server_lets_the_revoked_talk_on, "9"),
+        (_server_overlooks_who_lost_agora, "10"),
+        (_gateway_keeps_the_loss_of_agora_to_itself, "10"),
     ],
 )
 @pytest.mark.timeout(300)

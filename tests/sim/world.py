@@ -4,6 +4,7 @@ from random import Random
 
 from msgspec.structs import replace
 
+from dispatch.admission import LATE_S
 from dispatch.core.state import Entry, Floor, FloorState, OfficeRules
 from dispatch.store.sql import SqlStore
 from gateway.core.participant_words import State
@@ -40,6 +41,7 @@ class World:
         seeds = self._seeds = Random(seed + 1)  # of its own: what a seed was before there was this, it still is
         urgent = {} if fair or seeds.random() < 0.7 else {"car-1": Priority.EMERGENCY, "car-2": Priority.HIGH}
         self._doors = Random(seed + 2)  # likewise
+        self._agora = Random(seed + 3)  # likewise
         self.rules = OfficeRules(
             talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
             hang_s=rng.choice((0.0, 2.0, 5.0)),
@@ -67,6 +69,8 @@ class World:
                 self.watch.granted,
                 self.watch.decided,
                 name=f"dispatch-{n}",
+                joined=self.watch.joined,
+                read_late_s=0.0 if fair else self._doors.choice((0.0, LATE_S)),
             )
             for n in range(1, replicas + 1)
         ]
@@ -84,6 +88,8 @@ class World:
         if not self.fair:
             self._bad_luck()
             self._revocations()
+        if self._agora.random() < 0.5:
+            self._over_agora()
         self.clock.run(self.clock.now + RUN_S, self._step)
         self._mend()
         self.clock.run(self.clock.now + CALM_S, self._step)
@@ -170,6 +176,36 @@ class World:
             guarded = rng.random() < 0.3
             self._do(at, f"{car.user} revoked", lambda c=car, g=guarded: self._revoke(c, g))
             self._do(at + rng.choice((0.5, 2.0, 8.0, 12.0)), f"{car.user} restored", lambda c=car: self._let_in(c))
+
+            self._outage_about(at, rng)
+
+    def _outage_about(self, at: float, rng: Random) -> None:
+        """The office is away, in part, while somebody is revoked: it happens before, and ends after."""
+        begins, ends = at - rng.random(), at + rng.choice((0.3, 3.0)) * rng.random()
+        replica = rng.choice(self.replicas)
+        match rng.randrange(6):
+            case 0:
+                self._do(begins, "broker killed", self.broker.crash)
+                self._do(ends, "broker starts", self.broker.restart)
+            case 1:
+                self._do(begins, f"{replica.name} killed", replica.kill)
+                self._do(ends, f"{replica.name} starts", lambda: replica.start() if not replica.server else None)
+            case 2:
+                self._do(begins, f"{replica.name} stops", replica.pause)
+                self._do(ends, f"{replica.name} goes on", replica.resume)
+
+    def _over_agora(self) -> None:
+        """Some or all have Agora, and join and lose it as it comes."""
+        rng = self._agora
+        chance = rng.choice((0.7, 1.0, 1.0))
+        for car in self.cars:
+            car.agora = Random(rng.getrandbits(32)) if rng.random() < chance else None
+        for _ in range(0 if self.fair else rng.randint(0, 5)):
+            at, length, speaker = max(rng.choices(self._talks, k=3), key=lambda talk: talk[1])
+            car = rng.choice([each for each in self.cars if each is not speaker])
+            at += rng.random() * length / 2  # aimed at listeners, while there is something to be missed
+            self._do(at, f"{car.user} loses Agora", car.lose_agora)
+            self._do(at + rng.choice((0.2, 4.0, 12.0)) * rng.random(), f"{car.user} finds Agora", car.find_agora)
 
     def _revoke(self, car: Car, guarded: bool) -> None:
         at = self.clock.wall_ms

@@ -10,7 +10,8 @@ way; every request is answered by one line in its order, with `"ok": true`, or `
         each [delay_ms, active] after the one before   -> {"ok": true, "at_s": [12.5, 12.503, 12.505]}, at its end
     {"op": "levels"}                                   -> {"ok": true, "levels": {"ptt": 0, "motor": 0.5, ...}}
     {"op": "watch"}                                    -> levels as above, then a line for each change of an output:
-                                                          {"event": "output", "signal", "pin", "level", "at_s"}
+                                                          {"event": "output", "signal", "pin", "level", "hz", "at_s"}
+                                                          (`hz`: of its pulses, 0 where it is only switched)
 
 Levels of signals are 1 for active (pressed, driven) and 0, whatever the polarity; `set` alone is electrical.
 `at_s` is time.monotonic() of this machine. One thread serves all; it touches nothing but the virtual pins.
@@ -72,7 +73,7 @@ class PinServer:
         self._signals = {board.pin(signal): signal for signal in board.fitted()}
         self._selector = selectors.DefaultSelector()
         self._wake_in, self._wake_out = socket.socketpair()
-        self._changes: deque[tuple[int, float, float]] = deque(maxlen=CHANGES_MAX)
+        self._changes: deque[tuple[int, float, float, float]] = deque(maxlen=CHANGES_MAX)
         self._clients: set[_Client] = set()
         self._due: list[tuple[float, int, _Client, str, list[tuple[float, bool]], list[float]]] = []
         self._order = count()
@@ -113,7 +114,8 @@ class PinServer:
 
     def _output_changed(self, pin: int, level: float, at_s: float) -> None:
         """On the thread that drives the pin: only enqueue."""
-        self._changes.append((pin, level, at_s))
+        hz = self._factory.pin(pin).frequency
+        self._changes.append((pin, level, at_s, 0.0 if hz is None else float(hz)))
         self._wake()
 
     def _wake(self) -> None:
@@ -267,12 +269,13 @@ class PinServer:
 
     def _tell_watchers(self) -> None:
         while self._changes:
-            pin, electrical_level, at_s = self._changes.popleft()
+            pin, electrical_level, at_s, hz = self._changes.popleft()
             signal = self._signals.get(pin, "")
             low_active = signal != "" and self._board.active_level(signal) == "low"
             level = 1.0 - electrical_level if low_active else electrical_level
+            event = {"event": "output", "signal": signal, "pin": pin, "level": level, "hz": hz, "at_s": at_s}
             for client in [client for client in self._clients if client.watching]:
-                self._send(client, {"event": "output", "signal": signal, "pin": pin, "level": level, "at_s": at_s})
+                self._send(client, event)
 
     def _send(self, client: _Client, message: dict[str, Any]) -> None:
         """Send one line; a client that does not read what it asked for is dropped at `UNSENT_BYTES_MAX`."""

@@ -48,6 +48,13 @@ class VirtualPin(MockPWMPin):  # type: ignore[misc]  # gpiozero has no types
         if driven is not None:
             (self.drive_high if driven else self.drive_low)()
 
+    def _set_frequency(self, value: float | None) -> None:
+        """A tone that changes without a pause is a change of the output too, at the same level."""
+        before = self._frequency
+        super()._set_frequency(value)
+        if value is not None and value != before and 0.0 < self._state < 1.0:
+            self.factory.output_changed(self._number, float(self._state), time.monotonic())
+
     def _change_state(self, value: float) -> bool:
         """Unlike the mock pin's own, this remembers no states: a bench runs for weeks."""
         if self._state == value:

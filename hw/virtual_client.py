@@ -16,12 +16,16 @@ from hw.errors import HardwareError
 
 
 class OutputChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of one output: `level` 0-1 is its drive whatever the polarity, `at_s` time.monotonic()."""
+    """A change of one output: `level` 0-1 is its drive whatever the polarity, `at_s` time.monotonic().
+
+    `hz` is the frequency of its pulses (a buzzer's pitch), 0 where it is only switched.
+    """
 
     signal: str
     pin: int
     level: float
     at_s: float
+    hz: float = 0.0
 
 
 class VirtualPins:

@@ -155,6 +155,20 @@ def test_a_watcher_gets_every_change_of_an_output_with_its_time(hardware: Hardwa
     assert [change.at_s for change in seen] == sorted(change.at_s for change in seen)
 
 
+def test_a_watcher_is_told_the_pitch_of_the_buzzer_and_each_change_of_it(hardware: Hardware, pins: VirtualPins) -> None:
+    buzzer = hardware.panel.buzzer
+    assert buzzer is not None
+
+    watching = pins.watch(5.0, lambda: [buzzer.set(hz) for hz in (880, 1320, 1320, 0)])
+    seen = [next(watching) for _ in range(3)]
+
+    assert [(change.signal, change.level, change.hz) for change in seen] == [
+        ("buzzer", 0.5, 880.0),
+        ("buzzer", 0.5, 1320.0),
+        ("buzzer", 0.0, 1320.0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -98,6 +98,8 @@ def _shut(folder: Path, stack: ExitStack) -> tuple[Unit, RoundTrip]:
     office.config.write_text(f'log_level = "warning"\n{office.config.read_text("utf-8")}', "utf-8")
     office.start()
     car = stack.enter_context(EnrolledUnit(folder, "car-shut", office, AUDIO))
+    car.await_talkable()
+    car.await_admitted()
     access = Access(office.broker.ca, SERVER_LOGIN, office.server_secret_file)
     return car, stack.enter_context(round_trip(folder, office.broker_port, access))
 

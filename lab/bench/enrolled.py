@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.bench.parts import Unit
+from lab.bench.parts import START_S, BenchFailed, Unit
 from lab.office import Office, run_command
+
+ANSWER_S = 0.3
+"""A press is granted or refused long before."""
 
 
 class EnrolledUnit(Unit):
@@ -21,3 +25,16 @@ class EnrolledUnit(Unit):
         super().__init__(folder, user, who, audio, env=env, state=f'hardware_id_file = "{hardware}"\n')
         url, code = office.code(user, user)
         run_command("gateway", ["enrol", url, "-", "--config", str(self.config)], stdin=f"{code}\n")
+
+    def await_admitted(self) -> None:
+        """Press until a press is granted: the office reads its registry once a second. Raises BenchFailed."""
+        deadline = time.monotonic() + START_S
+        granted = False
+        while not granted:
+            if time.monotonic() > deadline:
+                raise BenchFailed(f"{self.user} is not admitted within {START_S:g} s")
+            self.pins.press()
+            time.sleep(ANSWER_S)
+            granted = self.status()["presses"][-1]["handled_at"] is not None
+            self.pins.release()
+            time.sleep(ANSWER_S)

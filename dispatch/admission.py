@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dispatch.agora.kicking import KickingClient, minutes_for
 from dispatch.broker.guard import RESPONSE_TOPIC, BrokerGuard
@@ -59,16 +60,19 @@ class LiveAdmission(Struct, frozen=True, kw_only=True):
 
 
 def rules_from(
-    offices: Iterable[Office], users: Iterable[User], configured: Mapping[OfficeId, FloorRules]
+    offices: Iterable[Office], users: Iterable[User], configured: Mapping[OfficeId, FloorRules], rev: int = 0
 ) -> dict[OfficeId, OfficeRules]:
-    """Give the rules of every office of the registry: its users, and what the configuration says of its floor."""
+    """Give the rules of every office of the registry: its users, and what the configuration says of its floor.
+
+    `rev`: the registry's number, asked for before it was read.
+    """
     mine: dict[OfficeId, list[User]] = {}
     for user in users:
         mine.setdefault(user.office, []).append(user)
-    return {office.id: _rules(office, mine.get(office.id, []), configured.get(office.id)) for office in offices}
+    return {office.id: _rules(office, mine.get(office.id, []), configured.get(office.id), rev) for office in offices}
 
 
-def _rules(office: Office, users: list[User], configured: FloorRules | None) -> OfficeRules:
+def _rules(office: Office, users: list[User], configured: FloorRules | None, rev: int) -> OfficeRules:
     floor = configured or FloorRules()
     return OfficeRules(
         talk_limit_s=floor.talk_limit_s,
@@ -81,6 +85,7 @@ def _rules(office: Office, users: list[User], configured: FloorRules | None) -> 
         channel=office.channel,
         voice=office.voice,
         roll={u.user: _entry(u) for u in users},
+        rev=rev,
     )
 
 
@@ -137,7 +142,7 @@ class Admission:
         self._token_ttl_s = settings.agora.token_ttl_s if settings.agora is not None else TOKEN_TTL_S
         self._rev = registry.rev()
         self._users = registry.users()
-        self.rules = rules_from(registry.offices(), self._users, self._configured)
+        self.rules = rules_from(registry.offices(), self._users, self._configured, self._rev)
         """The offices' rules as of the last reading."""
         _check(self._configured, self.rules)
         self._guard = BrokerGuard(self._send, settings.replica)
@@ -180,10 +185,11 @@ class Admission:
             return
         self._well()
         self._rev, self._users = rev, users
-        before, self.rules = self.rules, rules_from(offices, users, self._configured)
+        before, found = self.rules, rules_from(offices, users, self._configured, rev)
+        self.rules = {office: _news(before.get(office), rules) for office, rules in found.items()}
         self._guard.want(users)
         for office, rules in self.rules.items():
-            if rules != before.get(office):
+            if rules is not before.get(office):
                 _log.info("registry changed", office=office, rev=rev)
                 floor.change_rules(office, rules)
         self._chores.look()
@@ -236,6 +242,11 @@ class Admission:
             kicking=self._kicking,
             token_ttl_s=self._token_ttl_s if self._agora else 0,
         )
+
+
+def _news(known: OfficeRules | None, found: OfficeRules) -> OfficeRules:
+    """Give the rules as they were known where nothing but the registry's number has changed."""
+    return known if known is not None and replace(known, rev=found.rev) == found else found
 
 
 def _client(agora: AgoraServerSettings | None) -> KickingClient | None:

@@ -65,13 +65,13 @@ def _tell(turn: Turn, user: str, member: Member) -> None:
     entry = turn.rules.entry(user)
     if entry is None:
         return
-    name = turn.rules.names.get(user) or user
+    name, rev = turn.rules.names.get(user) or user, turn.rules.rev
     if entry.revoked_at is not None and entry.revoked_at != member.told_revoked:
-        user_revoked(user, name, entry.revoked_why, entry.revoked_at)(turn)
+        user_revoked(user, name, entry.revoked_why, entry.revoked_at, rev)(turn)
     if entry.clone is not None and entry.clone != member.told_clone:
-        clone_found(user, name, entry.clone)(turn)
+        clone_found(user, name, entry.clone, rev)(turn)
     elif entry.clone is None and member.told_clone is not None:
-        clone_cured(user, name, member.told_clone)(turn)
+        clone_cured(user, name, member.told_clone, rev)(turn)
 
 
 def clone_alerts(rules: OfficeRules, office: OfficeId) -> dict[str, Alert]:

@@ -107,6 +107,8 @@ class Member(Struct, frozen=True, kw_only=True):
     """The revocation (its Unix ms) that is in the log already."""
     told_clone: str | None = None
     """The other unit that is in the log already."""
+    told_rev: int = 0
+    """The registry's number as of which the log was told of this user: whoever read an older one tells nothing."""
 
     @property
     def heard_of(self) -> bool:
@@ -180,6 +182,8 @@ class OfficeRules(FloorRules, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What its vehicles' voice goes over."""
     roll: Mapping[str, Entry] | None = None
     """Every user of its registry, by id; None: whoever the broker lets in is a member."""
+    rev: int = 0
+    """The registry's number when this was read."""
 
     def entry(self, user: str) -> Entry | None:
         """What the registry says of a user; None where it is open, or where it does not know the user."""

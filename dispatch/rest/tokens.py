@@ -98,5 +98,6 @@ class TokenDesk:
         if user.clone != hardware:
             noted = self._registry.note_clone(user.office, user.user, hardware)
             if noted.clone == hardware:  # otherwise it changes its hardware all the time, and was told of already
-                self._telling.tell(user.office, notices.clone_found(user.user, user.name, hardware))
+                rev = self._registry.rev()
+                self._telling.tell(user.office, notices.clone_found(user.user, user.name, hardware, rev))
         raise Refused("clone", "this unit is not the one that is enrolled under this identity")

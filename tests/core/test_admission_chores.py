@@ -213,6 +213,22 @@ def test_the_registry_is_read_when_its_number_has_risen_and_no_more_often_than_o
     assert (admission.describe().revoked, admission.describe().admitted) == (1, 1)
 
 
+def test_only_the_office_that_changed_is_judged_anew_and_knows_the_registry_s_number(
+    registry: SqlRegistry, stack: ExitStack
+) -> None:
+    other = OfficeId(HQ.region, "other")
+    registry.add_office(other, "다른 사무소")
+    admission, floor = admitted(stack, registry)
+    began = admission.rules[other].rev
+    registry.add_user(other, "car-9", Role.VEHICLE_GATEWAY, "새 차")
+
+    admission.step(101.0)
+
+    [(office, rules)] = floor.changes
+    assert (office, rules.rev, admission.rules[HQ].rev) == (other, registry.rev(), began)
+    assert rules.rev > began
+
+
 def test_waiting_floor_messages_put_the_question_off_but_not_for_ever(registry: SqlRegistry, stack: ExitStack) -> None:
     admission, floor = admitted(stack, registry)
     registry.revoke(HQ, "car-1", "sold")

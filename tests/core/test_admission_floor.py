@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from dispatch.core.notices import clone_found, log
 from dispatch.core.server import AlertSeen, RulesChanged
 from dispatch.core.state import Entry, FloorState, OfficeRules
 from protocol.messages import (
@@ -84,6 +85,10 @@ class Office(Bench):
 
     def alerts(self, user: str) -> list[Alert | None]:
         return [p.message for p in self.published if p.kind is Kind.ALERT and p.ids == (user, "clone")]  # type: ignore[misc]
+
+
+def cloned() -> Entry:
+    return entry(101, hardware=UNIT, clone=COPY, clone_at=5000)
 
 
 def gone(why: str = "sold", at: int = 5000, **more: object) -> Entry:
@@ -473,6 +478,64 @@ def test_a_clone_in_the_registry_is_one_event_and_an_alert_that_stands_until_it_
     assert office.alerts("car-1")[-1] is None
     told = [(e.event, e.metadata["hardware"]) for e in office.events(EventType.CLONE_FOUND, EventType.CLONE_CURED)]
     assert told == [(EventType.CLONE_FOUND, COPY), (EventType.CLONE_CURED, COPY)]
+
+
+def clone_events(office: Office) -> list[EventType]:
+    return [e.event for e in office.log() if e.event in (EventType.CLONE_FOUND, EventType.CLONE_CURED)]
+
+
+@pytest.mark.parametrize("rest_first", [True, False])
+def test_a_clone_that_rest_and_the_floor_find_at_once_is_told_once(rest_first: bool) -> None:
+    office = Office(car_1=entry(101, hardware=UNIT))
+    found = clone_found("car-1", "car-1", COPY, 7)
+
+    if rest_first:
+        log(office.store, HQ, office.wall_ms, found)
+    office.change(replace(office.rules, rev=7, roll={**(office.rules.roll or {}), "car-1": cloned()}))
+    office.advance(0.1)
+    log(office.store, HQ, office.wall_ms, found)
+    office.advance(2)
+
+    assert clone_events(office) == [EventType.CLONE_FOUND]
+
+
+def test_a_clone_that_rest_has_told_is_not_cured_by_a_reading_of_the_registry_from_before() -> None:
+    office = Office(car_1=entry(101, hardware=UNIT))
+    log(office.store, HQ, office.wall_ms, clone_found("car-1", "car-1", COPY, 7))
+
+    office.change(replace(office.rules, rev=6, hang_s=1.0))  # of another change, a moment before
+    office.advance(0.1)
+    office.change(replace(office.rules, rev=7, roll={**(office.rules.roll or {}), "car-1": cloned()}))
+    office.advance(0.1)
+
+    assert clone_events(office) == [EventType.CLONE_FOUND]
+
+
+def test_a_clone_that_was_cured_is_not_found_again_by_a_replica_that_read_the_registry_before() -> None:
+    office = Office(car_1=cloned())
+    office.change(replace(office.rules, rev=6))
+    office.advance(0.1)
+    late = late_replica(office)
+    roll = {**(office.rules.roll or {}), "car-1": entry(101, hardware=UNIT)}
+    office.change(replace(office.rules, rev=7, roll=roll))
+    office.advance(0.1)
+
+    late.advance(CLEANER_SWEEP_S + 1)
+
+    assert clone_events(office) == [EventType.CLONE_FOUND, EventType.CLONE_CURED]
+
+
+def test_a_revocation_that_was_lifted_and_made_again_is_not_told_anew_by_a_late_replica() -> None:
+    office = Office(car_1=gone(at=5000))
+    office.advance(0.1)
+    late = late_replica(office)
+    roll = {**(office.rules.roll or {}), "car-1": gone(at=6000)}
+    office.change(replace(office.rules, rev=7, roll=roll))
+    office.advance(0.1)
+
+    late.advance(CLEANER_SWEEP_S + 1)
+
+    assert len([e for e in office.log() if e.event is EventType.USER_REVOKED]) == 2
 
 
 @pytest.mark.parametrize("again", ["a restart", "a new broker"])

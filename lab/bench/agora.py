@@ -24,7 +24,7 @@ from lab.bench import murmur
 from lab.bench.enrolled import EnrolledUnit
 from lab.bench.figure import Figure, bounded, ratio, summary, write_samples
 from lab.bench.first_frame import first_frames
-from lab.bench.parts import BenchFailed, Unit
+from lab.bench.parts import BenchFailed
 from lab.bench.progress import Say
 from lab.bench.size import Size
 from lab.bench.unit_log import Line, clock_offset_s, find, lines
@@ -72,7 +72,7 @@ def agora(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
         office.start()
         book = Notebook()
         Monitor(stack, office.server_access, OFFICE, book)
-        cars: dict[str, Unit] = {user: stack.enter_context(_unit(work, user, office, stand_in)) for user in USERS}
+        cars = {user: stack.enter_context(_unit(work, user, office, stand_in)) for user in USERS}
         _await_ready(cars)
         offset_s = clock_offset_s()
         bursts = [
@@ -88,7 +88,7 @@ def agora(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
     return _figures(out, judged, first, logs)
 
 
-def _unit(work: Path, user: str, office: Office, stand_in: AgoraStandIn) -> Unit:
+def _unit(work: Path, user: str, office: Office, stand_in: AgoraStandIn) -> EnrolledUnit:
     speaks = f'capture_wav = "{work / "mouth.wav"}"\ncapture_loop = true\n' if user == USERS[0] else ""
     audio = (
         f'backend = "wav"\ncue_volume_percent = 0\n[audio.wav]\n{speaks}playback_wav = "{work / user}.wav"\n'
@@ -97,7 +97,7 @@ def _unit(work: Path, user: str, office: Office, stand_in: AgoraStandIn) -> Unit
     return EnrolledUnit(work, user, office, audio, env=stand_in.environ)
 
 
-def _await_ready(cars: dict[str, Unit]) -> None:
+def _await_ready(cars: dict[str, EnrolledUnit]) -> None:
     for car in cars.values():
         car.await_talkable()
     deadline = time.monotonic() + WAIT_S
@@ -105,9 +105,10 @@ def _await_ready(cars: dict[str, Unit]) -> None:
         if time.monotonic() > deadline:
             raise BenchFailed(f"no token within {WAIT_S:.0f} s")
         time.sleep(0.1)
+    cars[USERS[0]].await_admitted()
 
 
-def _speak(cars: dict[str, Unit], hub: Hub, book: Notebook, delay_s: float, size: Size, say: Say) -> _Burst:
+def _speak(cars: dict[str, EnrolledUnit], hub: Hub, book: Notebook, delay_s: float, size: Size, say: Say) -> _Burst:
     """Press, speak, let go, and wait until everybody has left the channel."""
     hub.network.delay_s = delay_s
     car = cars[USERS[0]]

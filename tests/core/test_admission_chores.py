@@ -217,7 +217,7 @@ def test_only_the_office_that_changed_is_judged_anew_and_knows_the_registry_s_nu
     registry: SqlRegistry, stack: ExitStack
 ) -> None:
     other = OfficeId(HQ.region, "other")
-    registry.add_office(other, "다른 사무소")
+    registry.add_office(other, "다른 사무소", VoicePath.MQTT)
     admission, floor = admitted(stack, registry)
     began = admission.rules[other].rev
     registry.add_user(other, "car-9", Role.VEHICLE_GATEWAY, "새 차")

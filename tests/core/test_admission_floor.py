@@ -87,10 +87,6 @@ class Office(Bench):
         return [p.message for p in self.published if p.kind is Kind.ALERT and p.ids == (user, "clone")]  # type: ignore[misc]
 
 
-def cloned() -> Entry:
-    return entry(101, hardware=UNIT, clone=COPY, clone_at=5000)
-
-
 def gone(why: str = "sold", at: int = 5000, **more: object) -> Entry:
     return entry(101, admitted=False, revoked_at=at, revoked_why=why, **more)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+import requests
 
 from dispatch.broker.admin import BrokerAdmin
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
@@ -34,6 +35,8 @@ from protocol.login import SERVER_LOGIN, Login
 from protocol.messages import (
     Alert,
     DenyCause,
+    Event,
+    EventType,
     FloorDeny,
     FloorGranted,
     FloorRenew,
@@ -47,10 +50,12 @@ from protocol.topics import Kind, topic
 from service.mqtt import BrokerSettings
 from service.settings import Secret, read_secret
 from tests.integration.dispatch_rig import Client
+from tests.integration.rest_rig import problem
 from tests.support.procs import ROOT, Daemon, Daemons, eventually
 
 HQ = OfficeId("seoul", "hq")
 KEY, SECRET = "customer", "not-a-real-one"
+UNIT, COPY = "a1" * 8, "b2" * 8
 APP = "0123456789abcdef0123456789abcdef"
 AGORA = f'\n[agora]\napp_id = "{APP}"\n[agora.kicking]\ncustomer_key = "{KEY}"\n'
 
@@ -62,10 +67,11 @@ class Scene:
         self.stack, self.folder = stack, folder / "ptt"
         self.port = free_port()
         self.config = self.folder / "dispatch.toml"
+        self.rest_port = free_port()
         self.run(
             *("init", "--dir", str(self.folder), "--region", HQ.region, "--office", HQ.office, "--name", "본사"),
             *("--host", "127.0.0.1", "--listen", "127.0.0.1", "--broker-port", str(self.port)),
-            *("--rest-port", str(free_port())),
+            *("--rest-port", str(self.rest_port)),
         )
         run = folder / "mosquitto"
         run.mkdir()
@@ -78,6 +84,17 @@ class Scene:
         self.daemon = self._daemons.python("dispatch", "-m", "dispatch", "serve", "--config", self.config)
         self.daemon.says("serving")
         return self.daemon
+
+    def rest(self) -> None:
+        """Start the REST service."""
+        self._daemons.python("rest", "-m", "dispatch", "rest", "--config", self.config).says("serving")
+
+    def post(self, path: str, body: object, *login: str) -> requests.Response:
+        """Call it, with a login and its secret or nobody's."""
+        with requests.Session() as session:
+            session.trust_env = False
+            url = f"https://127.0.0.1:{self.rest_port}{path}"
+            return session.post(url, json=body, auth=login or None, verify=str(self.folder / "ca.pem"), timeout=15)
 
     def agora(self, url: str) -> None:
         with self.config.open("a", encoding="utf-8") as file:
@@ -144,8 +161,13 @@ class Member(Client):
         login = str(Login(HQ, user))
         super().__init__(scene.stack, scene.broker, login, prepare=scene.doors(login, secret))
         self.subscribe(topic(HQ, Kind.REPLY, user), topic(HQ, Kind.SESSION))
-        here = Presence(state=PresenceState.ONLINE, connection_id=self.connection, presence_no=1, hardware=hardware)
-        self.send(topic(HQ, Kind.PRESENCE, user), encode(here), retain=True)
+        self.tell(1, hardware)
+
+    def tell(self, number: int, hardware: str | None = None) -> None:
+        here = Presence(
+            state=PresenceState.ONLINE, connection_id=self.connection, presence_no=number, hardware=hardware
+        )
+        self.send(topic(HQ, Kind.PRESENCE, self.user), encode(here), retain=True)
 
     def ask(self, press: int) -> None:
         request = FloorRequest(request_id=(*self.connection, press))
@@ -253,6 +275,63 @@ def test_a_clone_is_refused_alerted_until_cured_and_told_once(scene: Scene) -> N
     later.take(lambda t, p, _: t == where and p == b"", 5)
     eventually(lambda: len(scene.events("CLONE_CURED")) == 1, 5)
     assert [e["metadata"]["hardware"] for e in scene.events("CLONE_FOUND")] == ["hardware-2"]
+
+
+def test_what_the_rest_service_and_the_commands_log_is_published_within_two_seconds_and_once(scene: Scene) -> None:
+    scene.serve()
+    scene.rest()
+    watch = scene.watch()
+    made = json.loads(scene.run("device", "code", "car-1", "--create", "--name", "1호", "--office", str(HQ), "--json"))
+    late = {}
+    # when a unit enrols at the REST service, and a user is revoked with the command
+    answer = scene.post("/v1/enrol", {"code": parse_code(made["code"]).secret, "hardware": UNIT})
+    began = time.monotonic()
+    enrolled = watch.expect(Event, lambda e: e.event is EventType.ENROLLED, timeout_s=5)
+    late["enrolled"] = time.monotonic() - began
+    scene.run("user", "revoke", "car-1", "--office", str(HQ), "--why", "sold")
+    began = time.monotonic()
+    watch.expect(Event, lambda e: e.event is EventType.USER_REVOKED, timeout_s=5)
+    late["revoked"] = time.monotonic() - began
+    # then monitors hear of both in time, and once
+    assert (answer.status_code, enrolled.user, enrolled.metadata["hardware"]) == (201, "car-1", UNIT)
+    assert {what for what, late_s in late.items() if late_s > 2.0} == set()
+    with pytest.raises(AssertionError, match="not within"):
+        watch.expect(Event, timeout_s=3.0)
+    print(f"told {late} s after the answer")
+
+
+def test_a_clone_that_rest_and_the_floor_find_within_milliseconds_is_one_event(scene: Scene) -> None:
+    # given vehicles whose cards were copied, and both services
+    users = [f"car-{n}" for n in range(1, 6)]
+    secrets = {user: scene.enrol(user, UNIT) for user in users}
+    scene.serve()
+    scene.rest()
+    watch = scene.watch()
+    answers: list[tuple[int, str]] = []
+    # when each copy comes by both doors at once
+    for user in users:
+        login, secret = str(Login(HQ, user)), secrets[user]
+        hello = {"generation": 1, "hardware": COPY}
+
+        def knock(login: str = login, secret: Secret = secret, hello: dict[str, object] = hello) -> None:
+            answer = scene.post("/v1/hello", hello, login, secret.reveal())
+            answers.append(problem(answer))
+
+        knocking = threading.Thread(target=knock, name=f"hello-{user}")
+        clone = Member(scene, user, secret, boot=7)
+        knocking.start()
+        clone.tell(2, COPY)
+        knocking.join(15)
+    # then every one is told once, and stays told once: by two more readings of the registry a second would have come
+    for user in users:
+        watch.expect(Event, lambda e, u=user: (e.event, e.user) == (EventType.CLONE_FOUND, u), timeout_s=5)  # type: ignore[misc]
+    with pytest.raises(AssertionError, match="not within"):
+        watch.expect(Event, lambda e: e.event in (EventType.CLONE_FOUND, EventType.CLONE_CURED), timeout_s=3.0)
+    told = scene.events("CLONE_FOUND", "CLONE_CURED")
+    assert answers == [(409, "clone")] * len(users)
+    assert sorted((e["event"], e["user"], e["metadata"]["hardware"]) for e in told) == [
+        ("CLONE_FOUND", user, COPY) for user in users
+    ]
 
 
 def test_asking_the_registry_for_news_costs_less_than_a_millisecond(tmp_path: Path) -> None:

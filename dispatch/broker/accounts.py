@@ -1,5 +1,6 @@
 """From the registry's users to the broker's: clients with locked ids, one role each, named like their login. Pure."""
 
+import hashlib
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -9,11 +10,14 @@ from dispatch.broker.dynsec import AclEntry, ClientWords, DynsecFile, RoleRef, R
 from dispatch.registry.words import SecretHash, User
 from protocol.login import SERVER_LOGIN, Login
 
+MARK_CHARS = 16
+
 
 class Account(Struct, frozen=True, kw_only=True):
     """One login at the broker. Its MQTT client id and its role's name are the login too."""
 
     login: str
+    mark: str
     acls: tuple[AclEntry, ...]
 
     @property
@@ -27,6 +31,16 @@ def role_of(login: str) -> tuple[RoleRef, ...]:
     return (RoleRef(rolename=login),)
 
 
+def secret_mark(secret: SecretHash | None) -> str:
+    """Tell one secret of a user from the next, at a broker that keeps a hash of its own and shows none; "" is none.
+
+    A broker that went back to an older file of its users would let in who was replaced since: it shows an older mark.
+    """
+    if secret is None:
+        return ""
+    return hashlib.sha256(f"{secret.salt}:{secret.iterations}:{secret.hash}".encode()).hexdigest()[:MARK_CHARS]
+
+
 def both(user: User) -> tuple[str, str]:
     """Give the two logins a user can have, whether its role has them or not."""
     return str(Login(user.office, user.user)), str(Login(user.office, user.user, voice=True))
@@ -34,29 +48,31 @@ def both(user: User) -> tuple[str, str]:
 
 def accounts(user: User) -> tuple[Account, ...]:
     """Give a user's logins, one for each connection that its role has."""
-    who = Login(user.office, user.user)
+    who, mark = Login(user.office, user.user), secret_mark(user.secret)
     return tuple(
-        Account(login=login, acls=entries(who, user.role, connection)) for login, connection in logins(who, user.role)
+        Account(login=login, mark=mark, acls=entries(who, user.role, connection))
+        for login, connection in logins(who, user.role)
     )
 
 
 def dynsec_file(users: Iterable[User], server_secret: SecretHash) -> DynsecFile:
     """Give the plugin's whole file: the server's login and every user that is admitted."""
-    clients = [_client(SERVER_LOGIN, None, server_secret)]
+    clients = [_client(SERVER_LOGIN, None, None, server_secret)]
     roles = [RoleWords(rolename=SERVER_LOGIN, acls=server_entries())]
     for user in users:
         if not user.admitted or user.secret is None:
             continue
         for account in accounts(user):
-            clients.append(_client(account.login, account.login, user.secret))
+            clients.append(_client(account.login, account.login, account.mark, user.secret))
             roles.append(RoleWords(rolename=account.login, acls=account.acls))
     return DynsecFile(clients=tuple(clients), roles=tuple(roles))
 
 
-def _client(login: str, client_id: str | None, secret: SecretHash) -> ClientWords:
+def _client(login: str, client_id: str | None, mark: str | None, secret: SecretHash) -> ClientWords:
     return ClientWords(
         username=login,
         clientid=client_id,
+        textname=mark,
         roles=role_of(login),
         password=secret.hash,
         salt=secret.salt,

@@ -106,7 +106,9 @@ class BrokerAdmin:
     def put_user(self, user: User, secret: Secret) -> None:
         """Create or set a user's logins with this secret, their roles and client ids, enabled.
 
-        Connections with the former secret are cut. Logins that the user's role does not have are removed.
+        `user` has the hash of this very secret that the registry keeps, or is going to: the guard tells by it which
+        secret the broker has. Connections with the former secret are cut. Logins that the user's role does not have are
+        removed.
         """
         wanted = accounts(user)
         self._remove([login for login in both(user) if login not in {account.login for account in wanted}])
@@ -237,8 +239,8 @@ class BrokerAdmin:
 
 
 def _client_commands(account: Account, secret: Secret, known: ClientWords | None) -> list[Command]:
-    login, roles = account.login, account.roles
+    login, mark, roles = account.login, account.mark, account.roles
     if known is None:
-        return [CreateClient(username=login, password=secret, clientid=login, roles=roles)]
-    made: list[Command] = [ModifyClient(username=login, password=secret, clientid=login, roles=roles)]
+        return [CreateClient(username=login, password=secret, clientid=login, textname=mark, roles=roles)]
+    made: list[Command] = [ModifyClient(username=login, password=secret, clientid=login, textname=mark, roles=roles)]
     return [*made, EnableClient(username=login)] if known.disabled else made

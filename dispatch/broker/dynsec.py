@@ -47,6 +47,8 @@ class ClientWords(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     username: str
     clientid: str | None = None
+    textname: str | None = None
+    """Ours to use: which of a user's secrets it has (`dispatch.broker.accounts.secret_mark`)."""
     disabled: bool = False
     roles: tuple[RoleRef, ...] = ()
     password: str | None = None
@@ -106,6 +108,7 @@ class CreateClient(_Command, frozen=True, kw_only=True):
     username: str
     password: Secret
     clientid: str
+    textname: str
     roles: tuple[RoleRef, ...]
 
 
@@ -116,6 +119,7 @@ class ModifyClient(_Command, frozen=True, kw_only=True):
     clientid: str
     roles: tuple[RoleRef, ...]
     password: Secret | UnsetType = UNSET
+    textname: str | UnsetType = UNSET
 
 
 class EnableClient(_Command, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ let in here: only who holds the secret's plain text can do that (`dispatch.broke
 
 A listing can be a moment older or newer than what the registry said: an enrolment opens the broker's door just before
 it is written. So a door is shut on a listing's word only if it still stands open after CONFIRM_S, or, where the
-registry knows of no secret, after SETTLE_S, which no enrolment takes.
+registry knows of no or of another secret, after SETTLE_S, which no enrolment takes.
 """
 
 from collections import deque
@@ -70,7 +70,7 @@ class BrokerGuard:
     def __init__(self, publish: Callable[[str, bytes], object], name: str) -> None:
         """`name` tells this process's commands from those of others, e.g. the replica's."""
         self.missing: tuple[str, ...] = ()
-        """Logins that the registry admits and the broker lacks or has shut: enrol the user or rotate its secret."""
+        """Logins that the registry admits and the broker lacks, has shut, or has with another secret: mend each."""
         self.unknown: tuple[str, ...] = ()
         """Logins at the broker that the registry does not know; they are shut."""
         self.pending: tuple[str, ...] = ()
@@ -108,17 +108,20 @@ class BrokerGuard:
         self._answers.clear()
         self._mend.clear()
         self._seen.clear()
+        self._rules_read = False  # it may come back with an older file of its users and their rules
 
     def want(self, users: Sequence[User]) -> None:
         """All users of the registry, revoked ones too, as they are now. The newly revoked are shut at the next tick."""
         before, self._want = self._want, wanted(users)
         self._wants += 1
         old = frozenset() if before is None else before.revoked
-        fine = self._want.admitted | (old - self._want.revoked)
+        marks = {} if before is None else before.marks
+        renewed = {login for login, mark in self._want.marks.items() if marks.get(login) != mark}
+        fine = renewed | (old - self._want.revoked)
         self._shut = {login: sent for login, sent in self._shut.items() if login not in fine}
         if before is not None:
             self._shut.update((login, ("", 0.0)) for login in sorted(self._want.revoked - old))
-        self._seen = {login: since for login, since in self._seen.items() if login not in self._want.admitted}
+        self._seen = {login: since for login, since in self._seen.items() if login not in renewed}
         self._audit_at = 0.0 if self._audited_at is None else self._audited_at + AUDIT_MIN_S
         self._tell_pending()
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from dispatch.broker.accounts import both, role_of
+from dispatch.broker.accounts import both, role_of, secret_mark
 from dispatch.broker.acl import Connection, entries, logins, server_entries
 from dispatch.broker.dynsec import AclEntry, ClientWords, Command, CreateRole, ModifyClient, ModifyRole
 from dispatch.registry.words import User
@@ -19,11 +19,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
     revoked: tuple[str, ...] = ()
     """Open, although the user is revoked."""
     unproven: tuple[str, ...] = ()
-    """Open, although the registry does not know the user, or that login of it, or holds no secret of it."""
+    """Open, although the registry does not know the user, or that login of it, or holds no or another secret of it."""
     unknown: tuple[str, ...] = ()
     """Open or shut, and of nobody the registry knows."""
     missing: tuple[str, ...] = ()
-    """Of admitted users, and not there or shut."""
+    """Of admitted users, and not there, shut, or with another secret than the registry's."""
     mend: tuple[Command, ...] = ()
     """What sets wrong client ids, roles and rules right, in order."""
 
@@ -36,12 +36,14 @@ class Wanted(Struct, frozen=True):
     admitted: frozenset[str]
     revoked: frozenset[str]
     """Logins of revoked users, also those that their role would not have."""
+    marks: dict[str, str]
+    """Of each admitted login, which secret it must have."""
 
 
 def wanted(users: Sequence[User]) -> Wanted:
     """Sort the registry's users by what the broker should make of them. Some 5 ms for 1000 users."""
     known: dict[str, tuple[User, Connection]] = {}
-    admitted: set[str] = set()
+    marks: dict[str, str] = {}
     revoked: set[str] = set()
     for user in users:
         who = Login(user.office, user.user)
@@ -50,23 +52,24 @@ def wanted(users: Sequence[User]) -> Wanted:
         if user.revoked_at is not None:
             revoked.update(both(user))
         elif user.admitted:
-            admitted.update(made)
-    return Wanted(known, frozenset(admitted), frozenset(revoked))
+            marks.update(dict.fromkeys(made, secret_mark(user.secret)))
+    return Wanted(known, frozenset(marks), frozenset(revoked), marks)
 
 
 def judge(want: Wanted, clients: Mapping[str, ClientWords], rules: Mapping[str, Rules] | None) -> Verdict:
     """Compare. `rules` are those of the broker's roles, by role name, or None where they were not asked for."""
     there = {login: client for login, client in clients.items() if login != SERVER_LOGIN}
     opened = {login for login, client in there.items() if not client.disabled}
+    stale = {login for login in opened & want.admitted if there[login].textname != want.marks[login]}
     mend = [] if rules is None else _rules(want, there, rules)
     for login in sorted(there.keys() & want.admitted):
         if there[login].clientid != login or there[login].roles != role_of(login):
             mend.append(ModifyClient(username=login, clientid=login, roles=role_of(login)))
     return Verdict(
         revoked=tuple(sorted(opened & want.revoked)),
-        unproven=tuple(sorted(opened - want.revoked - want.admitted)),
+        unproven=tuple(sorted(opened - want.revoked - want.admitted | stale)),
         unknown=tuple(sorted(there.keys() - want.known.keys() - want.revoked)),
-        missing=tuple(sorted(want.admitted - opened)),
+        missing=tuple(sorted(want.admitted - opened | stale)),
         mend=tuple(mend),
     )
 

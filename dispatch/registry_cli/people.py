@@ -2,6 +2,8 @@
 
 import json
 
+from msgspec.structs import replace
+
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.port import AlreadyThere
 from dispatch.registry.secrets import hash_secret, new_secret
@@ -87,9 +89,10 @@ def user_add(desk: Desk) -> int:
         return 0
     with desk.secret_place() as place, desk.broker() as broker:
         user, secret = add(), new_secret()
+        kept = hash_secret(secret)
         try:
-            broker.put_user(user, secret)
-            desk.registry.set_secret(office, name, hash_secret(secret))
+            broker.put_user(replace(user, secret=kept), secret)
+            desk.registry.set_secret(office, name, kept)
         except Exception as error:
             error.add_note(f"{name} was added, but has no secret yet -> ptt-dispatch user rotate {name}")
             raise
@@ -164,9 +167,10 @@ def user_rotate(desk: Desk) -> int:
         raise Refused(f"{user.user} is revoked -> first: ptt-dispatch user restore {user.user}")
     with desk.secret_place() as place, desk.broker() as broker:
         secret = new_secret()
-        broker.put_user(user, secret)
+        kept = hash_secret(secret)
+        broker.put_user(replace(user, secret=kept), secret)
         try:
-            desk.registry.set_secret(user.office, user.user, hash_secret(secret))
+            desk.registry.set_secret(user.office, user.user, kept)
         except Exception as error:
             error.add_note(f"the broker took a new secret nobody knows -> ptt-dispatch user rotate {user.user}, again")
             raise

@@ -137,7 +137,7 @@ def test_logins_follow_from_the_role() -> None:
 
 
 def test_a_command_shows_its_password_to_the_broker_and_to_nobody_else() -> None:
-    command = CreateClient(username="a", password=Secret("hunter2"), clientid="a", roles=(), mark="m:1")
+    command = CreateClient(username="a", password=Secret("hunter2"), clientid="a", textname="", roles=(), mark="m:1")
     assert b'"password":"hunter2"' in encode(command)
     assert "hunter2" not in repr(command)
 

@@ -269,6 +269,37 @@ def test_a_login_of_nobody_is_shut_once_it_stands_for_long_and_told() -> None:
     assert world.guard.unknown == ()
 
 
+def test_a_secret_that_the_registry_does_not_know_any_more_is_shut_out_and_told() -> None:
+    # given a broker that went back to an older file of its users: a unit that was replaced since could come in
+    world = World(CAR, BUS)
+    world.run(AUDIT_S)
+    newer = msgspec.structs.replace(CAR, secret=SecretHash(salt=HASH.salt, iterations=101, hash="C" * 88))
+    world.guard.want((newer, BUS))
+
+    # when changes of others follow one another meanwhile
+    for uid in range(3, 20):
+        world.run(SETTLE_S / 10)
+        world.guard.want((newer, BUS, msgspec.structs.replace(BUS, user="van", uid=uid, secret=None)))
+    world.run(AUDIT_S)
+
+    # then the older secret opens nothing, and it is told that the newer one does not either
+    assert world.shut() == sorted(CARS)
+    assert world.guard.missing == CARS
+
+
+def test_rules_are_read_again_after_each_connection_as_the_broker_may_have_older_ones() -> None:
+    world = World(CAR)
+    world.run(AUDIT_S)
+    role = world.roles[CARS[0]]
+    world.guard.lost()
+    world.roles[CARS[0]] = RoleWords(rolename=CARS[0], acls=(AclEntry(acltype=AclType.SUBSCRIBE, topic="#"),))
+
+    world.guard.connected(world.now)
+    world.run(AUDIT_S)
+
+    assert sorted(world.roles[CARS[0]].acls) == sorted(role.acls)
+
+
 def test_the_servers_own_login_is_never_shut() -> None:
     world = World()
     world.run(10 * AUDIT_S)

@@ -333,6 +333,30 @@ def test_the_guard_cuts_a_revoked_user_off_at_the_real_broker_in_time(broker: Se
     doors.until(lambda: server.turn() is None and server.guard.pending == (), "the broker's word")
 
 
+def test_a_replaced_unit_is_shut_out_again_by_a_broker_that_went_back_to_an_older_file_of_its_users(
+    broker: SecureBroker, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a user that was enrolled anew, and a broker restored from a backup of before
+    monkeypatch.setattr("dispatch.broker.guard.SETTLE_S", 1.0)
+    before, fresh = (broker.doors / files.DYNSEC).read_bytes(), new_secret()
+    now = msgspec.structs.replace(CAR.user, secret=hash_secret(fresh))
+    with BrokerAdmin(broker.server_settings()) as admin:
+        admin.put_user(now, fresh)
+    broker.stop()
+    (broker.doors / files.DYNSEC).write_bytes(before)
+    broker.start()
+    replaced = come(doors, broker, CAR)
+
+    # when the server is back
+    server = Server(doors, broker)
+    server.guard.want([now])
+
+    # then the older secret opens nothing
+    doors.until(lambda: server.turn() is None and not replaced.up, "the replaced unit cut off", 10.0)
+    assert not knock(doors, broker, CAR)
+    assert set(server.guard.missing) >= {CAR.login(), CAR.login(voice=True)}
+
+
 def test_a_connection_that_stands_is_ruled_by_the_new_rules_at_once(doors: Doors, tmp_path: Path) -> None:
     # given a broker whose file an older version made, with a rule that is no more
     with SecureBroker([person.user for person in PEOPLE], OFFICES, folder=tmp_path) as broker:

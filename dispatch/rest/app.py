@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import Registry
-from dispatch.rest.door import Door
+from dispatch.rest.door import Claim, Door, too_many
 from dispatch.rest.enrolment import EnrolDesk
 from dispatch.rest.limits import address_key
 from dispatch.rest.openapi import OPENAPI_PATH, document
@@ -40,6 +40,7 @@ HEALTH_KEPT_S = 1.0
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
+A = TypeVar("A")
 T = TypeVar("T", bound=Struct)
 Asked: TypeAlias = Request[Any, Any, State]
 
@@ -54,6 +55,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     tokens: TokenDesk
     enrolment: EnrolDesk
     work: Work
+    doubt_work: Work
+    """Apart too: a flood of wrong logins fills this one, and honest ones do not wait behind it."""
     enrol_work: Work
     """Apart from `work`: an enrolment waits for the broker, and tokens must not wait for that."""
     ca: str
@@ -74,7 +77,7 @@ def make_app(parts: Parts) -> Litestar:
         def answer() -> TokenGrant:
             return parts.tokens.token(parts.door.user(claim), asked)
 
-        return _json(await parts.work.do(answer))
+        return _json(await _hear(parts, claim, answer))
 
     @post(HELLO_PATH, status_code=200)
     async def hello(request: Asked) -> Response[bytes]:
@@ -84,7 +87,7 @@ def make_app(parts: Parts) -> Litestar:
         def answer() -> Welcome:
             return parts.tokens.hello(parts.door.user(claim), asked)
 
-        return _json(await parts.work.do(answer))
+        return _json(await _hear(parts, claim, answer))
 
     @post(ENROL_PATH, status_code=201)
     async def enrol(request: Asked) -> Response[bytes]:
@@ -134,6 +137,18 @@ class _Health:
         if self._clock() >= self._good_until:
             await work.do(self._registry.rev)
             self._good_until = self._clock() + HEALTH_KEPT_S
+
+
+async def _hear(parts: Parts, claim: Claim, answer: Callable[[], A]) -> A:
+    """Answer who asks; one that is doubted as long as few are heard at once."""
+    if claim.wait_s <= 0:
+        return await parts.work.do(answer)
+    try:
+        return await parts.doubt_work.do(answer)
+    except Refused as refused:
+        if refused.code == "busy":
+            raise too_many(claim.wait_s) from None
+        raise
 
 
 async def _read(request: Asked, type_: type[T]) -> T:

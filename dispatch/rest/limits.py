@@ -1,8 +1,9 @@
 """How often somebody may fail at a door: bounded tables of allowances that refill with time.
 
 Secrets have 256 random bits and codes 80, so no rate of guessing opens a door; the limits keep guessing cheap for us
-and visible. They must never lock a fleet out: a login that has come in from an address is heard from there whatever
-others do wrong there (many cars share one address of their carrier), unless it fails there itself.
+and visible. They must never lock anybody out: who is over a limit is doubted, not refused (`dispatch.rest.door`), and a
+login that has come in from an address is not even that, whatever others do wrong there (many cars share one address of
+their carrier), unless it fails there itself.
 """
 
 import ipaddress

@@ -26,6 +26,7 @@ from service.settings import Problem, SettingsError
 from service.systemd import Notifier
 
 THREADS, WAITING_MAX = 2, 128
+DOUBT_THREADS, DOUBT_WAITING_MAX = 1, 16
 ENROL_THREADS, ENROL_WAITING_MAX = 1, 16
 TICK_S = 1.0
 
@@ -86,12 +87,14 @@ class RestApp:
 
     async def _serve(self) -> None:
         work, enrol_work = Work("rest", THREADS, WAITING_MAX), Work("enrol", ENROL_THREADS, ENROL_WAITING_MAX)
+        doubt_work = Work("doubt", DOUBT_THREADS, DOUBT_WAITING_MAX)
         parts = Parts(
             registry=self._registry,
             door=self._door,
             tokens=self._tokens,
             enrolment=self._enrolment,
             work=work,
+            doubt_work=doubt_work,
             enrol_work=enrol_work,
             ca=self._ca,
             url=self._url,
@@ -107,6 +110,7 @@ class RestApp:
                 task.cancel()
             ends = await asyncio.gather(*beside, return_exceptions=True)
             work.close()
+            doubt_work.close()
             enrol_work.close()
         for end in ends:
             if isinstance(end, Exception):  # a fault of our own; CancelledError is none

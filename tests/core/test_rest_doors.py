@@ -305,6 +305,7 @@ def test_the_document_describes_every_route_and_every_problem(world: World) -> N
             tokens=TokenDesk(world.registry, world.telling, None, wall_s=lambda: 1.0, salt=lambda: 1),
             enrolment=desk(world, Logins()),
             work=work,
+            doubt_work=work,
             enrol_work=work,
             ca="pem",
             url="https://office.example.com:8443",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -24,6 +27,7 @@ from tests.integration.rest_rig import (
     RestOffice,
     problem,
 )
+from tests.support.procs import eventually
 
 
 @pytest.fixture(scope="module")
@@ -213,9 +217,39 @@ def test_a_guesser_is_slowed_down_and_others_at_its_address_are_not(office: Rest
     assert [problem(answer) for answer in answers[:10]] == [(401, "unauthorised")] * 10
     assert {problem(answer) for answer in answers[11:]} == {(429, "too_many")}
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 10
-    assert problem(office.caller(victim.login, victim.secret, address).token()) == (429, "too_many")
     assert known.token().status_code == 200
     assert victim.token().status_code == 200
+
+
+def test_nobody_is_locked_out_by_others_that_fail_with_its_login_or_at_its_address(office: RestOffice) -> None:
+    # given somebody at the address that a whole fleet shares, failing without end, with a unit's login and others
+    unit, newcomer, address = office.member("harassed"), office.member("newcomer"), "127.0.0.78"
+    logins = [unit.login, *(f"seoul.1.guess-{number}" for number in range(30))]
+    wrong = [office.caller(login, new_secret(), address) for login in logins]
+    stop = Event()
+
+    def flood() -> None:
+        for guesser in cycle(wrong):
+            guesser.token()
+            if stop.is_set():
+                return
+
+    with ThreadPoolExecutor(2) as pool:
+        floods = [pool.submit(flood) for _ in range(2)]
+        try:
+            eventually(
+                lambda: {problem(guesser.token())[1] for guesser in wrong[:2]} == {"too_many"}, 30.0, "the limit"
+            )
+
+            # when the unit itself, and one that was never seen there, ask from the same address
+            asked = [office.caller(who.login, who.secret, address).token().status_code for who in (unit, newcomer) * 5]
+        finally:
+            stop.set()
+        for done in floods:
+            done.result(30.0)
+
+    # then each is heard, every time
+    assert asked == [200] * 10
 
 
 @pytest.mark.parametrize(("agora", "missing"), [("", "[agora] is missing"), (None, "certificate is missing")])

@@ -65,7 +65,7 @@ class StoreReader:
         self._engine.dispose()
 
     def offices(self) -> tuple[OfficeId, ...]:
-        """Give every office the store has ever served, in order."""
+        """Give every office that was ever served or has events, in order: whoever logs one makes the office's row."""
         chosen = sa.select(office.c.region, office.c.office).order_by(office.c.region, office.c.office)
         with self._reading() as connection:
             return tuple(OfficeId(row.region, row.office) for row in connection.execute(chosen))

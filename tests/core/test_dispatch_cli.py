@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.cli import main
+from dispatch.core.notices import enrol_refused, log
 from dispatch.core.state import Floor, FloorState, Member
 from dispatch.credentials import with_credentials
 from dispatch.ports import OfficeTx
@@ -296,6 +297,18 @@ def test_events_as_csv_are_read_back_and_run_no_formula(run: Run, filled: Path) 
     assert [row["no"] for row in rows] == ["1", "2", "3", "4", "5"]
     assert {row["name"] for row in rows} == {'\'=cmd("x")'}
     assert json.loads(rows[0]["metadata"]) == {"burst": 1}
+
+
+def test_events_of_an_office_that_was_never_served_are_listed_too(run: Run, filled: Path, tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path}/office.db")
+    log(store, BUSAN, 1_700_000_000_000, enrol_refused(None, "no such code", 3))
+    store.close()
+
+    code, out, _ = run("events", "--config", filled, "--limit", "1")
+
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()] == [["seoul/busan", "1"], ["seoul/hq", "5"]]
+    assert "ENROL_REFUSED" in out
 
 
 def test_events_of_several_offices_are_told_apart(run: Run, filled: Path, tmp_path: Path) -> None:

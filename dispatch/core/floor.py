@@ -19,8 +19,9 @@ from dispatch.core.inputs import (
     LimitOver,
     Word,
 )
-from dispatch.core.state import Answer, FloorState, Member, Queued
+from dispatch.core.state import Answer, FloorState, Member
 from dispatch.core.turn import Turn
+from dispatch.core.waiting import drop_from_queue, enqueue, say_position
 from protocol.ids import RequestId
 from protocol.messages import (
     DenyCause,
@@ -29,7 +30,6 @@ from protocol.messages import (
     FloorAck,
     FloorDeny,
     FloorGranted,
-    FloorQueued,
     FloorRelease,
     FloorRenew,
     FloorRenewed,
@@ -65,7 +65,7 @@ def judge_request(turn: Turn, asked: Asked) -> None:
         _answer_again(turn, member, asked)
         return
     priority = _clamped(turn, asked.user, request.priority)
-    _drop_from_queue(turn, asked.user)
+    drop_from_queue(turn, asked.user)
     if not may_speak(turn.rules, member):
         _deny(turn, member, request.request_id, DenyCause.RECEIVE_ONLY, asked)
         return
@@ -75,7 +75,7 @@ def judge_request(turn: Turn, asked: Asked) -> None:
     elif floor.holder == asked.user:
         _end_burst(turn, Ended.SUPERSEDED, None)
         if turn.floor.queue:  # its turn is over: behind those who wait
-            _enqueue(turn, turn.member(asked.user), request.request_id, priority)
+            enqueue(turn, turn.member(asked.user), request.request_id, priority)
             _settle(turn)
         else:
             _grant(turn, member, request.request_id, priority)
@@ -91,7 +91,7 @@ def judge_request(turn: Turn, asked: Asked) -> None:
     elif len(floor.queue) >= turn.rules.queue_max:
         _deny(turn, member, request.request_id, DenyCause.QUEUE_FULL, asked)
     else:
-        _enqueue(turn, member, request.request_id, priority)
+        enqueue(turn, member, request.request_id, priority)
 
 
 def _answer_again(turn: Turn, member: Member, asked: Asked) -> None:
@@ -100,7 +100,7 @@ def _answer_again(turn: Turn, member: Member, asked: Asked) -> None:
             if turn.floor.holder == member.user and turn.floor.request_id == member.request_id:
                 _say_granted(turn, member.user)
         case Answer.QUEUED:
-            _say_position(turn, member.user)
+            say_position(turn, member.user)
         case Answer.DENIED:
             mute = not may_speak(turn.rules, member)
             cause = DenyCause.RECEIVE_ONLY if mute else DenyCause.ANOTHER_HAS_PERMISSION
@@ -177,34 +177,12 @@ def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, a
 # --- queue ----------------------------------------------------------------------------------------------------------
 
 
-def _enqueue(turn: Turn, member: Member, request_id: RequestId, priority: Priority) -> None:
-    entry = Queued(user=member.user, request_id=request_id, priority=priority)
-    ahead = sum(1 for q in turn.floor.queue if q.priority.rank >= priority.rank)
-    queue = (*turn.floor.queue[:ahead], entry, *turn.floor.queue[ahead:])
-    turn.put_member(member, request_id=request_id, answer=Answer.QUEUED)
-    turn.note(queue=queue)
-    for waiting in queue[ahead:]:
-        _say_position(turn, waiting.user)
-
-
-def _say_position(turn: Turn, user: str) -> None:
-    for position, waiting in enumerate(turn.floor.queue, 1):
-        if waiting.user == user:
-            turn.reply(user, FloorQueued(rev=turn.floor.rev, request_id=waiting.request_id, position=position))
-
-
-def _drop_from_queue(turn: Turn, user: str) -> None:
-    left = tuple(q for q in turn.floor.queue if q.user != user)
-    if left != turn.floor.queue:
-        turn.note(queue=left)
-
-
 def forget_queued(turn: Turn, asked: Asked) -> None:
     """Take a silent member out of the queue."""
     gone = _input(asked, Forget)
     member = turn.member(gone.user)
     if member.request_id == gone.request_id and member.answer is Answer.QUEUED:
-        _drop_from_queue(turn, gone.user)
+        drop_from_queue(turn, gone.user)
         turn.put_member(member, answer=Answer.CLOSED)
 
 
@@ -218,7 +196,7 @@ def _settle(turn: Turn) -> None:
         turn.note(queue=turn_queue)
         _grant(turn, turn.member(first.user), first.request_id, first.priority)
         for waiting in turn_queue:
-            _say_position(turn, waiting.user)
+            say_position(turn, waiting.user)
     elif turn.floor.active and turn.rules.hang_s == 0:
         _end_session(turn, "last burst ended")
 
@@ -269,7 +247,7 @@ def release(turn: Turn, asked: Asked) -> None:
         _end_burst(turn, Ended.LIMIT if revoked else Ended.RELEASED, message.last_seq if own and not revoked else None)
     queued = next((q for q in turn.floor.queue if q.user == asked.user), None)
     if queued and queued.request_id <= message.request_id:
-        _drop_from_queue(turn, asked.user)
+        drop_from_queue(turn, asked.user)
     _settle(turn)
     turn.reply(asked.user, FloorAck(rev=turn.floor.rev, request_id=message.request_id))
 
@@ -320,7 +298,7 @@ def drop_stranger(turn: Turn, user: str) -> None:
     """Take one that does not belong (any more) out of the queue, and tell it."""
     queued = next((q for q in turn.floor.queue if q.user == user), None)
     if queued is not None:
-        _drop_from_queue(turn, user)
+        drop_from_queue(turn, user)
         turn.put_member(turn.member(user), answer=Answer.CLOSED)
         turn.reply(user, FloorDeny(rev=turn.floor.rev, request_id=queued.request_id, cause=DenyCause.NOT_ADMITTED))
 

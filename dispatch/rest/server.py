@@ -1,6 +1,7 @@
 """`ptt-dispatch rest`: the REST service wired together, from settings to the end of the process."""
 
 import asyncio
+import datetime as dt
 import os
 import secrets
 import socket
@@ -9,11 +10,13 @@ import time
 from collections.abc import Mapping
 
 from dispatch.broker.admin import BrokerAdmin
+from dispatch.pki import PkiError, read_certificate
 from dispatch.registry.sql import SqlRegistry
 from dispatch.rest.app import Parts, make_app
 from dispatch.rest.door import Door
 from dispatch.rest.enrolment import EnrolDesk, ca_pem, vehicle_side
 from dispatch.rest.http import BACKLOG, BoundedLoop, Server, config
+from dispatch.rest.lifetime import Lifetime
 from dispatch.rest.limits import CodeLimits, LoginLimits
 from dispatch.rest.telling import Telling
 from dispatch.rest.tokens import TokenDesk
@@ -47,6 +50,11 @@ class RestApp:
             ca = ca_pem(rest.ca)
         except (OSError, UnicodeDecodeError) as error:
             raise RestFailed(f"the CA certificate {rest.ca} cannot be read ({error}) -> check [rest] ca") from error
+        try:
+            certificate = read_certificate(rest.certificate)
+        except PkiError as error:
+            raise RestFailed(str(error)) from error
+        self._lifetime = Lifetime(certificate, time.monotonic, lambda: dt.datetime.now(dt.UTC))
         self._socket = _listen(rest)
         self._url = rest.url
         self._notifier = Notifier(environ)
@@ -125,9 +133,11 @@ class RestApp:
         every_s = min(TICK_S, self._notifier.watchdog_interval_s or TICK_S)
         while True:
             self._notifier.watchdog()
+            ends = self._lifetime.look()
             self._notifier.status(
                 f"serving {self._url}: {self._tokens.issued} tokens, {self._enrolment.enrolled} enrolments, "
                 f"refused {self._door.refused} logins and {self._telling.refused} codes"
+                f"{'; ' if ends else ''}{ends}"
             )
             await asyncio.sleep(every_s)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from cryptography import x509
 
+from dispatch import pki
 from dispatch.broker.admin import BrokerRefused
 from dispatch.core import notices
 from dispatch.ports import OfficeTx, StoreUnavailable
@@ -20,6 +23,7 @@ from dispatch.rest import door as door_module
 from dispatch.rest.app import Parts, make_app
 from dispatch.rest.door import Door
 from dispatch.rest.enrolment import EnrolDesk, vehicle_side
+from dispatch.rest.lifetime import WARN_DAYS, Lifetime
 from dispatch.rest.limits import CodeLimits, LoginLimits
 from dispatch.rest.openapi import OPERATIONS, document
 from dispatch.rest.problems import KINDS, Refused
@@ -321,3 +325,30 @@ def test_the_document_describes_every_route_and_every_problem(world: World) -> N
     told = {code for operation in OPERATIONS for code in operation.refusals}
     assert set(KINDS) - told == {"not_found", "method_not_allowed"}
     assert told <= set(KINDS)
+
+
+# --- the certificate's end ------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_the_certificate_is_told_once_a_day_from_two_months_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # given a certificate made on a day
+    made = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    leaf = pki.new_server(pki.new_authority("seoul", made), ("localhost",), made)
+    days = [0.0]
+    certificate = x509.load_pem_x509_certificate(leaf.certificate_pem)
+    lifetime = Lifetime(certificate, lambda: days[0] * 86_400.0, lambda: made + dt.timedelta(days=days[0]))
+
+    # when every hour of its life and ten days more is looked at
+    told: list[tuple[int, str]] = []
+    for hour in range((pki.SERVER_DAYS + 10) * 24):
+        days[0] = hour / 24
+        lifetime.look()
+        told += [(hour // 24, record.levelname) for record in caplog.records]
+        caplog.clear()
+
+    # then each of the last days is told once, more loudly after the end
+    before = [(day, "WARNING") for day in range(pki.SERVER_DAYS - WARN_DAYS, pki.SERVER_DAYS)]
+    assert told == before + [(day, "ERROR") for day in range(pki.SERVER_DAYS, pki.SERVER_DAYS + 10)]
+    assert lifetime.look() == "the certificate has ended"

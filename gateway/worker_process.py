@@ -10,6 +10,7 @@ from protocol.worker import (
     Command,
     Cue,
     Ping,
+    Prepare,
     Quit,
     Say,
     WorkerEvent,
@@ -26,7 +27,7 @@ _LANGUAGE: Language[Command, WorkerEvent] = Language(
     decode=decode_event,
     datagram_bytes_max=DATAGRAM_BYTES_MAX,
     quit=Quit,
-    may_miss=(Ping, Cue, Say),
+    may_miss=(Ping, Cue, Say, Prepare),
 )
 _log = Log("gateway.voice")
 

@@ -127,6 +127,13 @@ class Say(_Word, frozen=True, kw_only=True, tag="say"):
     urgent: bool = False
 
 
+class Prepare(_Word, frozen=True, kw_only=True, tag="prepare"):
+    """This sentence is said often: make its sound when nothing else is to be done, so that Say finds it ready."""
+
+    text: Annotated[str, Meta(max_length=300)]
+    lang: Annotated[str, Meta(max_length=8)] = "ko"
+
+
 class Ping(_Word, frozen=True, kw_only=True, tag="ping"):
     """Are you alive? Answered by Pong; sent every second."""
 
@@ -152,7 +159,7 @@ class Quit(_Word, frozen=True, kw_only=True, tag="quit"):
     """Mute, close the devices and exit with 0."""
 
 
-Command = Arm | Transmit | KeyUp | Hold | Mute | Join | Leave | Play | Stop | Cue | Say | Token | Ping | Quit
+Command = Arm | Transmit | KeyUp | Hold | Mute | Join | Leave | Play | Stop | Cue | Say | Prepare | Token | Ping | Quit
 
 # --- events: worker -> daemon ---------------------------------------------------------------------------------------
 

@@ -73,6 +73,22 @@ class WavSettings(_Settings, frozen=True, kw_only=True):
     "capture_epoch_s"}: the CLOCK_MONOTONIC times of the first samples."""
 
 
+CuePercent = Annotated[int, Meta(ge=0, le=100, description="loudness of this sound; not set: `cue_volume_percent`")]
+_TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"
+_TIME_OF_DAY_SAID = "a time of day, 00:00 to 23:59"
+
+
+class CueVolumes(_Settings, frozen=True, kw_only=True):
+    """Loudness of each of the six sounds in percent; one that is not set has `cue_volume_percent`."""
+
+    start_success: CuePercent | None = None
+    start_fail: CuePercent | None = None
+    end: CuePercent | None = None
+    session_join: CuePercent | None = None
+    session_leave: CuePercent | None = None
+    someone_speaking: CuePercent | None = None
+
+
 class AudioSettings(_Settings, frozen=True, kw_only=True):
     """Sound devices, codec and jitter buffer: the [audio] table of the gateway's configuration."""
 
@@ -97,16 +113,56 @@ class AudioSettings(_Settings, frozen=True, kw_only=True):
             "0 keeps them running, for cards that are slow to start",
         ),
     ] = 10
-    cue_volume_percent: Annotated[int, Meta(ge=0, le=100, description="loudness of cues and spoken sentences")] = 60
+    cue_volume_percent: Annotated[
+        int,
+        Meta(ge=0, le=100, description="loudness of cues, and of sentences where they have none of their own"),
+    ] = 60
+    sentence_volume_percent: (
+        Annotated[
+            int,
+            Meta(ge=0, le=100, description="loudness of sentences; not set: `cue_volume_percent`; 0: none is spoken"),
+        ]
+        | None
+    ) = None
+    quiet_from: (
+        Annotated[
+            str,
+            Meta(
+                pattern=_TIME_OF_DAY,
+                title=_TIME_OF_DAY_SAID,
+                description="from this time of day on (HH:MM, the unit's time zone) only urgent sentences are spoken; "
+                "sounds, lights and vibration stay",
+            ),
+        ]
+        | None
+    ) = None
+    quiet_to: (
+        Annotated[
+            str,
+            Meta(
+                pattern=_TIME_OF_DAY,
+                title=_TIME_OF_DAY_SAID,
+                description="end of the quiet hours; may be past midnight",
+            ),
+        ]
+        | None
+    ) = None
     duck_percent: Annotated[
         int, Meta(ge=0, le=100, description="what is left of a cue's or sentence's loudness while a colleague speaks")
     ] = 35
     codec: CodecSettings = CodecSettings()
     jitter: JitterSettings = JitterSettings()
+    cue_volumes: CueVolumes = CueVolumes()
     wav: WavSettings = WavSettings()
 
     def __post_init__(self) -> None:
-        """Refuse a packet that is no whole number of device frames."""
+        """Refuse a packet that is no whole number of device frames, and half of the quiet hours."""
+        if (self.quiet_from is None) != (self.quiet_to is None) or (
+            self.quiet_from is not None and self.quiet_from == self.quiet_to
+        ):
+            raise ValueError(
+                "quiet_from and quiet_to are two different times of day -> set both, or neither for no quiet hours"
+            )
         if self.codec.packet_ms % self.frame_ms:
             raise ValueError(
                 f"codec.packet_ms {self.codec.packet_ms} is no multiple of frame_ms {self.frame_ms}: use frame_ms = 10"

@@ -22,12 +22,12 @@ from voice.core.align import STEP_S, levels_db
 from voice.core.jitter import Conceal, JitterBuffer, Packet
 from voice.core.listen import ListenGate
 from voice.core.paths import Paths
+from voice.cue_lanes import CueLanes
 from voice.opus import BadPacket, Decoder, duration_s
 from voice.stretch import PERIOD_S_MAX, faded, is_quiet, joined, lengthen, shorten
 
 INBOX_MAX = 2048
 """Posts that may wait for a device that does not play; beyond, they are dropped and counted."""
-CUES_MAX = 8
 HURRY_AHEAD_S = 2 * PERIOD_S_MAX + 0.005
 """Sound decoded ahead while hurrying, for `shorten` to choose from. Only what waits anyway is decoded ahead."""
 WORTH_S = 0.0002
@@ -91,8 +91,7 @@ class Ear:
         self._playing = (0, "")
         self._last_seq: int | None = None
         self._quiet_run = 0
-        self._cues: deque[array[int]] = deque()
-        self._cue_at = 0
+        self._lanes = CueLanes()
         self._totals = [0, 0, 0]
         self.refused = 0
         """Posts dropped because no device played them."""
@@ -126,13 +125,21 @@ class Ear:
         """Take sound of the announced burst that came over Agora, any number of samples."""
         self._post(partial(self._sound, burst, pcm, at_s))
 
-    def cue(self, sound: array[int]) -> None:
-        """Play a sound of the devices' rate behind those that wait; over CUES_MAX it is dropped."""
-        self._post(partial(self._add_cue, sound))
+    def cue(self, sound: array[int], deadline: float) -> None:
+        """Play a sound of the devices' rate behind those that wait; a sentence pauses for it. See CueLanes."""
+        self._post(partial(self._lanes.cue, sound, deadline))
+
+    def sentence(self, sound: array[int], deadline: float) -> None:
+        """Play a sentence, a sound of the devices' rate, behind those that wait."""
+        self._post(partial(self._lanes.sentence, sound, deadline))
+
+    def cut_sentences(self) -> None:
+        """Be silent but for voice and cues, at once."""
+        self._post(self._lanes.cut_sentences)
 
     def cut_cues(self) -> None:
         """Be silent but for voice, at once."""
-        self._post(self._clear_cues)
+        self._post(self._lanes.cut)
 
     @property
     def health(self) -> tuple[int, int, int, int]:
@@ -157,6 +164,11 @@ class Ear:
     def discarded(self) -> dict[str, int]:
         """Frames that were not to be heard, by reason."""
         return self._gate.discarded
+
+    @property
+    def unsounded(self) -> int:
+        """Cues and sentences whose turn did not come in time."""
+        return self._lanes.dropped
 
     def _post(self, call: Callable[[], None]) -> None:
         if len(self._inbox) >= INBOX_MAX:
@@ -184,7 +196,7 @@ class Ear:
         self._note_ended()
         now = self._clock()
         voice = self._voice(now, at_s)
-        cue = self._next_cue()
+        cue = self._lanes.next(self._frame_bytes // 2, now)
         if voice is None and cue is None:
             self._gate.tick(now)
             self._note_ended()
@@ -343,24 +355,3 @@ class Ear:
             for index, count in enumerate((word.frames, word.concealed, word.late)):
                 self._totals[index] += count
             self._tell(word)
-
-    def _add_cue(self, sound: array[int]) -> None:
-        if len(self._cues) < CUES_MAX:
-            self._cues.append(sound)
-
-    def _clear_cues(self) -> None:
-        self._cues.clear()
-        self._cue_at = 0
-
-    def _next_cue(self) -> array[int] | None:
-        if not self._cues:
-            return None
-        count = self._frame_bytes // 2
-        sound = self._cues[0]
-        part = sound[self._cue_at : self._cue_at + count]
-        self._cue_at += count
-        if self._cue_at >= len(sound):
-            self._cues.popleft()
-            self._cue_at = 0
-            part.extend([0] * (count - len(part)))
-        return part

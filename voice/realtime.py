@@ -33,3 +33,10 @@ def settle() -> str:
     except OSError as error:
         return f"normal priority: {error.strerror}"
     return "real-time priority"
+
+
+def ordinary_children() -> None:
+    """Have processes that the calling thread starts run at normal priority; the thread itself keeps its own."""
+    policy = os.sched_getscheduler(0)
+    if policy & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_getparam(0))

@@ -1,30 +1,33 @@
-"""Sentences spoken by espeak-ng, in a helper thread of its own; bounded, remembered, and never a reason to fail."""
+"""Sentences as sound, made in a helper thread: bounded, remembered, rendered ahead, and never a reason to fail."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import re
-import shutil
-import struct
-import subprocess
 import threading
+import time
 from array import array
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
 
-ESPEAK_S_MAX = 5.0
-WAITING_MAX = 8
-REMEMBERED_MAX = 24
-SPOKEN_S_MAX = 12.0
-_CHUNK = 4800
-_LANG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,4})?")
+from voice.realtime import ordinary_children
+from voice.speech_engine import SpeechEngine, SpeechFault
+
+WAITING_MAX: Final = 8
+AHEAD_MAX: Final = 40
+KNOWN_BYTES_MAX: Final = 12_000_000
+"""Two minutes of speech at 48 kHz: all sentences without names, and the last names heard. The least lately used go."""
+SPOKEN_S_MAX: Final = 12.0
+STALE_S: Final = 5.0
+"""A sentence that waited so long to be made is dropped: what it tells is no news any more."""
+RETRY_S: Final = 30.0
+"""An engine that failed is left alone for so long; what is known already is spoken meanwhile."""
+_CHUNK: Final = 480
 
 
 class Spoken(Struct, frozen=True):
-    """A sentence as sound; `fault` says why it is empty."""
+    """A sentence as sound; `fault` says why it is empty, once for each time the engine stops working."""
 
     text: str
     urgent: bool
@@ -32,15 +35,46 @@ class Spoken(Struct, frozen=True):
     fault: str = ""
 
 
-class Speech:
-    """Makes sentences into sound of `rate_hz`. `done` is called on the helper thread with each."""
+class _Job(Struct, frozen=True):
+    text: str
+    lang: str
+    urgent: bool
+    said_at: float
 
-    def __init__(self, rate_hz: int, volume_percent: int, done: Callable[[Spoken], None]) -> None:
+
+class Speech:
+    """Makes sentences into sound of `rate_hz`. `done` is called on any thread with each.
+
+    An urgent sentence drops those that wait and the one being made; one that is known is given at once, whatever the
+    engine does.
+    """
+
+    def __init__(
+        self,
+        engine: SpeechEngine,
+        rate_hz: int,
+        volume_percent: int,
+        done: Callable[[Spoken], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
         self._rate_hz = rate_hz
         self._volume = volume_percent
         self._done = done
-        self._jobs: queue.Queue[tuple[str, str, bool] | None] = queue.Queue(WAITING_MAX)
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._jobs: deque[_Job] = deque()
+        self._ahead: deque[tuple[str, str]] = deque()
         self._known: OrderedDict[tuple[str, str], array[int]] = OrderedDict()
+        self._known_bytes = 0
+        self._making: tuple[str, str] | None = None
+        self._abandoned = False
+        self._idle = True
+        self._rests_until = float("-inf")
+        self._told = ""
+        self._stopped = False
+        self.dropped = 0
+        """Sentences nobody heard: cut in upon, out of date, or without an engine."""
         self._thread = threading.Thread(target=self._run, name="speech", daemon=True)
 
     def start(self) -> None:
@@ -48,48 +82,129 @@ class Speech:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more; what is under way may still end."""
-        with contextlib.suppress(queue.Full):  # then it ends with the process, being a daemon thread
-            self._jobs.put_nowait(None)
+        """Take no more, and end what is under way."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._engine.abandon()
 
     def say(self, text: str, lang: str, *, urgent: bool) -> bool:
         """Have a sentence made; False where too many wait, and it is dropped."""
-        try:
-            self._jobs.put_nowait((text, lang, urgent))
-        except queue.Full:
-            return False
+        with self._changed:
+            if urgent:
+                self.dropped += len(self._jobs)
+                self._jobs.clear()
+            sound = self._recall(text, lang) if urgent or not (self._jobs or self._making) else None
+            if sound is None:
+                if len(self._jobs) >= WAITING_MAX:
+                    self.dropped += 1
+                    return False
+                self._jobs.append(_Job(text, lang, urgent, self._clock()))
+                self._changed.notify()
+            if urgent and self._making is not None and (sound is not None or self._making != (text, lang)):
+                self._abandoned = True
+                self._engine.abandon()
+        if sound is not None:
+            self._done(Spoken(text, urgent, sound))
         return True
 
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            text, lang, urgent = job
-            sound, fault = self._known.get((text, lang)), ""
-            if sound is None:
-                sound, fault = self._speak(text, lang)
-                if not fault:
-                    self._known[text, lang] = sound
-                    while len(self._known) > REMEMBERED_MAX:
-                        self._known.popitem(last=False)
-            self._done(Spoken(text, urgent, sound, fault))
+    def prepare(self, text: str, lang: str) -> None:
+        """Have a sentence made once nothing else is to be done, for it to be known when it is needed."""
+        with self._changed:
+            if (text, lang) not in self._known and (text, lang) not in self._ahead and len(self._ahead) < AHEAD_MAX:
+                self._ahead.append((text, lang))
+                self._changed.notify()
 
-    def _speak(self, text: str, lang: str) -> tuple[array[int], str]:
-        program = shutil.which("espeak-ng")
-        if program is None:
-            return array("h"), "sentences are not spoken: espeak-ng is missing: apt install espeak-ng"
-        if not _LANG.fullmatch(lang):
-            return array("h"), f"sentences are not spoken in {lang!r}: no such language"
-        try:
-            answer = subprocess.run(
-                [program, "-v", lang, "--stdin", "--stdout"],
-                input=text.encode(),
-                capture_output=True,
-                timeout=ESPEAK_S_MAX,
-                check=True,
-            )
-            rate_hz, sound = _parse(answer.stdout)
-        except (subprocess.SubprocessError, OSError, ValueError) as error:
-            return array("h"), f"espeak-ng failed: {error}"
-        return resample(sound[: int(SPOKEN_S_MAX * rate_hz)], rate_hz, self._rate_hz, self._volume), ""
+    def idle(self, idle: bool) -> None:
+        """Take whether nobody speaks or is heard: only then sentences are made ahead."""
+        with self._changed:
+            self._idle = idle
+            self._changed.notify()
+
+    # --- the helper thread ----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        ordinary_children()
+        while True:
+            with self._changed:
+                while not self._stopped and not self._work_waits():
+                    self._changed.wait(self._wait_s())
+                if self._stopped:
+                    return
+                job = self._take()
+            if job is not None:
+                self._make(job)
+
+    def _work_waits(self) -> bool:
+        return bool(self._jobs) or self._may_prepare()
+
+    def _may_prepare(self) -> bool:
+        return bool(self._ahead) and self._idle and self._clock() >= self._rests_until
+
+    def _wait_s(self) -> float | None:
+        return max(0.01, self._rests_until - self._clock()) if self._ahead and self._idle else None
+
+    def _take(self) -> _Job | None:
+        """Take the next job, or None where it is out of date or there is no engine for it."""
+        now = self._clock()
+        if not self._jobs:
+            text, lang = self._ahead.popleft()
+            job = _Job(text, lang, False, float("inf"))
+        else:
+            job = self._jobs.popleft()
+            known = (job.text, job.lang) in self._known
+            if now - job.said_at >= STALE_S or (now < self._rests_until and not known):
+                self.dropped += 1
+                return None
+        self._making, self._abandoned = (job.text, job.lang), False
+        return job
+
+    def _make(self, job: _Job) -> None:
+        key, fault = (job.text, job.lang), ""
+        with self._changed:
+            sound = self._recall(*key)
+        if sound is None:
+            try:
+                rate_hz, raw = self._engine.speak(*key)
+                sound = resample(raw[: int(SPOKEN_S_MAX * rate_hz)], rate_hz, self._rate_hz, self._volume)
+            except SpeechFault as error:
+                fault = str(error)
+        ahead = job.said_at == float("inf")
+        with self._changed:
+            self._making = None
+            if self._abandoned or self._stopped:
+                self.dropped += not ahead
+                if ahead:
+                    self._ahead.append(key)
+                return
+            if sound is None:
+                self._rests_until = self._clock() + RETRY_S
+                self.dropped += not ahead
+                if ahead:
+                    self._ahead.append(key)
+                told, self._told = self._told, fault
+                if told == fault:
+                    return
+            else:
+                self._told = ""
+                self._remember(key, sound)
+                if ahead:
+                    return
+        self._done(Spoken(job.text, job.urgent, sound or array("h"), fault))
+
+    def _recall(self, text: str, lang: str) -> array[int] | None:
+        sound = self._known.get((text, lang))
+        if sound is not None:
+            self._known.move_to_end((text, lang))
+        return sound
+
+    def _remember(self, key: tuple[str, str], sound: array[int]) -> None:
+        if key not in self._known:
+            self._known[key] = sound
+            self._known_bytes += 2 * len(sound)
+        while self._known_bytes > KNOWN_BYTES_MAX:
+            _, gone = self._known.popitem(last=False)
+            self._known_bytes -= 2 * len(gone)
 
 
 def resample(sound: array[int], from_hz: int, to_hz: int, volume_percent: int) -> array[int]:
@@ -106,17 +221,5 @@ def resample(sound: array[int], from_hz: int, to_hz: int, volume_percent: int) -
             a = source[whole]
             piece.append(int((a + (source[whole + 1] - a) * part / to_hz) * scale))
         out.extend(piece)
+        time.sleep(0)  # whoever waits for the interpreter goes first
     return out
-
-
-def _parse(data: bytes) -> tuple[int, array[int]]:
-    """Read a WAV that was written into a pipe, whose sizes therefore mean nothing; raises ValueError."""
-    if data[:4] != b"RIFF" or data[8:16] != b"WAVEfmt " or len(data) < 44:
-        raise ValueError("its output is no WAV")
-    size, kind, channels, rate_hz, _, _, bits = struct.unpack_from("<IHHIIHH", data, 16)
-    begin = data.find(b"data", 20 + size) + 8
-    if (kind, channels, bits) != (1, 1, 16) or begin < 8 or not 8000 <= rate_hz <= 96000:
-        raise ValueError("its output is not 16-bit mono PCM")
-    sound: array[int] = array("h")
-    sound.frombytes(data[begin : begin + (len(data) - begin) // 2 * 2])
-    return rate_hz, sound

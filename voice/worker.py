@@ -33,9 +33,9 @@ from protocol.worker import (
     Play,
     PlayedOut,
     Pong,
+    Prepare,
     Quit,
     Say,
-    Sound,
     SoundDevice,
     Stop,
     Token,
@@ -46,7 +46,6 @@ from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from voice.announcer import Announcer
-from voice.cues import synthesise
 from voice.devices.choose import open_agora, open_channel, open_devices
 from voice.devices.port import SoundDevices
 from voice.ear import Ear
@@ -55,8 +54,10 @@ from voice.listening import Listening
 from voice.mouth import Mouth
 from voice.pipe import Pipe
 from voice.realtime import settle
+from voice.sayings import Sayings
 from voice.speaking import Speaking
-from voice.speech import Speech, Spoken
+from voice.speech import Spoken
+from voice.speech_engine import Espeak
 from voice.transports.mqtt_voice import MqttVoice
 from voice.transports.port import (
     Arrived,
@@ -70,6 +71,7 @@ from voice.transports.port import (
     TokenNeeded,
     TransportEvent,
 )
+from voice.wall_clock import minute_of_day
 
 LOOK_BACK_FRAMES = 5
 """Device frames kept while the microphone is closed, for an edge whose word comes late; see TalkGate."""
@@ -105,9 +107,8 @@ class Worker:
         self._channel = open_channel(self._loop, settings, *hooks, self._pipe.tell, _raise)
         self._devices: SoundDevices = self._channel or open_devices(audio, *hooks, epoch_s)
         self._device_ok = dict.fromkeys(Device, False)
-        self._announcer: Announcer[array[int]] = Announcer(self._ear.cue, self._ear.cut_cues)
-        self._speech = Speech(audio.device_rate_hz, audio.cue_volume_percent, self._on_spoken)
-        self._cues: dict[Sound, array[int]] = {}
+        self._announcer: Announcer[array[int]] = Announcer(self._ear)
+        self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day)
         self._faults: dict[str, float] = {}
         self._null_at = 0.0
         self._restart_allowed = True
@@ -120,14 +121,14 @@ class Worker:
         self._pipe.tell(Hello(pid=os.getpid(), transport=transport))
         self._mqtt.start()
         self._devices.start()
-        self._speech.start()
+        self._sayings.start()
         log.info("voice worker runs", transport=transport, audio=self._audio.backend, priority=priority)
         try:
             self._loop.run(self._step)
         finally:
             self._silence()
             self._devices.stop()
-            self._speech.stop()
+            self._sayings.stop()
             self._pipe.close()
             self._loop.close()
         log.info(
@@ -135,6 +136,7 @@ class Worker:
             unsent=self._mouth.dropped,
             unheard=self._ear.discarded,
             strays=self._ear.strays,
+            unsounded=self._ear.unsounded,
             flooded=self._mqtt.flooded,
         )
 
@@ -184,6 +186,7 @@ class Worker:
         self._announcer.microphone(mouth.open, now)
         self._capture_wanted = not mouth.idle
         allowed = mouth.idle and not self._ear.busy
+        self._sayings.idle(allowed)
         if allowed != self._restart_allowed:
             self._restart_allowed = allowed
             self._devices.allow_restart(allowed)
@@ -282,13 +285,12 @@ class Worker:
                     self._agora.leave()
                 self._pipe.tell(Left())
             case Cue(sound=sound):
-                if sound not in self._cues:
-                    audio = self._audio
-                    self._cues[sound] = synthesise(sound, audio.device_rate_hz, audio.cue_volume_percent)
                 self._need_devices(now)
-                self._announcer.cue(self._cues[sound], now)
-            case Say(text=text, lang=lang, urgent=urgent):
-                if not self._speech.say(text, lang, urgent=urgent):
+                self._sayings.cue(sound, now)
+            case Prepare():
+                self._sayings.prepare(command)
+            case Say():
+                if not self._sayings.say(command):
                     self._fault("sentences", "a sentence was dropped: too many wait to be spoken")
             case Token():
                 if self._agora is not None:
@@ -361,7 +363,7 @@ class Worker:
             self._fault(spoken.fault, spoken.fault)
         else:
             self._need_devices(time.monotonic())
-            self._announcer.sentence(spoken.sound, time.monotonic(), urgent=spoken.urgent)
+            self._sayings.spoken(spoken, time.monotonic())
 
     def _pong(self, no: int) -> None:
         played, concealed, late, buffer_ms = self._ear.health

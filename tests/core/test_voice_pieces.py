@@ -1,4 +1,4 @@
-"""The small parts of the voice worker: packing, stretching, timelines, acknowledgements, announcements, Opus."""
+"""The small parts of the voice worker: packing, stretching, timelines, acknowledgements, Opus."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.worker import Sound
 from protocol.worker_settings import CodecSettings
-from voice.announcer import CUE_WAITS_S, SENTENCE_WAITS_S, WAITING_MAX, Announcer
-from voice.cues import RECIPES, synthesise
 from voice.devices.timeline import Timeline
 from voice.opus import BadPacket, Decoder, Encoder, duration_s
 from voice.packer import Packer
-from voice.speech import resample
 from voice.stretch import is_quiet, shorten
 from voice.transports.in_flight import FRAMES_MAX, InFlight
 
@@ -178,78 +174,6 @@ def test_what_is_remembered_of_a_stalled_connection_is_bounded() -> None:
     # then the oldest are forgotten
     assert len(flight) == FRAMES_MAX
     assert flight.acknowledged(100 * FRAMES_MAX) is None
-
-
-# --- announcements -----------------------------------------------------------------------------------------------
-
-
-class Ears:
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-        self.announcer: Announcer[str] = Announcer(self.heard.append, lambda: self.heard.append("hush"))
-
-
-def test_no_sound_goes_into_an_open_microphone() -> None:
-    # given an open microphone
-    ears = Ears()
-    ears.announcer.microphone(True, 0.0)
-    # when a cue and a sentence come
-    ears.announcer.cue("cue", 0.1)
-    ears.announcer.sentence("sentence", 0.2, urgent=False)
-    # then what sounded is silenced and they wait, the cue for as long as it means something
-    ears.announcer.microphone(True, 0.2)
-    assert ears.heard == ["hush"]
-    ears.announcer.microphone(False, 0.1 + CUE_WAITS_S)
-    assert ears.heard == ["hush", "sentence"]
-    assert ears.announcer.dropped == 1
-
-
-def test_sounds_that_waited_too_long_or_are_too_many_are_dropped() -> None:
-    # given a microphone that stays open
-    ears = Ears()
-    ears.announcer.microphone(True, 0.0)
-    for _ in range(WAITING_MAX + 2):
-        ears.announcer.sentence("sentence", 0.0, urgent=False)
-    # when too much time passes
-    ears.announcer.microphone(True, SENTENCE_WAITS_S)
-    ears.announcer.microphone(False, SENTENCE_WAITS_S)
-    # then nothing is heard of them
-    assert ears.heard == ["hush"]
-    assert ears.announcer.dropped == WAITING_MAX + 2
-
-
-def test_an_urgent_sentence_comes_instead_of_what_sounds_or_waits() -> None:
-    # given a cue that sounds
-    ears = Ears()
-    ears.announcer.cue("cue", 0.0)
-    # when something urgent comes
-    ears.announcer.sentence("urgent", 0.1, urgent=True)
-    # then it is heard alone
-    assert ears.heard == ["cue", "hush", "urgent"]
-
-
-def test_the_six_cues_are_short_loud_and_all_different() -> None:
-    # given every cue
-    sounds = {sound: synthesise(sound, RATE, 60) for sound in Sound}
-    # then each lasts well under half a second, sounds, does not clip, begins and ends softly
-    assert RECIPES.keys() == set(Sound)
-    assert len({s.tobytes() for s in sounds.values()}) == len(Sound)
-    for sound in sounds.values():
-        assert len(sound) < 0.5 * RATE
-        assert 10000 < max(sound) < 32000
-        assert abs(sound[0]) < 500
-        assert abs(sound[-1]) < 500
-
-
-def test_speech_of_another_rate_keeps_its_length_and_pitch() -> None:
-    # given a second of a tone at 22.05 kHz
-    source = array("h", [int(8000 * math.sin(2 * math.pi * 440 * i / 22050)) for i in range(22050)])
-    # when it is brought to 48 kHz
-    out = resample(source, 22050, RATE, 100)
-    # then it is as long and as high
-    rising = sum(1 for a, b in pairwise(out) if a < 0 <= b)
-    assert len(out) == pytest.approx(RATE, abs=4)
-    assert rising == pytest.approx(440, abs=2)
 
 
 # --- Opus --------------------------------------------------------------------------------------------------------

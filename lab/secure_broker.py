@@ -71,12 +71,12 @@ class SecureBroker(Broker):
         return self.settings(SERVER_LOGIN, self.server_secret)
 
     def _configure(self, persistence: bool, lines: Sequence[str]) -> None:
-        """Write what Debian's own mosquitto.conf has, and let it read the generated file through the usual link."""
+        """Write what Debian's own mosquitto.conf has, and let it read the generated file where it usually does."""
         if self._made is None:
             self._write_doors()
         conf_d = self.folder / "conf.d"
         conf_d.mkdir(exist_ok=True)
-        files.link(self.doors, conf_d)
+        files.install(self.doors, conf_d)
         (self.folder / "mosquitto.conf").write_text(
             "user root\n"
             "log_dest stderr\n"

@@ -1,8 +1,8 @@
 """The broker's own folder: its configuration, its certificates and the file of its dynamic-security plugin.
 
 The folder belongs to mosquitto alone (mode 0700): the plugin writes its file anew at each change, newer versions with
-whatever mode the process's umask gives. mosquitto finds the folder through a link where its own configuration reads
-(`link`).
+whatever mode the process's umask gives. mosquitto finds the folder through a copy of `ptt.conf` where its own
+configuration reads (`install`).
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import platform
 import pwd
 import secrets
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -93,24 +94,40 @@ def install_certificates(folder: Path, *, ca: Path, cert: Path, key: Path) -> li
         return [_put(folder, handle, name, content, 0o600 if name == KEY else 0o644) for name, content in data.items()]
 
 
-def link(folder: Path, conf_d: Path = CONF_D) -> Path:
-    """Let mosquitto read the folder's configuration from now on; gives the link.
+def install(folder: Path, conf_d: Path = CONF_D) -> Path:
+    """Let mosquitto read the folder's configuration from now on; gives the file it reads.
 
-    Another `ptt.conf` there (the open one for private networks, which lets anybody in) is kept as `ptt.conf.before`,
-    which mosquitto does not read. Raises BrokerFilesError.
+    It is a copy that root owns, no link: mosquitto reads it as root, before it becomes its own user, and what that user
+    could write there (another user to become, another plugin) would make it root. Another `ptt.conf` there (the open
+    one for private networks, which lets anybody in) is kept as `ptt.conf.before`, which mosquitto does not read.
+    Raises BrokerFilesError.
     """
-    place, target = conf_d / CONF, (folder / CONF).absolute()
+    place = conf_d / CONF
+    data = _read(folder / CONF)
     try:
-        if place.is_symlink() and Path(os.readlink(place)) == target:
+        if place.is_file() and not place.is_symlink() and place.read_bytes() == data:
             return place
+        with tempfile.NamedTemporaryFile(dir=conf_d, prefix=f".{CONF}.", delete=False) as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         if place.exists() or place.is_symlink():
             os.replace(place, conf_d / f"{CONF}.before")
-        place.symlink_to(target)
+        os.replace(file.name, place)
     except OSError as error:
         raise BrokerFilesError(
-            f"{place} cannot be made ({error.strerror}): run as root, or make a link there to {target} yourself"
+            f"{place} cannot be made ({error.strerror}): run as root, or copy {folder / CONF} there yourself"
         ) from error
     return place
+
+
+def reads(folder: Path, conf_d: Path = CONF_D) -> bool:
+    """Whether mosquitto reads this folder's configuration, an older copy or a link perhaps."""
+    try:
+        return f"plugin_opt_config_file {(folder / DYNSEC).absolute()}\n" in (conf_d / CONF).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def damaged(folder: Path) -> bool:

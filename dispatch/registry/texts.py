@@ -19,8 +19,8 @@ _TEXT: dict[str, tuple[str, str]] = {
         "{path} 사본을 안전한 곳에 보관하십시오. 가진 사람은 사무소를 사칭할 수 있고, 없으면 갱신할 수 없습니다",
     ),
     "next_link": (
-        "let mosquitto read its configuration: ln -sf {conf} {place}",
-        "mosquitto가 설정을 읽게 하십시오: ln -sf {conf} {place}",
+        "let mosquitto read its configuration: install -m 644 {conf} {place}",
+        "mosquitto가 설정을 읽게 하십시오: install -m 644 {conf} {place}",
     ),
     "next_start": ("systemctl restart mosquitto; systemctl enable --now ptt-dispatch ptt-dispatch-rest",) * 2,
     "next_device": (

@@ -86,7 +86,9 @@ def _init(commands: Commands, lang: argparse.ArgumentParser) -> None:
     made.add_argument("--broker-port", type=int, default=8883, help="broker's TLS port (default: %(default)s)")
     made.add_argument("--rest-port", type=int, default=8443, help="REST service's port (default: %(default)s)")
     made.add_argument(
-        "--link", action=argparse.BooleanOptionalAction, help="link into /etc/mosquitto/conf.d (default: for /etc/ptt)"
+        "--link",
+        action=argparse.BooleanOptionalAction,
+        help="copy ptt.conf into /etc/mosquitto/conf.d (default: for /etc/ptt)",
     )
 
 

@@ -75,13 +75,13 @@ def _port(port: int) -> int:
 
 
 def _linked(plan: install.Plan, options: argparse.Namespace) -> list[str]:
-    """Link mosquitto's configuration where that is wanted; gives what there is left to do."""
+    """Put mosquitto's configuration where it reads, if that is wanted; gives what there is left to do."""
     usual = plan.folder == DEFAULT_PATH.parent and broker_files.CONF_D.is_dir()
     todo = {"conf": plan.broker_dir / broker_files.CONF, "place": broker_files.CONF_D / broker_files.CONF}
     if not (usual if options.link is None else options.link):
         return [tell("next_link", options.lang, **todo)]
     try:
-        broker_files.link(plan.broker_dir)
+        broker_files.install(plan.broker_dir)
     except broker_files.BrokerFilesError as error:
         return [tell("link_failed", options.lang, why=error), tell("next_link", options.lang, **todo)]
     return []
@@ -164,6 +164,8 @@ def broker_config(desk: Desk) -> int:
         key=rest.key,
         listen="" if rest.host in ANY_ADDRESS else rest.host,
     )
+    if broker_files.reads(folder):
+        broker_files.install(folder)
     desk.say("broker_config", paths=", ".join(map(str, paths)))
     return 0
 

@@ -429,20 +429,37 @@ def test_a_link_in_the_place_of_the_folder_leads_root_nowhere(broker: SecureBrok
     assert (stat.S_IMODE(precious.stat().st_mode), list(precious.iterdir())) == (0o755, [])
 
 
-def test_an_open_configuration_found_in_the_place_of_the_link_is_put_out_of_the_way(tmp_path: Path) -> None:
-    # given the open configuration of private networks where the link is to be
+def test_the_configuration_that_mosquitto_reads_as_root_is_no_file_its_own_user_may_change(tmp_path: Path) -> None:
+    # given the open configuration of private networks where ours is to be, and a link of an older installation
     conf_d, folder = tmp_path / "conf.d", tmp_path / "ptt"
     conf_d.mkdir()
-    (conf_d / "ptt.conf").write_text("allow_anonymous true\n")
+    folder.mkdir()
+    (folder / "ptt.conf").write_text("allow_anonymous false\n")
+    for make in (
+        lambda place: place.write_text("allow_anonymous true\n"),
+        lambda place: place.symlink_to(folder / "ptt.conf"),
+    ):
+        place = conf_d / "ptt.conf"
+        place.unlink(missing_ok=True)
+        make(place)
 
-    # when the folder is linked, twice
-    assert files.link(folder, conf_d) == files.link(folder, conf_d) == conf_d / "ptt.conf"
+        # when it is put there, twice
+        assert files.install(folder, conf_d) == files.install(folder, conf_d) == place
 
-    # then mosquitto reads the folder's, and the other is kept under a name that it does not read
-    assert (conf_d / "ptt.conf").readlink() == folder / "ptt.conf"
-    assert [path.name for path in sorted(conf_d.iterdir())] == ["ptt.conf", "ptt.conf.before"]
-    with pytest.raises(files.BrokerFilesError, match="run as root, or make a link there"):
-        files.link(folder, tmp_path / "nowhere")
+        # then it is a copy, and the other is kept under a name that mosquitto does not read
+        assert (place.is_symlink(), place.read_text()) == (False, "allow_anonymous false\n")
+        assert stat.S_IMODE(place.stat().st_mode) == 0o644
+        assert [path.name for path in sorted(conf_d.iterdir())] == ["ptt.conf", "ptt.conf.before"]
+    with pytest.raises(files.BrokerFilesError, match="run as root, or copy"):
+        files.install(folder, tmp_path / "nowhere")
+
+
+def test_a_copy_of_the_configuration_is_known_by_its_folder(broker: SecureBroker, tmp_path: Path) -> None:
+    conf_d = broker.folder / "conf.d"
+
+    assert files.reads(broker.doors, conf_d)
+    assert not files.reads(tmp_path, conf_d)
+    assert not files.reads(broker.doors, tmp_path)
 
 
 def test_certificates_that_do_not_belong_together_are_refused_before_anything_is_written(

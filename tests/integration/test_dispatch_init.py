@@ -207,7 +207,7 @@ def test_init_says_what_it_made_and_what_to_do_next_but_no_secret(office: Office
     for path in ("ca.pem", "ca/ca.key", "dispatch.toml", "broker", "store/office.db"):
         assert f"  {office.folder / path}\n" in out
     assert f"secret of chief: {office.folder / 'chief.secret'}" in out
-    assert f"ln -sf {office.broker_dir}/ptt.conf" in out
+    assert f"install -m 644 {office.broker_dir}/ptt.conf" in out
     assert "ptt-dispatch device code car-1 --create" in out
 
 

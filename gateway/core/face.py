@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from gateway.core.context import Context
-from gateway.core.indicators import TABLE, sentence
+from gateway.core.indicators import TABLE, ahead, sentence
 from gateway.core.link import Link
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State
 from gateway.core.words import Effect, Look, Tell, ToWorker
-from protocol.worker import Cue, Say
+from protocol.worker import Cue, Prepare, Say
 
 
 def sounds(told: Iterable[Effect], lang: str) -> list[ToWorker]:
@@ -24,6 +24,11 @@ def sounds(told: Iterable[Effect], lang: str) -> list[ToWorker]:
         if text:
             found.append(ToWorker(command=Say(text=text[:300], lang=lang, urgent=row.urgent)))
     return found
+
+
+def prepared(lang: str) -> list[ToWorker]:
+    """Give what a new worker is to make ready to say."""
+    return [ToWorker(command=Prepare(text=text, lang=lang)) for text in ahead(lang)]
 
 
 def look(ctx: Context, participant: Participant, link: Link, listening: bool) -> Look:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from gateway.core.spoken import spoken_name
 from gateway.core.words import Look, Told
 from protocol.worker import Sound
 
@@ -135,9 +136,18 @@ LIGHTS: dict[Look, Light] = {
 def sentence(told: Told, lang: str, name: str, remaining_s: float | None) -> str:
     """Give the sentence for the driver in `ko` or `en`; empty where the table has none."""
     row = TABLE[told]
-    text = (row.ko if lang == "ko" else row.en).format(name=name)
+    said = spoken_name(name, lang)
+    text = (row.ko if lang == "ko" else row.en).format(name=said)
     if told is Told.DENIED and name and remaining_s is not None:
         seconds = max(1, round(remaining_s))
-        who = f"{name}, 최대 {seconds}초 남음. " if lang == "ko" else f"{name}, {seconds} seconds left at most. "
+        unit = "second" if seconds == 1 else "seconds"
+        who = f"{said}, 최대 {seconds}초 남음. " if lang == "ko" else f"{said}, {seconds} {unit} left at most. "
         return who + text
     return text
+
+
+def ahead(lang: str) -> tuple[str, ...]:
+    """Give the sentences that name nobody, which can be made into sound before they are needed; urgent ones first."""
+    rows = sorted(TABLE.values(), key=lambda row: not row.urgent)
+    texts = (row.ko if lang == "ko" else row.en for row in rows)
+    return tuple(dict.fromkeys(text for text in texts if text and "{" not in text))

@@ -9,7 +9,7 @@ from gateway.core import burst_log
 from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
 from gateway.core.context import Context, Timers
-from gateway.core.face import look, sounds
+from gateway.core.face import look, prepared, sounds
 from gateway.core.floor_machine import FloorMachine
 from gateway.core.link import Link
 from gateway.core.listener import Listener
@@ -324,6 +324,7 @@ class Vehicle:
         match said:
             case Hello():
                 self.worker.hello(said, now)
+                self._ctx.out += prepared(self._who.lang)
                 self.tokens.worker_ready(now)
                 self._listener.worker_ready()
             case SoundDevice():

@@ -28,7 +28,7 @@ from gateway.texts import EN, KO, pick
 from hw.board import Board
 from hw.factory import open_factory
 from hw.panel import Panel
-from protocol.worker_settings import encode_settings
+from protocol.worker_settings import CueVolumes, encode_settings
 from service.loop import Loop
 from service.settings import SettingsError, parse
 
@@ -436,8 +436,8 @@ def test_the_example_configuration_is_good_and_its_comments_name_every_setting()
     settings = read_file(example)
 
     tables = (settings.vehicle, settings.broker, settings.audio, settings.voice, settings.agora, settings.state)
-    for table in (*tables, settings.log):
-        fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "password"}
+    for table in (*tables, settings.audio.cue_volumes, settings.log):
+        fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "cue_volumes", "password"}
         assert {name for name in fields if f"{name} = " not in shown} == set()
 
 
@@ -467,6 +467,9 @@ def test_the_commented_defaults_of_the_example_are_the_defaults() -> None:
         "name",
         "region",
         "office",
+        "sentence_volume",
+        "quiet_",
+        *CueVolumes.__struct_fields__,
     )
     lines = [
         line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line

@@ -1,4 +1,4 @@
-# Everything one does with a checkout. demo, test, lint and bench first do all their own set-up (setup/bootstrap).
+# Everything one does with a checkout. demo, cab, test, lint and bench first do all their own set-up (setup/bootstrap).
 #   make PYTHON=/path/to/python3.12 <target>    choose the interpreter
 
 SHELL := /bin/bash
@@ -13,13 +13,16 @@ SEEDS ?= 2000
 FROM ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim lint format bench install clean distclean setup setup-demo check-setup pins
+.PHONY: help demo cab test sim lint format bench install clean distclean setup setup-demo check-setup pins
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
 
 demo: $(if $(VOICE),setup,setup-demo) ## one press heard in the other cars: SAY=<wav> lets car-1 say yours, LIVE=1 leaves it running, VOICE=agora-stub
 	@$(BIN)/ptt-lab demo --out build/demo $(if $(VOICE),--voice $(VOICE)) $(if $(SAY),--say '$(subst ','\'',$(SAY))') $(if $(filter-out 0,$(LIVE)),--live)
+
+cab: setup-demo ## sit in virtual vehicles, in a browser: CARS=1..3, PORT=
+	@$(BIN)/ptt-lab cab --out build/cab $(if $(CARS),--cars $(CARS)) $(if $(PORT),--port $(PORT))
 
 test: setup ## every test but the rig's; ARGS="-k floor -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)

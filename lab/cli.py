@@ -1,4 +1,4 @@
-"""`ptt-lab demo | press | release | levels | watch | bench`.
+"""`ptt-lab demo | cab | press | release | levels | watch | bench`.
 
 Exit status: 0 good, 1 something did not happen as it must, 2 wrong use, 130 interrupted.
 """
@@ -51,6 +51,13 @@ def _demo(options: argparse.Namespace) -> int:
     return run.main(options.out, options.say, lang, voice)
 
 
+def _cab(options: argparse.Namespace) -> int:
+    from lab.cab.run import main as cab
+    from lab.demo.texts import language
+
+    return cab(options.out, options.cars, options.port, options.lang or language(os.environ), not options.no_browser)
+
+
 def _pins(options: argparse.Namespace) -> int:
     from lab import press
 
@@ -82,6 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--live", action="store_true", help="leave it running, and print what to press, watch and kill")
     demo.add_argument("--lang", choices=LANGS, help="language of the timeline (default: LANG)")
 
+    cab = commands.add_parser("cab", help="sit in virtual vehicles, in a browser", allow_abbrev=False)
+    cab.set_defaults(run=_cab)
+    cab.add_argument("--cars", type=int, choices=(1, 2, 3), default=3, help="vehicles (default: %(default)s)")
+    cab.add_argument("--port", type=_port, default=8477, help="on 127.0.0.1; 0: a free one (default: %(default)s)")
+    cab.add_argument("--out", type=Path, default=Path("build/cab"), metavar="DIR", help="logs (default: %(default)s)")
+    cab.add_argument("--lang", choices=LANGS, help="what the vehicles speak (default: LANG)")
+    cab.add_argument("--no-browser", action="store_true", help="only print the address")
+
     def pins(name: str, text: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         made.set_defaults(run=_pins)
@@ -99,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("bench", help="every benchmark; `ptt-lab bench --help`", add_help=False)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a port, 0 to 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -38,18 +38,28 @@ class Microphone:
         path.write_bytes(head)
         os.truncate(path, _HEAD.size + size)  # a hole in the file reads as silence
         block = max(path.stat().st_blksize, _READ_AHEAD_BYTES_MIN)
-        self.lead_s = block / 2 / RATE_HZ + _SPARE_S
+        self.reads_ahead_s = block / 2 / RATE_HZ
+        """What is read has been read this long before it is due: it can no longer be changed."""
+        self.lead_s = self.reads_ahead_s + _SPARE_S
 
     def say(self, sound: Sound, at_s: float, epoch_s: float) -> None:
         """Lay `sound` so that its first sample is at the microphone at `at_s`; the tape began at `epoch_s`."""
         first = round((at_s - epoch_s) * RATE_HZ)
-        if at_s < time.monotonic() + self.lead_s - _SPARE_S:
+        if at_s < time.monotonic() + self.reads_ahead_s:
             raise TooLate(f"{self.path.name}: {at_s - time.monotonic():.3f} s are too short to begin a sentence")
         if first + len(sound) > self._count:
             raise TooLate(f"{self.path.name}: the tape is at its end")
         with self.path.open("r+b") as file:
             file.seek(_HEAD.size + 2 * first)
             file.write(as_int16(sound))
+
+    def hush(self, from_s: float, until_s: float, epoch_s: float) -> None:
+        """Make the tape silent between two times, as far as it was not read yet."""
+        first, last = (max(0, round((at_s - epoch_s) * RATE_HZ)) for at_s in (from_s, until_s))
+        last = min(last, self._count)
+        with self.path.open("r+b") as file:
+            file.seek(_HEAD.size + 2 * first)
+            file.write(bytes(2 * max(0, last - first)))
 
 
 def epochs(played: Path) -> tuple[float, float]:

@@ -1,0 +1,400 @@
+"""`make cab`: its page in a real Chromium, driving real gateways; and what its server lets nobody else do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from msgspec import Struct
+from playwright.sync_api import Browser, Page, sync_playwright
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from hw.virtual_client import OutputChange, VirtualPins
+from lab.cab.words import SILENT_S
+from tests.integration.test_demo import processes_in
+from tests.support.procs import ROOT, Daemons, eventually
+
+PICTURES = ROOT / "build" / "cab"
+"""The pictures of docs/cab.md are copies of these."""
+WAIT_MS = 8000
+SEEN = """
+window.seen = [];
+new MutationObserver((changes) => {
+  for (const { target, attributeName } of changes) {
+    const car = target.closest?.(".car");
+    if (!car) continue;
+    const value = target.getAttribute(attributeName);
+    const moves = getComputedStyle(car).animationName;
+    window.seen.push([car.id, target.className.split(" ").at(-1), attributeName, value, moves]);
+  }
+}).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-motor", "data-colour", "data-on"] });
+"""
+
+
+class Running(Struct, frozen=True):
+    """A cab: its page, and the folder of its vehicles."""
+
+    url: str
+    folder: Path
+    pid: int
+
+    def pins(self, user: str) -> Path:
+        return next(self.folder.glob(f"ptt-demo-*/{user}/pins.sock"))
+
+    def level(self, user: str, name: str = "ptt") -> float:
+        with VirtualPins(self.pins(user)) as pins:
+            return pins.levels()[name]
+
+
+@pytest.fixture(scope="module")
+def cab() -> Iterator[Running]:
+    """Unix sockets take paths of 107 bytes at most."""
+    folder = Path(tempfile.mkdtemp(prefix="t-"))
+    command = [sys.executable, "-c", "import sys; from lab.cli import main; sys.exit(main())", "cab"]
+    options = ["--out", str(folder / "out"), "--port", "0", "--no-browser", "--lang", "ko"]
+    with Daemons(folder) as daemons:
+        daemon = daemons.start("cab", [*command, *options], {"TMPDIR": str(folder)})
+        daemon.says("/  (", 30)
+        found = re.search(r"http://\S+/", daemon.log)
+        assert found is not None
+        yield Running(found[0], folder, daemon.pid)
+
+        daemon.signal(signal.SIGINT)
+        assert daemon.wait(15) == 0, daemon.log
+        assert "Traceback" not in daemon.log
+        assert processes_in(folder) == []
+        assert list(folder.glob("ptt-demo-*")) == []
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program is not None, "chromium is missing: make setup installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(cab: Running, chromium: Browser) -> Iterator[Page]:
+    """The page, begun, in a window of its own; whatever it complains of is an error."""
+    context = chromium.new_context(viewport={"width": 1180, "height": 830}, has_touch=True, locale="ko-KR")
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT_MS)
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    opened.add_init_script(SEEN)
+    opened.goto(cab.url)
+    opened.click("#begin")
+    opened.wait_for_selector('#car-1 .led[data-colour="green"]')
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def colour(page: Page, user: str, name: str) -> None:
+    page.wait_for_selector(f'#{user} .led[data-colour="{name}"]')
+
+
+def finger(page: Page, user: str, button: str = ".ptt") -> None:
+    """Lay a finger on a button and keep it there."""
+    page.hover(f"#{user} {button}")
+    page.mouse.down()
+
+
+def when(page: Page, condition: str, timeout_s: float = 8.0) -> None:
+    """Wait for an expression to hold in the page (whose own rules forbid what Playwright's wait would do there)."""
+    eventually(lambda: page.evaluate(condition), timeout_s, condition)
+
+
+def picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / name)
+
+
+def quiet(page: Page) -> None:
+    """Wait for the end of the session: what follows begins afresh."""
+    for user in ("car-1", "car-2", "car-3"):
+        page.wait_for_selector(f'#{user} .led[data-colour="green"]', timeout=20_000)
+
+
+def test_a_press_in_one_car_is_seen_heard_and_felt_in_the_others(page: Page, cab: Running) -> None:
+    assert "마이크는 쓰지 않습니다" in page.locator("#start").text_content()  # type: ignore[operator]
+
+    finger(page, "car-1")
+    colour(page, "car-1", "red")
+    colour(page, "car-2", "blue")
+    colour(page, "car-3", "blue")
+    when(page, "document.querySelector('#car-2 .vu').value > -35")
+    when(page, "document.querySelector('#car-3 .vu').value > -35")
+    when(page, "document.querySelector('#car-2 .speaker').textContent.includes('1호차')")
+    page.wait_for_selector('#car-2 .lamp.mute[data-on="yes"]')
+    assert page.evaluate("document.querySelector('#car-1 .ptt').getAttribute('aria-pressed')") == "true"
+    picture(page, "cab.png")
+
+    page.evaluate("window.seen = []")
+    page.keyboard.down("3")
+    when(page, "document.querySelector('#car-3 .answer').textContent.includes('denied')")
+    when(page, "window.seen.filter(([car, , what, value]) => car === 'car-3' && value === 'on').length >= 2")
+    picture(page, "cab-refused.png")
+    page.keyboard.up("3")
+
+    shakes = [seen for seen in page.evaluate("window.seen") if seen[0] == "car-3" and seen[3] == "on"]
+    assert {moves for *_, moves in shakes} == {"shake"}
+    assert ["car-3", "buzzer", "data-on", "yes"] in [seen[:4] for seen in page.evaluate("window.seen")]
+    assert cab.level("car-1") == 1
+    page.mouse.up()
+    eventually(lambda: cab.level("car-1") == 0, 2, "the button goes up")
+    quiet(page)
+
+
+def test_the_page_plays_silence_where_nobody_speaks_and_a_speaker_that_is_off_is_still_metered(page: Page) -> None:
+    quiet(page)
+    when(page, "[...document.querySelectorAll('.vu')].every((meter) => meter.value < -50)")
+
+
+def test_a_page_that_is_closed_while_its_button_is_held_lets_go(page: Page, cab: Running, chromium: Browser) -> None:
+    other = chromium.new_page()
+    other.goto(cab.url)
+    other.click("#begin")
+    finger(other, "car-2")
+    eventually(lambda: cab.level("car-2") == 1, 3, "the button goes down")
+    page.wait_for_selector('#car-2 .ptt[aria-pressed="true"]')  # the other page shows it too
+
+    other.close()
+
+    eventually(lambda: cab.level("car-2") == 0, 1.5, "the button goes up")
+    page.wait_for_selector('#car-2 .ptt[aria-pressed="false"]')
+
+
+def test_a_window_that_loses_the_keyboard_lets_go(page: Page, cab: Running) -> None:
+    page.keyboard.down("2")
+    eventually(lambda: cab.level("car-2") == 1, 3, "the button goes down")
+
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+
+    eventually(lambda: cab.level("car-2") == 0, 1.5, "the button goes up")
+
+
+def test_a_touch_holds_and_lets_go_and_switches_stay(page: Page, cab: Running) -> None:
+    box = page.locator("#car-2 .replay").bounding_box()
+    assert box is not None
+    touch = page.context.new_cdp_session(page)
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    eventually(lambda: cab.level("car-2", "replay") == 1, 3, "a touch presses")
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    eventually(lambda: cab.level("car-2", "replay") == 0, 3, "its end releases")
+
+    page.click('#car-2 [data-signal="phone_busy"]')
+    eventually(lambda: cab.level("car-2", "phone_busy") == 1, 3, "a switch stays on")
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    page.click('#car-2 [data-signal="phone_busy"]')
+    eventually(lambda: cab.level("car-2", "phone_busy") == 0, 3, "until it is switched off")
+
+
+def test_the_page_speaks_english_too_and_shows_what_a_driver_says(page: Page) -> None:
+    page.click("#lang")
+    assert page.inner_text("#car-1 .ptt") == "TALK"
+    page.select_option("#car-1 .sentence", "silence")
+    page.reload()
+    page.click("#begin")
+    assert page.locator("#car-1 .sentence").input_value() == "silence"
+    page.select_option("#car-1 .sentence", "accident")
+
+
+# --- the server, without a browser ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def talk(cab: Running, origin: str | None = None, host: str | None = None) -> Iterator[ClientConnection]:
+    """A WebSocket as the page opens it, or as somebody else would."""
+    place = urlsplit(cab.url)
+    with connect(
+        f"ws://{host or place.netloc}/ws",
+        origin=Origin(f"http://{place.netloc}" if origin is None else origin),
+        open_timeout=5,
+        close_timeout=0.5,  # with sound unread, the other end's farewell is not read either
+    ) as socket:
+        yield socket
+
+
+def say(socket: ClientConnection, **message: str) -> None:
+    socket.send(json.dumps(message))
+
+
+def hear(socket: ClientConnection, kind: str, timeout_s: float = 5.0, **wanted: object) -> dict[str, Any]:
+    """The next message of a kind with such fields."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        got = socket.recv(timeout=max(0.0, deadline - time.monotonic()))
+        if isinstance(got, str):
+            message: dict[str, Any] = json.loads(got)
+            if message["type"] == kind and wanted.items() <= message.items():
+                return message
+
+
+def test_a_page_that_falls_silent_holds_nothing_any_more(cab: Running) -> None:
+    with talk(cab) as socket:
+        hear(socket, "hello")
+        say(socket, type="press", car="car-2", signal="emergency")
+        eventually(lambda: cab.level("car-2", "emergency") == 1, 2, "it is down")
+
+        hear(socket, "pin", SILENT_S + 1.5, car="car-2", signal="emergency", level=0.0)
+
+        assert cab.level("car-2", "emergency") == 0
+        say(socket, type="press", car="car-2", signal="emergency")  # a laptop that was opened again
+        eventually(lambda: cab.level("car-2", "emergency") == 1, 2, "it goes down again")
+    eventually(lambda: cab.level("car-2", "emergency") == 0, 2, "and up with the connection")
+
+
+def test_a_button_stays_down_until_the_last_page_lets_go(cab: Running) -> None:
+    with talk(cab) as one, talk(cab) as other:
+        for socket in (one, other):
+            say(socket, type="press", car="car-2", signal="replay")
+        eventually(lambda: cab.level("car-2", "replay") == 1, 2, "it is down")
+        say(one, type="release", car="car-2", signal="replay")
+        say(one, type="choose", car="car-2", sentence="nothing")
+        hear(one, "trouble")  # all that was said before is done
+
+        assert cab.level("car-2", "replay") == 1
+        say(other, type="release", car="car-2", signal="replay")
+        eventually(lambda: cab.level("car-2", "replay") == 0, 2, "it is up")
+
+
+def test_changes_of_pins_arrive_within_50_ms(cab: Running) -> None:
+    driven: list[OutputChange] = []
+    began = threading.Event()
+
+    def watch() -> None:
+        with VirtualPins(cab.pins("car-1")) as pins:
+            driven.extend(change for change in pins.watch(1.2, began.set) if change.signal.startswith("led_"))
+
+    watcher = threading.Thread(target=watch, name="watcher")
+    with talk(cab) as socket:
+        hear(socket, "hello")
+        say(socket, type="choose", car="car-1", sentence="silence")
+        watcher.start()
+        assert began.wait(5)
+        say(socket, type="press", car="car-1", signal="ptt")
+        seen = hear(socket, "pin", car="car-1", signal="led_red", level=1.0)
+        arrived_s = time.monotonic()
+        say(socket, type="release", car="car-1", signal="ptt")
+        watcher.join(5)
+        say(socket, type="choose", car="car-1", sentence="accident")
+
+    first = next(change for change in driven if change.signal == "led_red" and change.level == 1.0)
+    assert seen["hz"] == 0.0
+    assert arrived_s - first.at_s <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("press", "malformed"),
+        ('{"type": "press", "car": "car-9", "signal": "ptt"}', "no vehicle 'car-9'"),
+        ('{"type": "press", "car": "car-1", "signal": "motor"}', "no input 'motor'"),
+        ('{"type": "press", "car": "car-1"}', "missing required field `signal`"),
+        ('{"type": "fly"}', "Invalid value 'fly'"),
+        ('{"type": "choose", "car": "car-1", "sentence": "../etc"}', "no sentence"),
+        ('{"type": "press", "car": "car-1", "signal": "ptt", "why": "' + "x" * 2000 + '"}', "too long"),
+    ],
+)
+def test_what_cannot_be_done_is_told_and_the_page_goes_on(cab: Running, line: str, said: str) -> None:
+    with talk(cab) as socket:
+        socket.send(line)
+        assert said in hear(socket, "trouble")["text"]
+
+        say(socket, type="press", car="car-1", signal="replay")
+        hear(socket, "pin", car="car-1", signal="replay", level=1.0)
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1", ""])
+def test_a_page_from_elsewhere_is_not_let_in(cab: Running, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, talk(cab, origin):
+        pass
+
+    assert refused.value.response.status_code == 403
+
+
+def test_a_name_that_was_pointed_at_this_machine_is_not_served(cab: Running) -> None:
+    place = urlsplit(cab.url)
+    answers = []
+    for host in ("evil.example", f"evil.example:{place.port}", "127.0.0.1:1", f"localhost:{place.port}"):
+        connection = http.client.HTTPConnection("127.0.0.1", place.port or 0, timeout=5)
+        connection.request("GET", "/", headers={"Host": host})
+        answers.append(connection.getresponse().status)
+        connection.close()
+
+    assert answers == [403, 403, 403, 200]
+
+
+def test_it_listens_on_loopback_alone(cab: Running) -> None:
+    port = urlsplit(cab.url).port
+    assert port is not None
+    listening = [
+        fields[1].split(":")[0]
+        for table in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:])
+        if fields[3] == "0A" and int(fields[1].split(":")[1], 16) == port
+    ]
+
+    assert listening == ["0100007F"]
+
+
+def test_more_pages_than_it_serves_are_turned_away(cab: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            hear(stack.enter_context(talk(cab)), "hello")
+        late = stack.enter_context(talk(cab))
+        with pytest.raises(ConnectionClosed) as closed:
+            late.recv(timeout=5)
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+
+
+def test_a_killed_gateway_is_shown_and_the_others_go_on(page: Page, cab: Running) -> None:
+    config = str(next(cab.folder.glob("ptt-demo-*/car-3/gateway.toml")))
+    [pid] = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and config in _words(entry) and "run" in _words(entry)
+    ]
+
+    os.kill(pid, signal.SIGKILL)
+
+    page.wait_for_selector('#car-3[data-alive="no"]')
+    page.keyboard.down("3")
+    page.wait_for_selector("#trouble:not([hidden])")
+    page.keyboard.up("3")
+    page.keyboard.down("1")
+    colour(page, "car-2", "blue")
+    page.keyboard.up("1")
+
+
+def _words(process: Path) -> list[str]:
+    try:
+        return (process / "cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []

@@ -54,6 +54,7 @@ def enrol_from_file(path: Path, enrol: Enrol, *, patient: bool, sleep: Callable[
     try:
         url, code = read_file(path)
     except FileWrong as error:
+        _forget(done)
         _leave(failed, f"{FILE_EMPTY.ko}\n{FILE_EMPTY.en}\n{error}\n")
         raise
     try:
@@ -63,14 +64,14 @@ def enrol_from_file(path: Path, enrol: Enrol, *, patient: bool, sleep: Callable[
         next_ = (
             (NEW_FILE.ko + "\n" + NEW_FILE.en).format(name=path.name) if error.why.dead else f"{AGAIN.ko}\n{AGAIN.en}"
         )
+        _forget(done)
         _leave(failed, f"{said.ko}\n{said.en}\n{next_}\n\n{error.detail}\n")
         if error.why.dead:
             _put_away(path)
         raise
     word = f"{is_now(enrolment, 'ko')}\n{is_now(enrolment, 'en')}\n"
     _put_away(path)  # first: a code must not be tried again, whatever becomes of the word
-    with suppress(OSError):
-        failed.unlink()
+    _forget(failed)
     _leave(done, word)
     return word
 
@@ -90,6 +91,12 @@ def _try(enrol: Enrol, url: str, code: str, for_s: float, sleep: Callable[[float
 def _put_away(path: Path) -> None:
     with suppress(OSError):  # a card that is read-only: the next start is told that the code was used
         path.unlink()
+
+
+def _forget(word: Path) -> None:
+    """Of both words only the newest stands."""
+    with suppress(OSError):
+        word.unlink()
 
 
 def _beside(path: Path, what: str) -> Path:

@@ -153,7 +153,8 @@ def refusal_reason(settings: BrokerSettings, code: ReasonCode) -> str:
 
 def no_greeting(settings: BrokerSettings) -> str:
     """Say that the connection ended before the broker's CONNACK."""
-    return f"{settings.address} ended the greeting: is it an MQTT 5 broker, and its TLS port?"
+    tls = "and its TLS port?" if settings.tls else "without TLS? (8883 is a TLS port by custom)"
+    return f"{settings.address} ended the greeting: is it an MQTT 5 broker, {tls}"
 
 
 def garbage_reason(settings: BrokerSettings) -> str:

@@ -384,6 +384,7 @@ def test_failure_leaves_the_reason_beside_the_file_for_the_next_start(tmp_path: 
 
 def test_a_dead_code_is_not_tried_again(tmp_path: Path) -> None:
     path, desk = boot_file(tmp_path), Desk(Why.USED_CODE)
+    (tmp_path / "ptt-enrol.done.txt").write_text("of an earlier success, which would be believed")
 
     with pytest.raises(EnrolFailed):
         enrol_from_file(path, desk.enrol, patient=True, sleep=desk.sleep)

@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from service.mqtt import Backoff, BrokerSettings
-from service.mqtt_dial import dial_reason, loss_reason, refusal_reason, tls_context
+from service.mqtt_dial import dial_reason, loss_reason, no_greeting, refusal_reason, tls_context
 from service.settings import Secret, SettingsError, parse, redacted
 
 AT = BrokerSettings(host="127.0.0.1")
@@ -132,3 +132,10 @@ def test_a_missing_or_unusable_certificate_is_a_start_up_error_that_names_the_fi
     # when, then
     with pytest.raises(SettingsError, match=r"ca\.pem"):
         tls_context(BrokerSettings(tls=True, tls_ca=str(path)))
+
+
+def test_a_greeting_that_ends_is_told_to_want_tls_only_where_there_is_none() -> None:
+    plain, shut = BrokerSettings(host="office", port=8883), BrokerSettings(host="office", port=8883, tls=True)
+
+    assert "without TLS?" in no_greeting(plain)
+    assert "its TLS port?" in no_greeting(shut) and "without TLS?" not in no_greeting(shut)

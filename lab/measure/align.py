@@ -98,9 +98,7 @@ class Alignment(Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def align(
-    said: Sound, heard: Sound, *, lag_s: float = 0.0, tail_s: float = 0.0, slower_s: float = 0.0
-) -> Alignment:
+def align(said: Sound, heard: Sound, *, lag_s: float = 0.0, tail_s: float = 0.0, slower_s: float = 0.0) -> Alignment:
     """Follow `said` through `heard`; both RATE_HZ. `lag_s`: how much later `heard` began on the clock.
 
     `tail_s`: so much of the end of `said` need not have been heard (its speaker was killed). `slower_s`: in its middle

@@ -298,7 +298,7 @@ def _make_file(path: Path) -> None:
     except OSError as error:
         why = error.strerror or str(error)
     if why:
-        mend = f"use sudo; for the service: give its user write access to {folder}"
+        mend = f"give the service's user write access to {folder}; on the command line use sudo"
         raise StoreError(f"the store {path} cannot be opened ({why}) -> {mend}")
 
 

@@ -1,5 +1,6 @@
 """The HTTP side: routes, bodies, answers. What is decided is decided behind it, in threads (`dispatch.rest.work`)."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
@@ -37,6 +38,8 @@ from service.logs import Log
 BODY_BYTES_MAX = 16_384
 HEALTH_KEPT_S = 1.0
 """So long one look at the store answers `/healthz`: nobody can make us read it faster."""
+REFUSAL_S = 0.02
+"""A login is refused after a multiple of this time: how long the registry took tells nobody which logins exist."""
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
@@ -141,13 +144,14 @@ class _Health:
 
 async def _hear(parts: Parts, claim: Claim, answer: Callable[[], A]) -> A:
     """Answer who asks; one that is doubted as long as few are heard at once."""
-    if claim.wait_s <= 0:
-        return await parts.work.do(answer)
+    began = time.monotonic()
     try:
-        return await parts.doubt_work.do(answer)
+        return await (parts.work if claim.wait_s <= 0 else parts.doubt_work).do(answer)
     except Refused as refused:
-        if refused.code == "busy":
+        if refused.code == "busy" and claim.wait_s > 0:
             raise too_many(claim.wait_s) from None
+        if refused.code in ("unauthorised", "too_many"):
+            await asyncio.sleep(REFUSAL_S - (time.monotonic() - began) % REFUSAL_S)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from threading import Event
 import pytest
 
 from dispatch.registry.secrets import hash_secret, new_secret
+from dispatch.rest.app import REFUSAL_S
 from dispatch.tokens.access_token2 import JOIN, PUBLISH_AUDIO, parse, verify
 from protocol.messages import EventType
 from protocol.rest import Role
@@ -219,6 +221,19 @@ def test_a_guesser_is_slowed_down_and_others_at_its_address_are_not(office: Rest
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 10
     assert known.token().status_code == 200
     assert victim.token().status_code == 200
+
+
+def test_a_refused_login_is_answered_after_a_time_that_tells_nothing_of_it(office: RestOffice) -> None:
+    known = office.member("timed")
+    took_s = []
+    for login in (known.login, "seoul.1.untimed", f"{known.login}.voice", "none"):
+        caller = office.caller(login, new_secret())
+        assert caller.call("GET", "/healthz").status_code == 200  # its connection stands
+        began = time.perf_counter()
+        assert problem(caller.token()) == (401, "unauthorised")
+        took_s.append(time.perf_counter() - began)
+
+    assert min(took_s) >= REFUSAL_S
 
 
 def test_nobody_is_locked_out_by_others_that_fail_with_its_login_or_at_its_address(office: RestOffice) -> None:

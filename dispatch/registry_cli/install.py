@@ -164,8 +164,10 @@ def broker_config(desk: Desk) -> int:
         key=rest.key,
         listen="" if rest.host in ANY_ADDRESS else rest.host,
     )
-    if broker_files.reads(folder):
-        broker_files.install(folder)
+    # The usual folder in any case: on a new machine, after a restore, an open configuration lies there.
+    place = broker_files.CONF_D
+    if broker_files.reads(folder, place) or (folder == broker_files.DEFAULT_FOLDER and place.is_dir()):
+        broker_files.install(folder, place)
     desk.say("broker_config", paths=", ".join(map(str, paths)))
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
+import shutil
 import signal
 import socket
 import ssl
@@ -589,3 +590,26 @@ def test_nobody_but_the_server_hears_what_the_broker_answers_about_users(broker:
     tv = come(doors, broker, TV)
     assert doors.subscribe(tv, [RESPONSE_TOPIC]) == {RESPONSE_TOPIC: False}
     assert doors.publish(tv, {DYNSEC_TOPIC: b"{}"}) == {DYNSEC_TOPIC: False}
+
+
+def test_a_restored_office_on_a_new_machine_does_not_start_with_an_open_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given an office as `init` makes it, whose broker's folder was lost, on a machine with the open configuration
+    folder, conf_d = tmp_path / "ptt", tmp_path / "conf.d"
+    ports = ["--listen", "127.0.0.1", "--broker-port", str(free_port()), "--rest-port", str(free_port())]
+    office = ["--region", "seoul", "--office", "hq", "--name", "HQ", "--host", "office.example.com"]
+    assert main(["init", "--dir", str(folder), *office, *ports, "--admin", "chief", "--no-link"]) == 0
+    doors = folder / "broker"
+    shutil.rmtree(doors)
+    conf_d.mkdir()
+    (conf_d / "ptt.conf").write_text("allow_anonymous true\n")
+    monkeypatch.setattr(files, "DEFAULT_FOLDER", doors)
+    monkeypatch.setattr(files, "CONF_D", conf_d)
+
+    # when the broker's folder is made anew
+    assert main(["broker-config", "--config", str(folder / "dispatch.toml")]) == 0
+
+    # then mosquitto reads it, and the open one no more
+    assert (conf_d / "ptt.conf").read_text() == (doors / "ptt.conf").read_text()
+    assert (conf_d / "ptt.conf.before").read_text() == "allow_anonymous true\n"

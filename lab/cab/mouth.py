@@ -45,10 +45,10 @@ class Mouth:
             return
         _, epoch_s = epochs(played)
         at_s = time.monotonic() + self._microphone.reads_ahead_s + SOON_S
+        self._laid = (at_s + len(sound) / RATE_HZ, epoch_s)
         first = round(FIRST_S * RATE_HZ)  # of its own, so that the long rest cannot make the first syllable late
         self._microphone.say(sound[:first], at_s, epoch_s)
         self._microphone.say(sound[first:], at_s + FIRST_S, epoch_s)
-        self._laid = (at_s + len(sound) / RATE_HZ, epoch_s)
 
     def hush(self) -> None:
         """End; what is just being read is still said."""

@@ -26,7 +26,10 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from hw.virtual_client import OutputChange, VirtualPins
+from lab.cab.script import spoken
 from lab.cab.words import SILENT_S
+from lab.measure.search import score
+from lab.measure.sound import RATE_HZ, from_int16
 from tests.integration.test_demo import processes_in
 from tests.support.procs import ROOT, Daemons, eventually
 
@@ -128,7 +131,7 @@ def when(page: Page, condition: str, timeout_s: float = 8.0) -> None:
 
 def picture(page: Page, name: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / name)
+    page.screenshot(path=PICTURES / name, clip={"x": 0, "y": 0, "width": 1180, "height": 655})
 
 
 def quiet(page: Page) -> None:
@@ -280,6 +283,33 @@ def test_a_button_stays_down_until_the_last_page_lets_go(cab: Running) -> None:
         assert cab.level("car-2", "replay") == 1
         say(other, type="release", car="car-2", signal="replay")
         eventually(lambda: cab.level("car-2", "replay") == 0, 2, "it is up")
+
+
+def test_what_one_driver_says_is_what_the_page_hears_from_the_other_cars_speakers(cab: Running) -> None:
+    said = spoken(["car-1"])["car-1"]["accident"]
+    heard: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
+    with talk(cab) as socket:
+        hear(socket, "hello")
+        say(socket, type="press", car="car-1", signal="ptt")
+        end_s = time.monotonic() + len(said) / RATE_HZ + 0.9
+        beat_s = 0.0
+        while (now := time.monotonic()) < end_s:
+            if now > beat_s:
+                beat_s = now + 0.5
+                say(socket, type="beat")
+            with contextlib.suppress(TimeoutError):
+                got = socket.recv(timeout=0.5)
+                if isinstance(got, bytes):
+                    heard[got[0]].append(got[2:])
+        say(socket, type="release", car="car-1", signal="ptt")
+        hear(socket, "pin", car="car-1", signal="ptt", level=0.0)
+
+    own, *others = (from_int16(b"".join(heard[place])) for place in range(3))
+    for other in others:
+        planted = other.copy()
+        planted[-len(said) :] += said / 2
+        assert score(said, other) > 0.5 * score(said, planted)
+    assert score(said, own) < 0.2 * score(said, others[0])  # nothing of it comes back from one's own
 
 
 def test_changes_of_pins_arrive_within_50_ms(cab: Running) -> None:

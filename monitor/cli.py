@@ -12,6 +12,7 @@ from pathlib import Path
 from monitor import watch
 from monitor.words import LANGS, Words, lang_of
 from protocol.ids import OfficeId
+from protocol.login import BadLogin, parse_login
 from protocol.topics import BadTopic, check_id
 from service.mqtt import BrokerSettings
 from service.settings import Invalid, Secret, SettingsError, read_secret
@@ -38,14 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SettingsError, Invalid) as error:
         parser.exit(WRONG_USE, f"ptt watch: {error}\n")
     words = Words(args.lang or lang_of(os.environ))
+    offices = args.office or _offices_of(args.username)
     try:
         if args.once:
-            return watch.once(settings, args.office, words)
+            return watch.once(settings, offices, words)
         if args.json:
-            return watch.json_lines(settings, args.office, words)
+            return watch.json_lines(settings, offices, words)
         if not sys.stdout.isatty():
             parser.exit(WRONG_USE, "ptt watch: the output is no terminal: use --once or --json\n")
-        return watch.live(settings, args.office, words)
+        return watch.live(settings, offices, words)
     except SettingsError as error:
         parser.exit(WRONG_USE, f"ptt watch: {error}\n")
 
@@ -63,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--broker", type=_broker, default=("localhost", None), metavar="HOST[:PORT]")
     which = live.add_mutually_exclusive_group(required=True)
     which.add_argument("--office", type=_office, action="append", default=[], metavar="REGION/OFFICE")
-    which.add_argument("--all", action="store_true", help="every office of the broker")
+    which.add_argument("--all", action="store_true", help="every office that this login may see")
     how = live.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="print one snapshot and exit")
     how.add_argument("--json", action="store_true", help="write every change as a line of JSON")
@@ -99,6 +101,14 @@ def _broker(text: str) -> tuple[str, int | None]:
     if found is None or (port is not None and not 1 <= port <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no broker: give HOST, HOST:PORT or [IPV6]:PORT, port 1 to 65535")
     return found["v6"] or found["host"], port
+
+
+def _offices_of(username: str | None) -> list[OfficeId]:
+    """Give what `--all` means: the login's own office, since a broker with logins shows it no other; else every one."""
+    try:
+        return [] if username is None else [parse_login(username).office]
+    except BadLogin:  # of a broker that is not of our making
+        return []
 
 
 def _office(text: str) -> OfficeId:

@@ -110,4 +110,4 @@ def test_a_revoked_unit_is_out_and_its_driver_is_told(world: World) -> None:
     world.office.command("user", "revoke", "car-17", office=True)
 
     says(unit, "NO LINK", daemon, 5.0)
-    daemon.says('driver told what="not enrolled"', 15)
+    daemon.says('driver told what="not admitted"', 15)

@@ -76,7 +76,8 @@ def config(cab: Cab, listening: socket.socket) -> uvicorn.Config:
 
 def listen(port: int) -> socket.socket:
     """Listen on 127.0.0.1 and nowhere else; port 0 takes a free one. Raises OSError."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Said by number, asyncio knows that it is TCP and sends small pieces at once; else they wait 40 ms for an answer.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -314,11 +315,12 @@ def test_what_one_driver_says_is_what_the_page_hears_from_the_other_cars_speaker
 
 def test_changes_of_pins_arrive_within_50_ms(cab: Running) -> None:
     driven: list[OutputChange] = []
+    arrived: list[tuple[float, float]] = []
     began = threading.Event()
 
     def watch() -> None:
         with VirtualPins(cab.pins("car-1")) as pins:
-            driven.extend(change for change in pins.watch(1.2, began.set) if change.signal.startswith("led_"))
+            driven.extend(change for change in pins.watch(2.2, began.set) if change.signal == "motor")
 
     watcher = threading.Thread(target=watch, name="watcher")
     with talk(cab) as socket:
@@ -327,15 +329,20 @@ def test_changes_of_pins_arrive_within_50_ms(cab: Running) -> None:
         watcher.start()
         assert began.wait(5)
         say(socket, type="press", car="car-1", signal="ptt")
-        seen = hear(socket, "pin", car="car-1", signal="led_red", level=1.0)
-        arrived_s = time.monotonic()
+        end_s = time.monotonic() + 1.5
+        with contextlib.suppress(TimeoutError):
+            while True:
+                change = hear(socket, "pin", end_s - time.monotonic(), car="car-1", signal="motor")
+                arrived.append((change["level"], time.monotonic()))
         say(socket, type="release", car="car-1", signal="ptt")
         watcher.join(5)
         say(socket, type="choose", car="car-1", sentence="accident")
 
-    first = next(change for change in driven if change.signal == "led_red" and change.level == 1.0)
-    assert seen["hz"] == 0.0
-    assert arrived_s - first.at_s <= 0.05
+    assert [level for level, _ in arrived] == [change.level for change in driven][: len(arrived)]
+    late_s = [at_s - change.at_s for (_, at_s), change in zip(arrived, driven, strict=False)]
+    assert len(late_s) >= 6
+    assert median(late_s) < 0.015  # small pieces do not wait for one another
+    assert max(late_s) < 0.05
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ RECIPES: Final[dict[Sound, Recipe]] = {
         en="ding! Two soft strokes, the second higher",
     ),
     Sound.SESSION_LEAVE: Recipe(
-        tones=(Tone(50, 1100, 1100, _BELL, 60), Tone(110, 550, 550, _BELL, 60)),
+        tones=(Tone(45, 1100, 1100, _BELL, 60), Tone(125, 550, 550, _BELL, 120)),
         ko="똑! (짧은 이탈 알림)",
         en="tock! Short, dropping by an octave",
     ),

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lab.docs import wire
-from lab.docs.__main__ import PARTS, ROOT, stale
+from lab.docs.__main__ import FILES, PARTS, ROOT, stale
 from lab.docs.examples import EXAMPLES
 from lab.docs.markers import UnknownPart, fill
 from lab.docs.messages import schema_of
@@ -106,7 +106,7 @@ def test_a_part_nobody_makes_and_a_part_that_is_missing_are_errors() -> None:
 
 def test_a_stale_document_is_noticed(tmp_path: Path) -> None:
     # given a copy of the documents in which one number was changed by hand
-    for name in PARTS:
+    for name in (*PARTS, *FILES):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text())
     copy = tmp_path / "docs/protocol.md"

@@ -1,0 +1,113 @@
+"""What a driver is to understand by each light, sound and vibration, in Korean and English: the words of the card."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.core.indicators import Beep, Colour, Vibration
+from gateway.core.words import Look, Told
+from protocol.worker import Sound
+
+
+class Words(Struct, frozen=True):
+    """The same in both languages."""
+
+    ko: str
+    en: str
+
+
+TALK: Final = (
+    Words("버튼을 누르고 계세요.", "Hold the button down."),
+    Words("한 번 진동하고 불이 빨간색이면 말씀하세요.", "One push and a red light: speak."),
+    Words("말이 끝나면 버튼을 놓으세요.", "Let go when you have finished."),
+    Words(
+        "진동이 두 번이면 보내지지 않습니다. 놓았다가 다시 누르세요.",
+        "Two pushes: nobody hears you. Let go, press again.",
+    ),
+)
+HEADS: Final = {
+    "title": Words("무전기 카드", "Radio card"),
+    "talk": Words("말하기", "To talk"),
+    "lights": Words("불빛", "Light"),
+    "vibrations": Words("진동", "Vibration"),
+    "sounds": Words("소리", "Sound"),
+    "beeps": Words("부저", "Buzzer"),
+    "events": Words("무슨 일인가", "What has happened"),
+}
+COLOURS: Final[dict[Colour, Words]] = {
+    Colour.OFF: Words("꺼짐", "dark"),
+    Colour.RED: Words("빨강", "red"),
+    Colour.GREEN: Words("초록", "green"),
+    Colour.BLUE: Words("파랑", "blue"),
+    Colour.AMBER: Words("노랑", "amber"),
+    Colour.WHITE: Words("하양", "white"),
+}
+STEADY: Final = Words("켜짐", "steady")
+FLASHES: Final = Words("짧게 반짝임", "short flashes")
+BLINKS: Final = Words("깜빡임", "blinking")
+SLOWLY: Final = Words("아주 천천히 깜빡임", "very slow blinking")
+FLICKERS: Final = Words("빠르게 깜빡임", "fast blinking")
+WINKS: Final = Words("잠깐씩 꺼짐", "goes out briefly")
+
+LOOKS: Final[dict[Look, Words]] = {
+    Look.STARTING: Words("켜지는 중", "Starting"),
+    Look.NO_LINK: Words("연결 없음: 저절로 다시 연결됩니다", "No connection: it comes back by itself"),
+    Look.NOT_ENROLLED: Words("등록 안 됨 또는 정지: 사무실에 문의하세요", "Not enrolled, or revoked: call your office"),
+    Look.NO_VOICE: Words("마이크나 스피커 고장: 정비 필요", "Microphone or loudspeaker fails: have it mended"),
+    Look.READY: Words("준비됨", "Ready"),
+    Look.LISTENING: Words("동료가 말하는 중", "A colleague speaks"),
+    Look.ASKING: Words("발언권을 묻는 중: 잠깐 기다리세요", "Asking for the floor: wait a moment"),
+    Look.WAITING: Words("순서를 기다리는 중: 계속 누르고 계세요", "In the queue: keep holding"),
+    Look.TALKING: Words("내 말이 나가는 중", "You are heard"),
+    Look.MUTED: Words("내 말이 나가지 않음", "You are not heard"),
+}
+VIBRATIONS: Final[dict[Vibration, Words]] = {
+    Vibration.START_SUCCESS: Words("짧고 강하게 한 번: 말하세요, 됩니다", "One short strong push: go on, it works"),
+    Vibration.START_FAIL: Words("짧게 두 번: 안 됩니다", "Two short pushes: it does not work"),
+    Vibration.SESSION_NOTIFICATION: Words("부드럽고 길게 한 번: 알림", "One long soft push: news"),
+    Vibration.HOLD: Words("계속되는 잔진동: 말이 나가는 중", "Faint ticks: you are on the air"),
+}
+SOUNDS: Final[dict[Sound, Words]] = {
+    Sound.START_SUCCESS: Words("말할 수 있음", "You may speak"),
+    Sound.START_FAIL: Words("안 됨", "It does not work"),
+    Sound.END: Words("내 말이 끝남", "Your turn has ended"),
+    Sound.SESSION_JOIN: Words("대화 시작", "A talk begins"),
+    Sound.SESSION_LEAVE: Words("대화 끝", "The talk has ended"),
+    Sound.SOMEONE_SPEAKING: Words("동료가 말하기 시작", "A colleague begins to speak"),
+}
+BEEPS: Final[dict[Beep, Words]] = {
+    Beep.OK: Words("높게 한 번: 됩니다", "One high beep: it works"),
+    Beep.FAIL: Words("낮게 두 번: 안 됩니다", "Two low beeps: it does not work"),
+    Beep.END: Words("길게 한 번: 시간 종료", "One long beep: time is up"),
+}
+EVENTS: Final[dict[Told, Words]] = {
+    Told.GRANTED: Words("말하세요", "Speak now"),
+    Told.DENIED: Words("다른 사람이 말하는 중: 잠시 뒤 다시", "Somebody else speaks: try again shortly"),
+    Told.NOT_ALLOWED: Words("이 차량은 듣기만 함", "This vehicle may only listen"),
+    Told.QUEUED: Words("순서 대기: 계속 누르고 계세요", "In the queue: keep holding"),
+    Told.NO_CONNECTION: Words("연결 없음", "No connection"),
+    Told.NO_ANSWER: Words("사무실 서버가 응답 없음: 다시 누르세요", "The office does not answer: press again"),
+    Told.NO_MICROPHONE: Words("마이크 없음: 꽂혀 있는지 보세요", "No microphone: is it plugged in?"),
+    Told.NO_VOICE: Words("음성 장치 준비 안 됨: 잠시 뒤 다시", "Voice is not ready: try again shortly"),
+    Told.CANCELLED: Words("말하기가 취소됨", "Your call was called off"),
+    Told.TALK_ENDED: Words("내 말이 끝남", "Your turn has ended"),
+    Told.LIMIT_NEAR: Words("곧 시간 종료: 마무리하세요", "Time is nearly up: come to an end"),
+    Told.LIMIT_REACHED: Words("시간 종료: 놓았다가 다시 누르세요", "Time is up: let go, press again"),
+    Told.PREEMPTED: Words("더 급한 통화가 끼어듦", "A more urgent call has cut in"),
+    Told.REVOKED: Words("사무실에서 중단함", "Your turn was taken back"),
+    Told.FLOOR_LOST: Words("발언권을 잃음: 다시 누르세요", "The floor was lost: press again"),
+    Told.NOT_HEARD: Words("말이 나가지 않음: 계속 누르고 기다리세요", "You are not heard: keep holding, wait"),
+    Told.HEARD_AGAIN: Words("다시 나감: 계속 말씀하세요", "You are heard again: go on"),
+    Told.SESSION_JOINED: Words("대화 시작", "A talk begins"),
+    Told.SESSION_LEFT: Words("대화 끝", "The talk has ended"),
+    Told.SOMEONE_SPEAKS: Words("동료가 말하기 시작", "A colleague begins to speak"),
+    Told.LINK_LOST: Words("연결 끊김", "Connection lost"),
+    Told.LINK_BACK: Words("다시 연결됨", "Connected again"),
+    Told.BUTTON_STUCK: Words(
+        "버튼이 눌려 있음: 놓으세요. 그대로면 정비", "The button is stuck: let go; else have it mended"
+    ),
+    Told.NOT_ENROLLED: Words("등록 안 됨: 사무실에 문의", "Not enrolled: call your office"),
+    Told.NOT_ADMITTED: Words("교체되었거나 정지됨: 사무실에 문의", "Replaced or revoked: call your office"),
+}

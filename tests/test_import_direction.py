@@ -30,7 +30,8 @@ THIRD_PARTY: dict[str, set[str]] = {
     "gateway": {"msgspec", "requests"},
     "dispatch": {"msgspec", "sqlalchemy", "requests", "litestar", "uvicorn", "cryptography", "segno"},
     "monitor": {"msgspec"},
-    "lab": {"msgspec", "numpy", "scipy", "matplotlib", "psutil", "paho", "pyaudio", "requests", "litestar", "uvicorn"},
+    "lab": {"msgspec", "numpy", "scipy", "matplotlib", "schemdraw", "psutil", "paho", "pyaudio"}
+    | {"requests", "litestar", "uvicorn"},
 }
 
 # Decisions, the interfaces they are written against, and the wire's words. Time, ids and randomness are passed in, I/O

@@ -1,38 +1,25 @@
-"""The board map: sane by default, refused where it would be dangerous, and equal to the wiring document."""
+"""The board map: sane by default, refused where it would be dangerous, and its board files usable."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from hw.board import HEADER_PINS, INPUTS, RESERVED, SIGNALS, Active, Board, Pins, Pull
+from gateway.answers import Answers
+from gateway.cli import main
+from gateway.core.indicators import LIGHTS, TABLE, Colour
+from gateway.core.words import Look, Show, Tell, Told
+from hw.board import INPUTS, OUTPUTS, RESERVED, SIGNALS, Active, Board, Pins, Pull
+from hw.factory import open_factory
 from hw.hardware import HardwareSettings
+from hw.panel import Panel
+from hw.virtual import VirtualFactory
 from service.settings import Invalid, SettingsError, dump, load, parse
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def test_the_wiring_document_has_the_default_boards_pins_and_no_others() -> None:
-    text = (ROOT / "docs" / "wiring.md").read_text()
-
-    rows = re.findall(
-        r"^\| `(\w+)` \| (\d+) \| (\d+) \| (in|out) \| (low|high) \| (up|down|none) \|", text, re.MULTILINE
-    )
-
-    board = Board()
-    assert rows == [
-        (
-            signal,
-            str(board.pin(signal)),
-            str(HEADER_PINS[board.pin(signal) or 0]),
-            "in" if signal in INPUTS else "out",
-            board.active_level(signal),
-            getattr(board.pull, signal, "none"),
-        )
-        for signal in SIGNALS
-    ]
+BOARDS = sorted((ROOT / "hw" / "boards").glob("*.toml"))
+STANDARD, I2S = ROOT / "hw/boards/standard.toml", ROOT / "hw/boards/i2s-codec.toml"
 
 
 def test_the_standard_board_file_is_the_default_board() -> None:
@@ -42,9 +29,77 @@ def test_the_standard_board_file_is_the_default_board() -> None:
     assert dump(Board()) in path.read_text()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "hw" / "boards").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.name)
 def test_every_board_file_can_be_used(path: Path) -> None:
     assert load(path, Board).pin("ptt") is not None
+
+
+def test_the_board_for_codec_hats_fits_everything_and_keeps_off_their_pins() -> None:
+    board = load(I2S, Board)
+
+    taken_by_hats = {2, 3, 4, 17, 18, 19, 20, 21, 22, 23, 24, 27}
+    assert board.fitted() == SIGNALS
+    assert {board.pin(signal) for signal in SIGNALS} & taken_by_hats == set()
+    assert {board.pin(signal) for signal in INPUTS} >= {10, 11}, "lights of a HAT: only as inputs"
+
+
+def test_motor_buzzer_and_mute_are_on_pins_that_are_pulled_down_at_boot() -> None:
+    for path in BOARDS:
+        board = load(path, Board)
+        pins = [board.pin(signal) for signal in ("motor", "buzzer", "mute")]
+        assert [pin for pin in pins if pin is not None and pin <= 8] == [], path.name
+
+
+@pytest.mark.parametrize("path", [STANDARD, I2S], ids=lambda path: path.name)
+def test_every_cue_of_the_driver_reaches_a_device_on_a_full_board(path: Path) -> None:
+    # given the panel as the daemon opens it
+    board = load(path, Board)
+    factory = open_factory("virtual", board)
+    panel = Panel.open(board, factory, lambda signal, active, at_s: None)
+
+    # when everything that can be told and shown is, each beginning with all outputs off
+    told, shown = {}, {}
+    for what in Told:
+        answers = Answers(panel)
+        answers.tell(Tell(what=what), now=0.0)
+        answers.tick(0.0)
+        told[what] = driven(board, factory)
+        panel.safe()
+    for look in Look:
+        answers = Answers(panel)
+        answers.show(Show(look=look, mute_radio=True), now=0.0)
+        answers.tick(0.0)
+        shown[look] = driven(board, factory)
+        panel.safe()
+    panel.close()
+    factory.close()
+
+    # then each moves the pins that its row names
+    assert told == {what: wanted_of(what) for what in Told}
+    assert set().union(*shown.values()) == {"led_red", "led_green", "led_blue", "mute"}
+    assert [look for look in Look if LIGHTS[look].colour is not Colour.OFF and shown[look] == {"mute"}] == []
+
+
+def driven(board: Board, factory: VirtualFactory) -> set[str]:
+    return {signal for signal in OUTPUTS if factory.pin(board.pin(signal)).state > 0}
+
+
+def wanted_of(told: Told) -> set[str]:
+    row = TABLE[told]
+    return {signal for signal, kind in (("motor", row.vibration), ("buzzer", row.beep)) if kind is not None}
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.name)
+def test_check_config_takes_every_board_file(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        '[vehicle]\nuser = "car-1"\nname = "one"\nregion = "seoul"\noffice = "hq"\n'
+        f'[pins]\nfactory = "lgpio"\nboard_file = "{path}"\n[state]\ndir = "{tmp_path}"\n'
+    )
+
+    status = main(["check-config", "--config", str(config), "--lang", "en"])
+
+    assert (status, capsys.readouterr().out) == (0, f"{config}: the configuration is good\n")
 
 
 @pytest.mark.parametrize("pin", RESERVED)

@@ -107,7 +107,7 @@ def led(signal: str) -> Sheet:
         "switches it to "
         f"ground. {_GATE}",
     )
-    sheet.box((2.8, 3.4), (7.0, 9.1), dashed=True)
+    sheet.box((2.8, 3.85), (7.0, 9.1), dashed=True)
     sheet.text((5.6, 8.6), "panel")
     sheet.port((4.4, 9.1), "X2-7, +5 V", "above")
     sheet.part("resistor", (4.4, 9.0), (4.4, 6.4), series)

@@ -76,7 +76,7 @@ def hold() -> Sheet:
     sheet.port((0.2, 10.4), HOLD_PIN, "left")
     sheet.wire(cathode, (-0.8, cathode[1]))
     sheet.ground((-0.8, cathode[1]), "")
-    sheet.text((-1.2, cathode[1] - 1.1), "Pi's ground", "below")
+    sheet.text((-0.8, cathode[1] - 0.6), "Pi's ground", "below")
     sheet.wire(emitter, (emitter[0], 6.1), (6.4, 6.1))
     top, low = sheet.npn((6.4, 6.1))
     sheet.text((top[0] + 0.3, 6.1), "Q2\nMMBTA06")

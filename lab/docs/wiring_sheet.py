@@ -61,7 +61,7 @@ class Sheet:
         self._drawing.add(_PARTS[kind]().at(start).to(end))
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         reach = 0.45 if side in ("left", "right") else 0.35
-        self.text(_beside(middle, side, reach + (0.25 if kind in ("led", "motor") else 0)), text, side)
+        self.text(_beside(middle, side, reach + {"led": 0.5, "motor": 0.25}.get(kind, 0)), text, side)
 
     def text(self, at: Point, text: str, side: Side = "right") -> None:
         """Write, beginning at the point (`right`), ending there (`left`), or centred above or below it."""

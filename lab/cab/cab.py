@@ -20,6 +20,7 @@ from lab.cab.words import (
     Chosen,
     FromPage,
     Hello,
+    LetGo,
     Pin,
     Press,
     Release,
@@ -176,5 +177,6 @@ class Cab:
             now = time.monotonic()
             for page in self._pages:
                 if now - page.heard_s > SILENT_S and self._fingers.holds(page.number):
+                    page.send(encode(LetGo()))
                     await self._let_go(page)
             await asyncio.sleep(CHECK_S)

@@ -34,17 +34,19 @@ def main(out: Path, count: int, port: int, lang: str, browse: bool) -> int:
     """
     texts = Texts(lang)
     try:
-        with listen(port) as listening, interruptible():
+        listening = listen(port)
+    except OSError as error:
+        print(f"ptt-lab: port {port} of 127.0.0.1: {error.strerror or error}; give another --port", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        with listening, interruptible():
             names = cars(count)
             print(texts.line("starting", cars=count), flush=True)
             sounds = spoken(list(names))
             make_room(out)
             _run(out, names, sounds, listening, texts, browse)
-    except (BadSound, NoSpeech) as error:
+    except (BadSound, NoSpeech, OSError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)
-        return EXIT_USAGE
-    except OSError as error:
-        print(f"ptt-lab: port {port} of 127.0.0.1: {error.strerror or error}; give another --port", file=sys.stderr)
         return EXIT_USAGE
     except (BrokerFailed, LabFailed, HardwareError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)

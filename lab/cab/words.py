@@ -124,13 +124,17 @@ class Chosen(Struct, frozen=True, kw_only=True, tag="chosen", tag_field="type"):
     sentence: str
 
 
+class LetGo(Struct, frozen=True, tag="let-go", tag_field="type"):
+    """This page was silent for too long: everything it held was let go."""
+
+
 class Trouble(Struct, frozen=True, kw_only=True, tag="trouble", tag_field="type"):
     """What was asked could not be done; `text` says why, in English."""
 
     text: str
 
 
-ToPage: TypeAlias = Hello | Pin | Status | Chosen | Trouble
+ToPage: TypeAlias = Hello | Pin | Status | Chosen | LetGo | Trouble
 
 
 def encode(message: ToPage) -> str:

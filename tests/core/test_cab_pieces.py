@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from lab import cli
+from lab.cab.app import listen
 from lab.cab.fingers import Fingers
 from lab.cab.guard import OwnPagesOnly, Receive, Scope, Send
 from lab.cab.pages import PAGES_MAX, WAITING_MAX, Pages
@@ -150,6 +154,27 @@ def test_every_driver_has_something_to_say_at_first() -> None:
     assert len(set(keys)) == len(keys)
     assert all(FIRST[user] in keys for user in cars(3))
     assert list(cars(1)) == ["car-1"]
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_started(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with listen(0) as taken:
+        port = taken.getsockname()[1]
+        status = cli.main(["cab", "--out", str(tmp_path / "out"), "--port", str(port), "--no-browser"])
+
+    assert status == 2
+    assert f"port {port}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--cars", "4"], ["--cars", "0"], ["--port", "http"], ["--port", "65536"]])
+def test_wrong_use_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["cab", *arguments])
+
+    assert end.value.code == 2
+    assert "usage" in capsys.readouterr().err
 
 
 def test_a_browser_is_opened_only_where_it_has_a_screen() -> None:

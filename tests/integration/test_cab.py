@@ -199,6 +199,50 @@ def test_a_window_that_loses_the_keyboard_lets_go(page: Page, cab: Running) -> N
     eventually(lambda: cab.level("car-2") == 0, 1.5, "the button goes up")
 
 
+def test_a_key_presses_its_own_car_alone_and_keys_without_a_car_nothing(page: Page, cab: Running) -> None:
+    finger(page, "car-1", ".replay")
+    for key in ("9", "3"):
+        page.keyboard.down(key)
+    eventually(lambda: cab.level("car-3") == 1, 3, "key 3 presses car 3")
+    for key in ("9", "3"):
+        page.keyboard.up(key)
+    eventually(lambda: cab.level("car-3") == 0, 3, "and lets go")
+
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.down("Space")  # the vehicle last used
+    eventually(lambda: cab.level("car-3") == 1, 3, "space presses it again")
+    page.keyboard.up("Space")
+    eventually(lambda: cab.level("car-3") == 0, 3, "and lets go")
+    assert (cab.level("car-1", "replay"), cab.level("car-1"), cab.level("car-2")) == (1, 0, 0)
+    assert page.is_hidden("#trouble")
+    page.mouse.up()
+
+
+def test_a_button_held_by_a_key_is_let_go_with_the_key_wherever_the_focus_is_by_then(page: Page, cab: Running) -> None:
+    page.focus("#car-2 .ptt")
+    page.keyboard.down("Enter")
+    eventually(lambda: cab.level("car-2") == 1, 3, "the focused button is pressed")
+    page.focus("#lang")
+
+    page.keyboard.up("Enter")
+
+    eventually(lambda: cab.level("car-2") == 0, 3, "the button goes up")
+
+
+def test_a_button_that_is_pressed_again_before_its_release_was_shown_can_be_let_go(page: Page, cab: Running) -> None:
+    key = "document.dispatchEvent(new KeyboardEvent('{}', {{code: 'Digit2', bubbles: true}}))"
+    page.evaluate("; ".join(key.format(kind) for kind in ("keydown", "keyup", "keydown")))
+    with talk(cab) as socket:  # whatever it is told, the page has been told
+        hear(socket, "hello")
+        say(socket, type="press", car="car-2", signal="replay")
+        page.wait_for_selector('#car-2 .replay[aria-pressed="true"]')
+    assert cab.level("car-2") == 1
+
+    page.evaluate(key.format("keyup"))
+
+    eventually(lambda: cab.level("car-2") == 0, 2, "the button goes up")
+
+
 def test_a_touch_holds_and_lets_go_and_switches_stay(page: Page, cab: Running) -> None:
     box = page.locator("#car-2 .replay").bounding_box()
     assert box is not None
@@ -264,6 +308,7 @@ def test_a_page_that_falls_silent_holds_nothing_any_more(cab: Running) -> None:
         say(socket, type="press", car="car-2", signal="emergency")
         eventually(lambda: cab.level("car-2", "emergency") == 1, 2, "it is down")
 
+        hear(socket, "let-go", SILENT_S + 1.5)
         hear(socket, "pin", SILENT_S + 1.5, car="car-2", signal="emergency", level=0.0)
 
         assert cab.level("car-2", "emergency") == 0

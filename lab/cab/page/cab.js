@@ -30,15 +30,22 @@ function press(user, signal) {
   send({ type: "press", car: user, signal });
 }
 
+// Told even where nothing is known to be held: the other end knows better, and a button must never stay down.
 function release(user, signal) {
   const key = `${user} ${signal}`;
-  if (!held.delete(key)) return;
+  held.delete(key);
   switched.delete(key);
   send({ type: "release", car: user, signal });
 }
 
 function letGo() {
   for (const key of [...held]) if (!switched.has(key)) release(...key.split(" "));
+}
+
+// The other end has let them go: this page was cut off, or silent for too long.
+function forgotten() {
+  held.clear();
+  switched.clear();
 }
 
 function holdable(button, user) {
@@ -52,14 +59,6 @@ function holdable(button, user) {
     button.addEventListener(kind, () => release(user, signal));
   }
   button.addEventListener("contextmenu", (event) => event.preventDefault());
-  const key = (event) => event.code === "Space" || event.code === "Enter";
-  button.addEventListener("keydown", (event) => {
-    if (!key(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!event.repeat) press(user, signal);
-  });
-  button.addEventListener("keyup", (event) => key(event) && release(user, signal));
 }
 
 function latching(button, user) {
@@ -75,23 +74,33 @@ function latching(button, user) {
   });
 }
 
-function keyed(event) {
-  if ($("start").open || event.target.closest?.("select, input")) return "";
-  const number = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
-  if (number) return [...cars.keys()][number[1] - 1] ?? "";
-  return event.code === "Space" && !event.target.closest?.("button") ? used : "";
+// What a key presses: a vehicle and its input.
+function keyed({ code, target }) {
+  if ($("start").open) return null;
+  const number = /^(?:Digit|Numpad)([1-9])$/.exec(code);
+  if (number) {
+    const user = [...cars.keys()][number[1] - 1];
+    return user && !target.closest?.("select") ? [user, "ptt"] : null;
+  }
+  if (code !== "Space" && code !== "Enter") return null;
+  const button = target.closest?.(".ptt, .hold");
+  if (button) return [button.closest(".car").id, button.dataset.signal];
+  return code === "Space" && !target.closest?.("button, select, input") ? [used, "ptt"] : null;
 }
 
+const keys = new Map(); // what each key that is down presses: it goes up with the key, wherever that comes up
+
 document.addEventListener("keydown", (event) => {
-  const user = keyed(event);
-  if (!user) return;
+  const pressed = keyed(event);
+  if (!pressed || event.ctrlKey || event.altKey || event.metaKey) return;
   event.preventDefault();
-  if (!event.repeat && !event.ctrlKey && !event.altKey && !event.metaKey) press(user, "ptt");
+  if (event.repeat) return;
+  keys.set(event.code, pressed);
+  press(...pressed);
 });
 document.addEventListener("keyup", (event) => {
-  const number = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
-  if (number) release([...cars.keys()][number[1] - 1], "ptt");
-  else if (event.code === "Space") for (const user of cars.keys()) release(user, "ptt");
+  const pressed = keys.get(event.code);
+  if (keys.delete(event.code)) release(...pressed);
 });
 window.addEventListener("blur", letGo);
 window.addEventListener("pagehide", letGo);
@@ -132,10 +141,7 @@ function moved({ car: user, signal, level, hz = 0 }) {
   const lamp = car.at(`.lamp.${signal}`);
   if (lamp) lamp.dataset.on = level > 0 ? "yes" : "no";
   const button = car.at(`button[data-signal="${signal}"]`);
-  if (button) {
-    button.setAttribute("aria-pressed", String(level > 0));
-    if (level === 0) held.delete(`${user} ${signal}`); // let go for us: this page fell silent for too long
-  }
+  button?.setAttribute("aria-pressed", String(level > 0));
 }
 
 function told(status) {
@@ -238,7 +244,7 @@ function trouble({ text: why }) {
   troubled = setTimeout(() => { $("trouble").hidden = true; }, TROUBLE_MS);
 }
 
-const TAKE = { hello: greeted, pin: moved, status: told, chosen, trouble };
+const TAKE = { hello: greeted, pin: moved, status: told, chosen, trouble, "let-go": forgotten };
 
 function connect() {
   socket = new WebSocket(`ws://${location.host}/ws`);
@@ -249,8 +255,7 @@ function connect() {
     TAKE[message.type](message);
   };
   socket.onclose = () => {
-    held.clear(); // the other end has let them go
-    switched.clear();
+    forgotten();
     for (const [user, car] of cars) {
       for (const signal of Object.keys(car.levels)) moved({ car: user, signal, level: 0 });
     }

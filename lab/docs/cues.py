@@ -164,7 +164,7 @@ def _pitch(samples: cue_hearing.Samples) -> list[str]:
     hz, power = cue_hearing.picture(np.concatenate((np.zeros(256), samples, np.zeros(512))))
     level_db = 10 * np.log10(np.maximum(power / power.max(), 1e-9))
     height = _PITCH_H / len(hz)
-    parts = [f'<text x="4" y="{_PITCH_Y + 10}">pitch</text>']
+    parts = [f'<text x="4" y="{_PITCH_Y - 8}">pitch</text>']
     for tick in _TICKS_HZ:
         y = _PITCH_Y + _PITCH_H - round(_PITCH_H * np.log(tick / hz[0]) / np.log(hz[-1] / hz[0]))
         parts.append(f'<path d="M{_LEFT} {y}H{_x(_SPAN_MS)}" stroke="#eee"/>')
@@ -202,7 +202,7 @@ def _spectrum(samples: cue_hearing.Samples) -> list[str]:
     low, high = cue_hearing.BAND_HZ
     bottom = _SPECTRUM_Y + _SPECTRUM_H
     parts = [
-        f'<text x="4" y="{_SPECTRUM_Y + 10}">power</text>',
+        f'<text x="4" y="{_SPECTRUM_Y - 8}">power</text>',
         f'<rect x="{x(low)}" y="{_SPECTRUM_Y}" width="{x(high) - x(low)}" height="{_SPECTRUM_H}" fill="#eef4ee"/>',
     ]
     for (begin, end), db in zip(pairwise(edges), level_db, strict=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -13,13 +15,13 @@ from lab.docs import driver_card, driver_card_words
 from lab.docs.driver_card_words import COLOURS, HEADS, TALK, Words
 from protocol.worker import Sound
 
-TABLES: dict[type, dict[object, Words]] = {
-    Look: dict(driver_card_words.LOOKS),
-    Told: dict(driver_card_words.EVENTS),
-    Sound: dict(driver_card_words.SOUNDS),
-    Beep: dict(driver_card_words.BEEPS),
-    Vibration: dict(driver_card_words.VIBRATIONS),
-    Colour: dict(COLOURS),
+TABLES: dict[type, Mapping[Any, Words]] = {
+    Look: driver_card_words.LOOKS,
+    Told: driver_card_words.EVENTS,
+    Sound: driver_card_words.SOUNDS,
+    Beep: driver_card_words.BEEPS,
+    Vibration: driver_card_words.VIBRATIONS,
+    Colour: COLOURS,
 }
 
 

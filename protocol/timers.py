@@ -77,7 +77,7 @@ SEND_AGE_S = 0.5
 VOICE_THROUGH_S = 1.0
 """A renewal is sent only if voice got through within this time."""
 
-AGORA_OVERLAP_S = 1.0
+AGORA_OVERLAP_S = 1.5
 """A burst goes out over both ways for at least this long, so that listeners can lay the two over each other."""
 AGORA_HANDOVER_S = 2.0
 """MQTT voice of a burst stops this long after Agora took it up, whoever has not joined; who hears nothing asks."""

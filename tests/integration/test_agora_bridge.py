@@ -230,7 +230,7 @@ def test_a_bridge_is_silent_while_the_broker_is_away_and_relays_again_when_it_is
     vehicle.release()
     office.rest.broker.start()
     vehicle.online()
-    eventually(lambda: bridge.log.count("link up") == 2, 15.0, lambda: bridge.log)
+    eventually(lambda: bridge.log.count("dispatch.bridge: link up") == 2, 15.0, lambda: bridge.log)
     # then it was silent meanwhile, and the next press is heard
     assert silent_from <= died_at + TRANSMIT_LEASE_S + NETWORK_S + MARGIN_S
 

@@ -144,6 +144,13 @@ def talk(car: WorkerProcess, for_s: float, *, all_joined: bool = False, burst: i
         time.sleep(min(0.2, max(0.0, until - time.monotonic())))
 
 
+def talk_until_handed_over(car: WorkerProcess, changes: int) -> None:
+    """Talk until speech changed its way so often: on a busy machine a late frame puts a handover off."""
+    until = time.monotonic() + 15.0
+    while len(car.all(Handover)) < changes and time.monotonic() < until:
+        talk(car, 0.1, all_joined=True)
+
+
 def begin(speaker: WorkerProcess, *listeners: WorkerProcess, burst: int = 7) -> float:
     edge = time.monotonic()
     speaker.tell(Arm(request_id=R1, edge_at=edge))
@@ -177,7 +184,7 @@ def pieces(sound: Samples, epoch: float, said: Samples, edge: float, piece_s: fl
             continue
         power = np.convolve(area**2, np.ones(len(piece)), "valid")
         score = np.correlate(area, piece, "valid") / np.sqrt(np.maximum(power, 1e5) * np.dot(piece, piece))
-        if np.max(score) > 0.65:
+        if np.max(score) > 0.8:  # what was stretched fits in many places a little
             found.append((number * piece_s, float(np.argmax(score)) / RATE))
     return found
 
@@ -187,9 +194,9 @@ def test_a_burst_starts_on_mqtt_goes_to_both_and_is_left_to_agora_without_a_word
     car1, car2 = fleet.car("car-1"), fleet.car("car-2")
     assert car2.all(Joined)[-1] == Joined(event_id="e1", voice=VoicePath.AGORA)
     assert any(event.state is AgoraState.JOINED and event.join_ms for event in car2.all(Agora))
-    # when one speaks for four seconds, all having joined
+    # when one speaks for five seconds, all having joined
     edge = begin(car1, car2)
-    talk(car1, 4.0, all_joined=True)
+    talk(car1, 5.0, all_joined=True)
     up, last_seq = release(car1, car2)
     # then it went both ways, and then over Agora alone
     words = [(word.mqtt, word.agora) for word in car1.all(Handover)]
@@ -214,7 +221,8 @@ def test_a_listener_without_agora_asks_and_hears_on_over_mqtt(fleet: Fleet) -> N
     car1, car2, car3 = fleet.car("car-1"), fleet.car("car-2"), fleet.car("car-3", agora=False)
     edge = begin(car1, car2, car3)
     # when the speaker hands over
-    talk(car1, 5.0, all_joined=True)
+    talk_until_handed_over(car1, 3)
+    talk(car1, 2.0, all_joined=True)
     up, last_seq = release(car1, car2, car3)
     # then MQTT came back within half a second, and stayed
     ways = [(word.mqtt, word.agora, word.seq) for word in car1.all(Handover)]
@@ -290,12 +298,13 @@ def test_a_held_burst_goes_on_over_both_ways(fleet: Fleet) -> None:
     # given a burst on Agora that was held
     car1, car2 = fleet.car("car-1"), fleet.car("car-2")
     begin(car1, car2)
-    talk(car1, 1.2, all_joined=True)
+    talk_until_handed_over(car1, 2)
+    talk(car1, 0.3, all_joined=True)
     car1.tell(Hold(burst=7))
     time.sleep(0.5)
     resumed = fleet.pushed_s()
     # when it goes on
-    talk(car1, 1.5, all_joined=True)
+    talk(car1, 1.3, all_joined=True)
     # then both ways carry it again
     assert fleet.pushed_s() - resumed > 1.0
     assert [(word.mqtt, word.agora) for word in car1.all(Handover)][2] == (True, True)

@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from hw.board import Board
 from hw.virtual_client import OutputChange, VirtualPins
 from lab.cab.script import spoken
 from lab.cab.words import SILENT_S
@@ -47,7 +48,9 @@ new MutationObserver((changes) => {
     const moves = getComputedStyle(car).animationName;
     window.seen.push([car.id, target.className.split(" ").at(-1), attributeName, value, moves]);
   }
-}).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-motor", "data-colour", "data-on"] });
+}).observe(document, {
+  subtree: true, attributes: true, attributeFilter: ["data-motor", "data-colour", "data-on", "data-hz"],
+});
 """
 
 
@@ -165,6 +168,12 @@ def test_a_press_in_one_car_is_seen_heard_and_felt_in_the_others(page: Page, cab
     shakes = [seen for seen in page.evaluate("window.seen") if seen[0] == "car-3" and seen[3] == "on"]
     assert {moves for *_, moves in shakes} == {"shake"}
     assert ["car-3", "buzzer", "data-on", "yes"] in [seen[:4] for seen in page.evaluate("window.seen")]
+    pitches = {
+        float(value) for car, _, what, value, _ in page.evaluate("window.seen") if (car, what) == ("car-3", "data-hz")
+    }
+    board = Board().buzzer
+    assert pitches - {0.0}
+    assert all(board.lowest_hz <= pitch <= board.highest_hz for pitch in pitches - {0.0})
     assert cab.level("car-1") == 1
     page.mouse.up()
     eventually(lambda: cab.level("car-1") == 0, 2, "the button goes up")

@@ -5,6 +5,7 @@ import { LANGS, text } from "./texts.js";
 const AGAIN_MS = 1000;
 const TROUBLE_MS = 8000;
 const VIBRATE_MS = 5000;
+const ACTIVE_BUZZER_HZ = 2300; // one that is only switched has a tone of its own
 
 const $ = (id) => document.getElementById(id);
 const cars = new Map();
@@ -137,7 +138,11 @@ function moved({ car: user, signal, level, hz = 0 }) {
   car.levels[signal] = level;
   if (signal.startsWith("led_")) lit(car);
   else if (signal === "motor") shaken(car, level);
-  else if (signal === "buzzer") sound?.buzz(user, level > 0 ? hz || 2000 : 0);
+  else if (signal === "buzzer") {
+    const pitch = level > 0 ? hz || ACTIVE_BUZZER_HZ : 0;
+    car.at(".lamp.buzzer").dataset.hz = pitch;
+    sound?.buzz(user, pitch);
+  }
   const lamp = car.at(`.lamp.${signal}`);
   if (lamp) lamp.dataset.on = level > 0 ? "yes" : "no";
   const button = car.at(`button[data-signal="${signal}"]`);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from array import array
@@ -23,7 +25,8 @@ STALE_S: Final = 5.0
 """A sentence that waited so long to be made is dropped: what it tells is no news any more."""
 RETRY_S: Final = 30.0
 """An engine that failed is left alone for so long; what is known already is spoken meanwhile."""
-_CHUNK: Final = 480
+_BLOCK: Final = 960
+_PART_ENDS: Final = re.compile(r"(?<=[.!?]) ")
 
 
 class Spoken(Struct, frozen=True):
@@ -46,7 +49,8 @@ class Speech:
     """Makes sentences into sound of `rate_hz`. `done` is called on any thread with each.
 
     An urgent sentence drops those that wait and the one being made; one that is known is given at once, whatever the
-    engine does.
+    engine does. What ends with a full stop inside a sentence is made and remembered by itself, so that of "김기사, 최대
+    27초 남음. 다른 사용자가 통화 중입니다" only the beginning is to be made.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class Speech:
     def prepare(self, text: str, lang: str) -> None:
         """Have a sentence made once nothing else is to be done, for it to be known when it is needed."""
         with self._changed:
-            if (text, lang) not in self._known and (text, lang) not in self._ahead and len(self._ahead) < AHEAD_MAX:
+            if self._recall(text, lang) is None and (text, lang) not in self._ahead and len(self._ahead) < AHEAD_MAX:
                 self._ahead.append((text, lang))
                 self._changed.notify()
 
@@ -152,7 +156,7 @@ class Speech:
             job = _Job(text, lang, False, float("inf"))
         else:
             job = self._jobs.popleft()
-            known = (job.text, job.lang) in self._known
+            known = self._recall(job.text, job.lang) is not None
             if now - job.said_at >= STALE_S or (now < self._rests_until and not known):
                 self.dropped += 1
                 return None
@@ -161,14 +165,15 @@ class Speech:
 
     def _make(self, job: _Job) -> None:
         key, fault = (job.text, job.lang), ""
-        with self._changed:
-            sound = self._recall(*key)
-        if sound is None:
-            try:
-                rate_hz, raw = self._engine.speak(*key)
-                sound = resample(raw[: int(SPOKEN_S_MAX * rate_hz)], rate_hz, self._rate_hz, self._volume)
-            except SpeechFault as error:
-                fault = str(error)
+        made: dict[str, array[int]] = {}
+        try:
+            for part in self._missing(*key):
+                rate_hz, raw = self._engine.speak(part, job.lang)
+                made[part] = resample(raw[: int(SPOKEN_S_MAX * rate_hz)], rate_hz, self._rate_hz, self._volume)
+                if self._abandoned:
+                    break
+        except SpeechFault as error:
+            fault = str(error)
         ahead = job.said_at == float("inf")
         with self._changed:
             self._making = None
@@ -177,7 +182,8 @@ class Speech:
                 if ahead:
                     self._ahead.append(key)
                 return
-            if sound is None:
+            sound = array("h")
+            if fault:
                 self._rests_until = self._clock() + RETRY_S
                 self.dropped += not ahead
                 if ahead:
@@ -187,24 +193,42 @@ class Speech:
                     return
             else:
                 self._told = ""
-                self._remember(key, sound)
+                for part in _parts(job.text):
+                    if part in made:
+                        self._remember((part, job.lang), made[part])
+                    sound += made.get(part) or self._known[part, job.lang]
+                self._forget()
                 if ahead:
                     return
-        self._done(Spoken(job.text, job.urgent, sound or array("h"), fault))
+        self._done(Spoken(job.text, job.urgent, sound[: int(SPOKEN_S_MAX * self._rate_hz)], fault))
+
+    def _missing(self, text: str, lang: str) -> list[str]:
+        with self._changed:
+            return [part for part in dict.fromkeys(_parts(text)) if (part, lang) not in self._known]
 
     def _recall(self, text: str, lang: str) -> array[int] | None:
-        sound = self._known.get((text, lang))
-        if sound is not None:
-            self._known.move_to_end((text, lang))
+        keys = [(part, lang) for part in _parts(text)]
+        if any(key not in self._known for key in keys):
+            return None
+        sound: array[int] = array("h")
+        for key in keys:
+            self._known.move_to_end(key)
+            sound += self._known[key]
         return sound
 
     def _remember(self, key: tuple[str, str], sound: array[int]) -> None:
         if key not in self._known:
             self._known[key] = sound
             self._known_bytes += 2 * len(sound)
+
+    def _forget(self) -> None:
         while self._known_bytes > KNOWN_BYTES_MAX:
             _, gone = self._known.popitem(last=False)
             self._known_bytes -= 2 * len(gone)
+
+
+def _parts(text: str) -> list[str]:
+    return _PART_ENDS.split(text)
 
 
 def resample(sound: array[int], from_hz: int, to_hz: int, volume_percent: int) -> array[int]:
@@ -212,14 +236,15 @@ def resample(sound: array[int], from_hz: int, to_hz: int, volume_percent: int) -
     out: array[int] = array("h")
     if len(sound) < 2:
         return out
-    count, scale = (len(sound) - 1) * to_hz // from_hz, volume_percent / 100
-    source = sound.tolist()
-    for begin in range(0, count, _CHUNK):
-        piece = []
-        for i in range(begin, min(begin + _CHUNK, count)):
-            whole, part = divmod(i * from_hz, to_hz)
-            a = source[whole]
-            piece.append(int((a + (source[whole + 1] - a) * part / to_hz) * scale))
-        out.extend(piece)
+    common = math.gcd(from_hz, to_hz)
+    again = -(-_BLOCK * common // to_hz)  # a block is a whole number of the two rates' common periods
+    up, down = again * to_hz // common, again * from_hz // common
+    places = [(*divmod(n * down, up), volume_percent / 100 / up) for n in range(up)]
+    weights = [(whole, (up - part) * scale, part * scale) for whole, part, scale in places]
+    count = (len(sound) - 1) * to_hz // from_hz
+    source = [*sound, *[0] * (down + 1)]
+    for begin in range(0, len(sound), down):
+        piece = source[begin : begin + down + 1]
+        out.extend([int(piece[whole] * a + piece[whole + 1] * b) for whole, a, b in weights])
         time.sleep(0)  # whoever waits for the interpreter goes first
-    return out
+    return out[:count]

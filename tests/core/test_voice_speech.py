@@ -127,6 +127,19 @@ def test_sentences_come_in_the_order_they_were_said_though_some_are_known(rig: R
     assert rig.engine.spoken == ["known", "new"]
 
 
+def test_of_a_sentence_with_a_known_end_only_its_beginning_is_made(rig: Rig) -> None:
+    # given what every denial ends with
+    rig.speech.prepare("다른 사용자가 통화 중입니다. 잠시 후 다시 시도해주세요", "ko")
+    until(lambda: len(rig.speech._known) == 2)
+    # when somebody is named before it
+    rig.speech.say("김기사, 최대 27초 남음. 다른 사용자가 통화 중입니다. 잠시 후 다시 시도해주세요", "ko", urgent=True)
+    heard = rig.next()
+    # then that is all the engine was asked for, and the whole is heard in order
+    parts = ["김기사, 최대 27초 남음.", "다른 사용자가 통화 중입니다.", "잠시 후 다시 시도해주세요"]
+    assert rig.engine.spoken == [parts[1], parts[2], parts[0]]
+    assert list(dict.fromkeys(heard.sound)) == [len(part) for part in parts]
+
+
 def test_too_many_sentences_are_refused_and_old_ones_dropped(rig: Rig) -> None:
     # given an engine that hangs, and as many sentences as may wait
     rig.hang("hangs")

@@ -221,16 +221,14 @@ def test_a_listener_without_agora_asks_and_hears_on_over_mqtt(fleet: Fleet) -> N
     car1, car2, car3 = fleet.car("car-1"), fleet.car("car-2"), fleet.car("car-3", agora=False)
     edge = begin(car1, car2, car3)
     # when the speaker hands over
-    talk_until_handed_over(car1, 3)
-    talk(car1, 2.0, all_joined=True)
+    talk(car1, AGORA_OVERLAP_S + 4.0, all_joined=True)
     up, last_seq = release(car1, car2, car3)
-    # then MQTT came back within half a second, and stayed
-    ways = [(word.mqtt, word.agora, word.seq) for word in car1.all(Handover)]
-    assert [(mqtt, agora) for mqtt, agora, _ in ways] == [(True, True), (False, True), (True, True)]
-    assert (ways[2][2] - ways[1][2]) * 0.02 < 0.5
-    # and it lost no more than that, while the one on Agora lost nothing
-    lost = last_seq + 1 - car3.all(PlayedOut)[0].frames
-    assert lost <= ways[2][2] - ways[1][2] + 1
+    # then MQTT came back within half a second (often before a single frame went without it), and stayed
+    ways = [(word.mqtt, word.agora) for word in car1.all(Handover)]
+    assert ways[0] == ways[-1] == (True, True)
+    assert ways[1:-1] in ([], [(False, True)])
+    # and the one without Agora lost no more than that, while the one on Agora lost nothing
+    assert last_seq + 1 - car3.all(PlayedOut)[0].frames < 0.5 / 0.02
     assert car2.all(PlayedOut)[0].frames == pytest.approx(last_seq + 1, abs=6)
     found = pieces(*fleet.heard("car-3"), fleet.said(edge, up - edge), edge)
     assert len(found) > 15

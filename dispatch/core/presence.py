@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from dispatch.core.floor import take_back
 from dispatch.core.state import Member
-from dispatch.core.strangers import Stranger, stranger
+from dispatch.core.strangers import Stranger, hides, stranger
 from dispatch.core.turn import Publish, Turn
 from protocol.ids import JSON_INT_MAX
 from protocol.messages import EventType, Heartbeat, Presence, PresenceState, VoicePath
@@ -34,6 +34,8 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
     why = stranger(turn.rules, user, said.connection_id[0], said.hardware)
     if why is None and said.hardware is None and said.connection_id == member.barred:
         why = Stranger.CLONE
+    if why is None and said.state not in _DEAD and hides(turn.rules, user, said.hardware):
+        why = Stranger.UNSTATED
     if why is not None:
         _refuse(turn, member, said, why)
         return False
@@ -85,7 +87,7 @@ def _refuse(turn: Turn, member: Member, said: Presence, why: Stranger) -> None:
         return
     if said.state not in _DEAD:
         turn.refused.add(member.user)
-        if why is Stranger.CLONE:
+        if why in (Stranger.CLONE, Stranger.UNSTATED):
             _bar(turn, member, said)
     if member.present and stranger(turn.rules, member.user, member.connection_id[0], member.hardware) is None:
         correct(turn, member)

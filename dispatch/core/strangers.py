@@ -14,6 +14,7 @@ class Stranger(StrEnum):
     AHEAD = "of an enrolment that is not known yet"
     """The registry may just have changed: nothing is said of it, and it is looked at again when it is read anew."""
     CLONE = "another unit is enrolled as this user"
+    UNSTATED = "does not say which unit it is"
 
 
 def shut_out(rules: OfficeRules, user: str) -> Stranger | None:
@@ -37,3 +38,9 @@ def stranger(rules: OfficeRules, user: str, generation: int, hardware: str | Non
     if entry.hardware is not None and hardware is not None and hardware != entry.hardware:
         return Stranger.CLONE
     return None
+
+
+def hides(rules: OfficeRules, user: str, hardware: str | None) -> bool:
+    """Whether a unit keeps back which one it is although its user was enrolled on one: so would a clone."""
+    entry = rules.entry(user)
+    return hardware is None and entry is not None and entry.hardware is not None

@@ -374,6 +374,16 @@ def test_a_unit_of_an_older_enrolment_is_refused_with_the_reason() -> None:
     assert office.clones == []
 
 
+def test_a_unit_that_keeps_back_which_one_it_is_gets_neither_presence_nor_floor() -> None:
+    office = Office(car_1=entry(101, generation=1, hardware=UNIT))
+
+    office.come("car-1", 1, boot=6)
+    answer = denied(office.ask("car-1", 1, boot=6))
+
+    assert (office.told("car-1").reason, answer.cause) == ("does not say which unit it is", DenyCause.NOT_ADMITTED)
+    assert office.clones == []
+
+
 def test_enrolling_a_replacement_takes_the_floor_from_the_old_unit() -> None:
     office = Office(car_1=entry(101, generation=1, hardware=UNIT))
     office.come("car-1", hardware=UNIT)

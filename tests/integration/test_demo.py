@@ -98,6 +98,29 @@ def test_the_story_happens_and_every_ear_hears_what_was_said(short_tmp: Path) ->
     assert processes_in(short_tmp) == []
 
 
+def test_over_the_stand_in_for_agora_the_story_happens_while_the_broker_denies_the_voice_topics(
+    short_tmp: Path,
+) -> None:
+    out = short_tmp / "out"
+
+    done = subprocess.run(
+        demo("--out", str(out), "--lang", "en", "--voice", "agora-stub"),
+        capture_output=True,
+        text=True,
+        timeout=2 * STORY_S,
+        env={**os.environ, "TMPDIR": str(short_tmp)},
+        check=False,
+    )
+
+    report = json.loads((out / "report.json").read_text())
+    assert report["failed"] == []
+    assert done.returncode == 0, done.stdout + done.stderr
+    denied = [check for check in report["checks"] if "voice topics denied" in check["name"]]
+    assert len(denied) == len(report["bursts"]) == 4
+    assert list(short_tmp.glob("ptt-demo-*")) == []
+    assert processes_in(short_tmp) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_ends_all_its_processes_and_removes_its_folder(
     short_tmp: Path, number: signal.Signals

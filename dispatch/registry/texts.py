@@ -51,6 +51,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     ),
     "listens": (", listens only", ", 듣기 전용"),
     "revoked_already": ("{user} was revoked already", "{user}은(는) 이미 사용 중지 상태입니다"),
+    "revoke_office": ("office {office}, its users: {users}", "사무소 {office}의 사용자: {users}"),
     "revoke_registry": (
         "registry: revoked; secret forgotten, codes withdrawn, no tokens any more",
         "등록부: 사용 중지됨. 비밀 값 삭제, 등록 코드 회수, 토큰 발급 중단",

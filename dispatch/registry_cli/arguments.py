@@ -111,6 +111,9 @@ def _office(group: Commands, common: argparse.ArgumentParser) -> None:
     made = _command(group, "voice", "office.voice", common, "change what an office's voice goes over")
     made.add_argument("of", type=office_id, metavar="REGION/OFFICE")
     made.add_argument("voice", type=VoicePath, choices=list(VoicePath))
+    made = _command(group, "revoke", "office.revoke", common, "shut every door to all users of an office, at once")
+    made.add_argument("of", type=office_id, metavar="REGION/OFFICE")
+    _revoke(made)
 
 
 def _named(
@@ -161,25 +164,35 @@ def _revoke(parser: argparse.ArgumentParser) -> None:
 
 
 def _device(group: Commands, common: argparse.ArgumentParser) -> None:
+    made = _named(group, "add", "device.add", common, "add a unit, without a code yet")
+    made.add_argument("--name", required=True, help="as drivers hear it")
+    _unit_role(made, "(default: %(default)s)")
     made = _named(group, "code", "device.code", common, "make a one-time enrolment code for a unit")
     made.add_argument("--create", action="store_true", help="add the user first, if it is not there")
     made.add_argument("--name", help="with --create: as drivers hear it")
-    made.add_argument(
-        "--role",
-        type=Role,
-        choices=[Role.VEHICLE_GATEWAY, Role.PICKUP_DRIVER],
-        default=Role.VEHICLE_GATEWAY,
-        help="with --create (default: %(default)s)",
-    )
+    _unit_role(made, "with --create (default: %(default)s)")
+    _code(made)
+    made = _named(group, "rotate", "device.rotate", common, "make a code that gives an enrolled unit a new secret")
+    _code(made)
+    made.set_defaults(create=False)
+    made = _command(group, "list", "device.list", common, "list units")
+    made.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
+    _json(made)
+    _named(group, "rename", "device.rename", common, "change a unit's name").add_argument("name")
+    _revoke(_named(group, "revoke", "device.revoke", common, "shut every door to a unit, at once"))
+    _named(group, "cured", "device.cured", common, "end a clone's alert: the identity is one unit's again")
+
+
+def _unit_role(made: argparse.ArgumentParser, text: str) -> None:
+    roles = [Role.VEHICLE_GATEWAY, Role.PICKUP_DRIVER]
+    made.add_argument("--role", type=Role, choices=roles, default=Role.VEHICLE_GATEWAY, help=text)
+
+
+def _code(made: argparse.ArgumentParser) -> None:
     made.add_argument("--valid-h", type=hours, default=CODE_VALID_H, help="hours it is valid (default: %(default)s)")
     made.add_argument("--png", type=Path, metavar="FILE", help="write the QR code into this new file, mode 0600")
     made.add_argument("--qr", action=argparse.BooleanOptionalAction, default=True, help="QR code in the terminal")
     _json(made)
-    made = _command(group, "list", "device.list", common, "list units")
-    made.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
-    _json(made)
-    _revoke(_named(group, "revoke", "device.revoke", common, "shut every door to a unit, at once"))
-    _named(group, "cured", "device.cured", common, "end a clone's alert: the identity is one unit's again")
 
 
 def _cert(group: Commands, common: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`ptt-dispatch device code | list | cured`."""
+"""`ptt-dispatch device add | code | rotate | list | rename | cured`."""
 
 import json
 import sys
@@ -7,12 +7,31 @@ from dispatch import pki, qr
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.port import NotThere
 from dispatch.registry.secrets import code_digest, new_code_entropy
-from dispatch.registry.texts import Refused
+from dispatch.registry.texts import Refused, role_name
 from dispatch.registry.words import Code, User
+from dispatch.registry_cli import people
 from dispatch.registry_cli.desk import Desk
 from dispatch.registry_cli.show import device_table, open_codes, user_dict
 from dispatch.show import moment
 from protocol.enrol_code import new_code
+
+
+def add(desk: Desk) -> int:
+    """Add a unit; it gets its secret when it is enrolled."""
+    office, name = desk.where()
+    user = desk.registry.add_user(office, name, desk.options.role, desk.options.name)
+    role = role_name(user.role, desk.options.lang)
+    desk.say("user_added", user=user.user, name=user.name, role=role, office=user.office)
+    desk.say("user_unit", user=user.user)
+    return 0
+
+
+def rename(desk: Desk) -> int:
+    """Change a unit's name; raises Refused for a user that is none."""
+    user = desk.user()
+    if user.role not in ENROLLED_ROLES:
+        raise Refused(f"{user.user} ({user.role}) is no unit -> ptt-dispatch user rename {user.user} NAME")
+    return people.user_rename(desk)
 
 
 def code(desk: Desk) -> int:
@@ -62,7 +81,8 @@ def _unit(desk: Desk) -> User:
     office, name = desk.where()
     user = desk.registry.user(office, name)
     if user is None and not options.create:
-        raise NotThere(f"there is no user {name} in {office} -> add --create --name NAME, or see: user list")
+        mend = "add --create --name NAME" if options.do == "device.code" else f"ptt-dispatch device add {name}"
+        raise NotThere(f"there is no user {name} in {office} -> {mend}, or see: user list")
     if user is None:
         return desk.registry.add_user(office, name, options.role, options.name or name)
     return user

@@ -89,7 +89,7 @@ class Office:
         return Secret(path.read_text().strip())
 
     def add_person(self, name: str, role: str = "monitor") -> Secret:
-        path = self.folder / f"{name}.secret"
+        path = self.folder / f"{name.replace('/', '.')}.secret"
         status, _, err = self.run("user", "add", name, "--role", role, "--name", name, "--secret-file", str(path))
         assert (status, err) == (0, "")
         return self.read(path)
@@ -410,6 +410,32 @@ def test_with_the_broker_away_a_revocation_stands_and_says_what_is_not_done(made
     assert chief["admitted"] is False
 
 
+def test_a_revoked_office_shuts_the_doors_of_all_its_users_and_of_no_other_office(
+    made: Office, broker: SecureBroker
+) -> None:
+    here = made.add_person("wall")
+    assert made.run("device", "add", "car-1", "--name", "1호차")[0] == 0
+    assert made.run("office", "add", "seoul/hq1", "--name", "next")[0] == 0
+    there = made.add_person("seoul/hq1/other")
+    guest, neighbour = Guest(made, "seoul.hq.wall", here), Guest(made, "seoul.hq1.other", there)
+
+    started = time.monotonic()
+    status, out, _ = made.run("office", "revoke", "seoul/hq", "--why", "closed")
+
+    assert guest.gone.wait(REVOKE_S - (time.monotonic() - started))
+    assert (guest.code, neighbour.code, neighbour.gone.is_set()) == ("Success", "Success", False)
+    guest.leave()
+    neighbour.leave()
+    assert status == 0
+    assert "office seoul/hq, its users: car-1, chief, wall" in out
+    whys = {each["user"]: (each["admitted"], each["revoked_why"]) for each in made.json("user", "list")}
+    shut = (False, "closed")
+    assert whys == {"car-1": shut, "chief": shut, "wall": shut, "other": (True, "")}
+    assert greeted(made, "seoul.hq.wall", here) == "Not authorized"
+    assert made.run("office", "revoke", "seoul/hq")[0] == 0
+    assert made.run("office", "revoke", "seoul/h")[2].startswith("ptt-dispatch: there is no office seoul/h ")
+
+
 def test_names_priorities_and_listening_change_as_they_are_told(made: Office) -> None:
     assert made.run("user", "add", "car-1", "--role", "vehicle_gateway", "--name", "1호차")[0] == 0
     for change in (("rename", "car-1", "김기사"), ("priority", "car-1", "high"), ("listen-only", "car-1", "on")):
@@ -532,6 +558,26 @@ def test_a_code_for_programs_is_json_and_the_older_one_is_withdrawn(made: Office
     assert withdrawn == wanted
     [listed] = made.json("device", "list")
     assert listed["code_expires_at"] == second["expires_at"]
+
+
+def test_a_unit_is_added_renamed_and_given_another_code_by_the_device_commands(made: Office) -> None:
+    assert made.run("device", "add", "car-17", "--name", "17호차", "--role", "pickup_driver")[0] == 0
+    assert made.run("device", "rename", "car-17", "김기사")[0] == 0
+    [listed] = made.json("device", "list")
+    code = made.json("device", "rotate", "car-17")
+
+    assert (listed["name"], listed["role"], listed["code_expires_at"]) == ("김기사", "pickup_driver", None)
+    [listed] = made.json("device", "list")
+    assert listed["code_expires_at"] == code["expires_at"]
+    for arguments, says in (
+        (("add", "car-17", "--name", "x"), "there is a user car-17 in seoul/hq already"),
+        (("rename", "chief", "x"), "is no unit -> ptt-dispatch user rename chief NAME"),
+        (("rotate", "chief"), "has a secret, not a unit"),
+        (("rotate", "car-18"), "no user car-18 in seoul/hq -> ptt-dispatch device add car-18"),
+    ):
+        status, out, err = made.run("device", *arguments)
+        assert (status, out) == (1, "")
+        assert says in err
 
 
 def test_codes_are_refused_for_who_has_no_unit(made: Office) -> None:

@@ -124,6 +124,31 @@ def test_the_journal_gets_a_static_message_and_upper_case_fields() -> None:
     assert fields["CODE_FUNC"] == "test_the_journal_gets_a_static_message_and_upper_case_fields"
 
 
+def test_the_journal_holds_nothing_of_a_record_that_its_line_of_text_does_not_show() -> None:
+    """So that whoever looks for something in the lines of a run has looked through the journal's fields as well."""
+    sent: list[dict[str, Any]] = []
+    handler = JournalHandler(sender_function=lambda MESSAGE, **fields: sent.append({"MESSAGE": MESSAGE, **fields}))
+    handler.addFilter(journal_fields)
+    handler.setFormatter(JournalFormatter())
+    text = io.StringIO()
+    logger = logging.getLogger("gateway.both")
+    for each in (handler, text_handler(text)):
+        logger.addHandler(each)
+    log = Log("gateway.both")
+
+    log.warning("floor lost", why="said-why", user="said-user", other="said-other")
+    try:
+        raise RuntimeError("said-cause")
+    except RuntimeError:
+        log.exception("failed", detail="said-detail")
+
+    said = set(re.findall(r"said-\w+", repr(sent)))
+    assert said == {"said-why", "said-user", "said-other", "said-cause", "said-detail"}
+    assert said <= set(re.findall(r"said-\w+", text.getvalue()))
+    ours = {name for fields in sent for name in fields if name.startswith("PTT_")}
+    assert ours == {"PTT_WHY", "PTT_USER", "PTT_OTHER", "PTT_DETAIL", "PTT_SENTENCE"}
+
+
 def test_what_journalctl_shows_says_why_and_never_who() -> None:
     sent: list[tuple[str, dict[str, Any]]] = []
     handler = JournalHandler(sender_function=lambda MESSAGE, **fields: sent.append((MESSAGE, fields)))

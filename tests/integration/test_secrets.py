@@ -13,11 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.credentials import with_credentials
+from dispatch.registry.sql import SqlRegistry
+from dispatch.settings import DispatchSettings
+from gateway.settings import read_enrolled
 from hw.virtual_client import VirtualPins
 from lab.demo.tape import Microphone
 from lab.demo.world import World
 from lab.office import OFFICE, Office
 from protocol.messages import VoicePath
+from service.settings import load
 
 CARS = {"car-1": "1호차", "car-2": "2호차"}
 TALK_S = 2.5
@@ -44,6 +49,7 @@ class Run:
             self._collect_secrets()
             self._look_at_processes()
             self._look_at_commands()
+            self._look_at_reprs()
             self._look_at_files()
         for path in self.logs.rglob("*"):
             if path.is_file():
@@ -94,6 +100,20 @@ class Run:
         for user, car in self.world.cars.items():
             self.seen[f"ptt-gateway status of {user}"] = json.dumps(car.status()).encode()
 
+    def _look_at_reprs(self) -> None:
+        """What a traceback or a careless log line would show of the objects that hold them."""
+        config = self.world.office.config
+        settings = with_credentials(load(config, DispatchSettings), None)
+        registry = SqlRegistry(settings.store.sqlalchemy_url)
+        held: dict[str, object] = {"settings": settings, "users": registry.users(), "codes": registry.codes()}
+        registry.close()
+        for user, car in self.world.cars.items():
+            held[f"settings and enrolment of {user}"] = enrolled = read_enrolled(car.config, {})
+            held[f"worker's settings of {user}"] = enrolled[0].worker(enrolled=True, agora=True)
+        assert settings.broker.password is not None  # it is in there, and hidden
+        for name, each in held.items():
+            self.seen[f"repr of {name}"] = f"{each!r} {each!s}".encode()
+
     def _look_at_files(self) -> None:
         """Of files, those that anybody on the machine may read; and those of ours, for their own kind of secret."""
         for path in self.world.folder.rglob("*"):
@@ -138,7 +158,16 @@ def test_the_run_issued_every_kind_of_secret(run: Run) -> None:
 
 
 def test_the_run_left_something_to_search(run: Run) -> None:
-    kinds = ("log dispatch.log", "log rest.log", "log car-1.log", "log mosquitto.log", "cmdline", "environ", "file ")
+    kinds = (
+        "log dispatch.log",
+        "log rest.log",
+        "log car-1.log",
+        "log mosquitto.log",
+        "cmdline",
+        "environ",
+        "repr of ",
+        "file ",
+    )
 
     missing = [kind for kind in kinds if not any(name.startswith(kind) and run.seen[name] for name in run.seen)]
 

@@ -97,7 +97,7 @@ class Worker:
         self._ear = Ear(audio, settings.user, self._tell_from_thread)
         rng = random.Random()
         self._mqtt = MqttVoice(self._loop, settings.mqtt, settings.office, settings.user, self._transported, rng)
-        self._agora = open_agora(self._loop, settings, self._transported, rng, _raise)
+        self._agora = open_agora(self._loop, settings, self._transported_by_agora, rng, _raise)
         self._speaking = Speaking(self._mouth, self._mqtt, self._agora, self._pipe.tell)
         self._listening = Listening(self._ear, self._mqtt, self._agora, rng.random)
         self._links = Links(self._mqtt, self._agora, self._pipe.tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -49,11 +50,26 @@ class FakeConnection:
     def publish(self) -> None:
         self.calls.append("publish")
 
+    def push(self, pcm: bytes) -> None:
+        self.calls.append(f"push {pcm[0]}")
+
     def unpublish(self) -> None:
         self.calls.append("unpublish")
 
     def leave(self) -> None:
         self.calls.append("leave")
+
+
+class Gate(threading.Event):
+    """A FakeConnection's gate that says when somebody stands before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.reached.set()
+        return super().wait(timeout)
 
 
 class FakeService:
@@ -212,6 +228,85 @@ def test_an_sdk_that_never_returns_is_unusable_once_its_queue_is_full_and_nothin
     gate.set()
     session.turn()
     assert [type(event) for event in session.told] == [Unusable]
+
+
+def test_sound_that_waits_for_a_hanging_sdk_is_not_pushed_once_it_was_to_be_thrown_away(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a call of the SDK that does not return, and sound that waits behind it
+    gate = threading.Event()
+    monkeypatch.setattr(FakeConnection, "gate", gate)
+    session.sdk.connect(token_for(1))
+    connection = session.connection()
+    session.sdk.subscribe(7)
+    session.sdk.publish()
+    session.sdk.push(b"\1" * 320)
+    # when permission ends, and the next burst begins, before it returns
+    session.sdk.unpublish()
+    session.sdk.publish()
+    session.sdk.push(b"\2" * 320)
+    gate.set()
+    eventually(lambda: "push 2" in connection.calls)
+    # then nothing of the first burst is pushed
+    assert connection.calls[1:] == ["subscribe 7", "publish", "unpublish", "publish", "push 2"]
+    assert session.sdk.unpushed == 1
+
+
+def test_sound_that_waits_for_a_hanging_sdk_is_not_pushed_into_a_channel_that_was_left(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(FakeConnection, "gate", gate)
+    session.sdk.connect(token_for(1))
+    connection = session.connection()
+    session.sdk.subscribe(7)
+    session.sdk.publish()
+    session.sdk.push(FRAME)
+    session.sdk.disconnect()
+    gate.set()
+    eventually(lambda: "leave" in connection.calls)
+    assert connection.calls[1:] == ["subscribe 7", "publish", "leave"]
+
+
+def test_sound_that_waited_too_long_for_the_sdk_is_dropped_so_that_speech_is_not_heard_late_from_then_on(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(FakeConnection, "gate", gate)
+    session.sdk.connect(token_for(1))
+    connection = session.connection()
+    session.sdk.subscribe(7)
+    session.sdk.publish()
+    monkeypatch.setattr(sdk, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    session.sdk.push(b"\1" * 320)
+    monkeypatch.setattr(sdk, "time", SimpleNamespace(monotonic=lambda: 100.01 + sdk.PUSH_AGE_S))
+    session.sdk.push(b"\2" * 320)
+    gate.set()
+    eventually(lambda: "push 2" in connection.calls)
+    assert connection.calls[1:] == ["subscribe 7", "publish", "push 2"]
+
+
+def test_an_sdk_that_returns_after_it_was_given_up_leaves_the_channel_and_does_nothing_else(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a broadcaster whose SDK hangs until no more calls can wait
+    gate = Gate()
+    monkeypatch.setattr(FakeConnection, "gate", gate)
+    session.sdk.connect(token_for(1))
+    connection = session.connection()
+    session.sdk.publish()
+    eventually(lambda: "publish" in connection.calls)
+    session.sdk.subscribe(1)
+    eventually(gate.reached.is_set)
+    for uid in range(2, COMMANDS_MAX + 3):
+        session.sdk.subscribe(uid)
+    session.turn()
+    assert [type(event) for event in session.told] == [Unusable]
+    # when the call returns after all
+    gate.set()
+    eventually(lambda: "leave" in connection.calls)
+    # then nothing that waited is done, and nothing is published any more
+    assert connection.calls[1:] == ["publish", "subscribe 1", "leave"]
 
 
 def test_the_wanted_speaker_who_joins_late_is_subscribed_to_again_once_for_many_words(

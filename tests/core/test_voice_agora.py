@@ -309,6 +309,22 @@ def test_one_who_joins_in_mid_burst_publishes_then(car: Car) -> None:
     assert car.calls("publish") == [("publish",)]
 
 
+def test_a_burst_that_ends_while_the_sdk_restores_the_channel_is_not_published_when_it_is_back(car: Car) -> None:
+    # given a broadcaster whose connection is lost in mid-burst, and who may not speak any more when it is back
+    car.joined()
+    car.voice.speak(7, None)
+    car.session.tell(Closed("interrupted", again=True))
+    car.voice.hush(drain=False)
+    car.session.tell(Connected("c", 0))
+    # then it is audience again, and what was unsent is thrown away
+    assert [call[0] for call in car.session.calls] == ["connect", "publish", "unpublish"]
+    # and where it may still speak, it publishes again
+    car.voice.speak(8, None)
+    car.session.tell(Closed("interrupted", again=True))
+    car.session.tell(Connected("c", 0))
+    assert [call[0] for call in car.session.calls][3:] == ["publish", "unpublish", "publish"]
+
+
 def test_sound_is_pushed_no_further_ahead_than_allowed(car: Car) -> None:
     car.joined()
     car.voice.speak(7, None)

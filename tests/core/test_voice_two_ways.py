@@ -170,6 +170,21 @@ def test_sound_of_an_earlier_burst_of_the_same_speaker_is_never_heard_in_the_nex
     assert listener.ear.strays["fenced"] > 30
 
 
+def test_the_tail_of_a_burst_is_not_heard_in_the_next_one_that_the_same_speaker_began_before_it_was_over() -> None:
+    # given a burst released, and the next one of the same speaker announced while its tail is still being played
+    listener = Listener(1)
+    listener.play(burst=7)
+    listener.over_mqtt(0.0, 1.0)
+    listener.stop(None, 1.0)
+    listener.play(burst=8, at=1.01)
+    # when the old one's sound goes on arriving over Agora
+    listener.over_agora(0.3, 1.4, delay_s=0.3, burst=8, silence_s=0.0)
+    listener.run(2.5)
+    # then nothing of it is taken for the new one's
+    assert listener.ear.strays["fenced"] > 30
+    assert np.max(np.abs(listener.sound[round(1.25 * RATE) : round((1.01 + DRAIN_S) * RATE)])) == 0
+
+
 def test_sound_is_taken_between_the_announcement_and_the_end_of_its_burst_alone() -> None:
     # given sound that goes on
     listener = Listener(1)

@@ -103,7 +103,7 @@ class Paths:
 
     def play(self, uid: int, now: float) -> None:
         """A burst is announced whose speaker is `uid` on Agora."""
-        again = uid == self._uid and now - self._ended_at < SAME_UID_S
+        again = uid == self._uid and (self._open or now - self._ended_at < SAME_UID_S)
         self._begin(now)
         self._open, self._uid = True, uid
         if again:

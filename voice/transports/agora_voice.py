@@ -355,7 +355,8 @@ class AgoraVoice:
             return
         if not again:
             return self._lost(reason, AgoraState.LOST)
-        self._publishing, self._hush_at = False, None
+        if self._publishing:  # else the SDK, once back, would go on publishing, and send what it still had to send
+            self._unpublish()
         self._give_up_at = time.monotonic() + COME_BACK_S_MAX
         self._become(AgoraState.LOST, reason)
         return None

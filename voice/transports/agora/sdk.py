@@ -6,7 +6,8 @@
 
 A call of the SDK may take its time or hang without the loop noticing; whoever waits for a channel to be joined waits
 JOIN_TIMEOUT_S at most. Each connection has a generation: once it is left, refused or closed, nothing more of it is
-told. Each subscription has an interval: what was heard before it is not told after it.
+told. Each subscription has an interval: what was heard before it is not told after it. Each time of publishing has one
+too: sound that still waits for the SDK's thread when it ends is never pushed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from voice.transports.agora.staging import NotStaged, check
 JOIN_TIMEOUT_S = 10.0
 """A channel that is not joined by then is given up."""
 CLOSE_TIMEOUT_S = 1.0
+PUSH_AGE_S = 0.2
+"""Sound that waited longer for a call of the SDK to return is dropped: pushed all at once it would be heard late."""
 KEPT = 64
 """Callbacks of so many left connections are kept, should a native thread still be inside of one."""
 RATES_HZ = (8000, 16000, 24000, 32000, 48000)
@@ -72,6 +75,8 @@ class AgoraSdk:
         self._join_timer: Timer | None = None
         # Read by callbacks, replaced as a whole by the loop's thread: the uid to hear, and the interval.
         self._hearing = _NOBODY
+        # Read by the SDK's thread, raised by the loop's: sound given before is not pushed any more.
+        self._utterance = 0
         # Of the SDK's thread:
         self._package: Package | None = None
         self._service: RtcService | None = None
@@ -79,6 +84,8 @@ class AgoraSdk:
         self._kept: deque[object] = deque(maxlen=KEPT)
         # Shared:
         self._came_waits = False
+        self.unpushed = 0
+        """Calls' worth of sound dropped because the SDK's thread came to them too late."""
         self._inbox = Inbox(lambda: loop.call_soon_threadsafe(self._drain))
         self._commands = Commands()
         self._thread = threading.Thread(target=self._run, name="agora", daemon=True)
@@ -116,12 +123,13 @@ class AgoraSdk:
             raise ValueError(f"{len(pcm)} bytes are no multiple of 10 ms at {self._rate_hz} Hz")
         if not self._open:
             return
-        run = partial(self._do, self._generation, lambda rtc: rtc.push(pcm))
+        run = partial(self._do_push, self._generation, self._utterance, pcm, time.monotonic())
         if not self._commands.put_sound(run):
             self._inbox.put(self._generation, Closed("the SDK takes no more sound", again=False))
 
     def unpublish(self) -> None:
         """Throw away what is unsent (`interrupt_audio`), unpublish, be audience again."""
+        self._utterance += 1
         self._on_connection(RtcConnection.unpublish)
 
     def subscribe(self, uid: int) -> None:
@@ -157,6 +165,7 @@ class AgoraSdk:
     def _next_generation(self) -> None:
         """Nothing of the connection so far counts any more."""
         self._generation += 1
+        self._utterance += 1
         self._open = False
         self._hearing = _NOBODY
         if self._join_timer is not None:
@@ -191,6 +200,7 @@ class AgoraSdk:
             case Unusable():
                 self._next_generation()
                 self._over = True
+                self._commands.put_last(self._do_close)  # should the SDK's call return one day: leave, and no more
         self._tell(event)
 
     # --- the SDK's thread -------------------------------------------------------------------------------------------
@@ -233,6 +243,12 @@ class AgoraSdk:
             call(self._connection[1])
         except SdkFailed as error:
             self._inbox.put(generation, Closed(str(error), again=False))
+
+    def _do_push(self, generation: int, utterance: int, pcm: bytes, given_at: float) -> None:
+        if utterance != self._utterance or time.monotonic() - given_at > PUSH_AGE_S:
+            self.unpushed += 1
+            return
+        self._do(generation, lambda rtc: rtc.push(pcm))
 
     def _do_came(self, generation: int, uid: int) -> None:
         self._came_waits = False

@@ -78,7 +78,7 @@ OPERATIONS: Sequence[Operation] = (
         summary="A unit says at its start who it is, and learns what the registry holds of it",
         description="409 tells a unit that it is a clone, or that a newer enrolment has replaced it.",
         asks=Hello,
-        example={"generation": 3, "hardware": _EXAMPLE_UNIT, "version": "0.2.0"},
+        example={"generation": 3, "hardware": _EXAMPLE_UNIT, "version": "0.1.0"},
         gives=Welcome,
         given={"name": "17호차", "role": "vehicle_gateway", "voice": "agora", "generation": 3},
         login=True,
@@ -92,7 +92,7 @@ OPERATIONS: Sequence[Operation] = (
         "the beginning of the CA certificate's SHA-256, with which a unit recognises this server before it sends "
         "anything. Whatever unit had this identity before is shut out with this answer.",
         asks=EnrolRequest,
-        example={"code": "7ZK4M9QDT2XW8RB5", "hardware": _EXAMPLE_UNIT, "version": "0.2.0", "model": "Pi 4"},
+        example={"code": "7ZK4M9QDT2XW8RB5", "hardware": _EXAMPLE_UNIT, "version": "0.1.0", "model": "Pi 4"},
         gives=Enrolment,
         given={
             "region": "seoul",

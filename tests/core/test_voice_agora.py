@@ -237,6 +237,35 @@ def test_a_token_that_runs_out_is_renewed_in_time_or_the_channel_is_joined_anew(
     assert car.calls("connect")[-1] == ("connect", "t3")
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_token_that_comes_while_the_channel_is_being_joined_or_restored_is_used_from_then_on(
+    car: Car, lost: bool
+) -> None:
+    # given a channel not joined yet, or about to be restored by the SDK
+    car.voice.token(token("t1", expires_in_s=60.0))
+    car.voice.join("e1", "c")
+    for event in (Connected("c", 120), Closed("interrupted", again=True))[: 2 * lost]:
+        car.session.tell(event)
+    # when a newer token comes before it is joined
+    car.voice.token(token("t2", expires_in_s=3600.0))
+    car.session.tell(Connected("c", 120))
+    # then the connection has it, and lives on when the older one runs out
+    assert car.calls("renew") == [("renew", "t2")]
+    car.run(90.0)
+    assert car.voice.up
+    assert car.wanted == []
+    assert car.calls("connect") == [("connect", "t1")]
+
+
+def test_one_who_is_to_hear_nobody_once_the_sdk_restored_the_channel_is_subscribed_to_nobody(car: Car) -> None:
+    car.joined()
+    car.voice.hear(7, "car-2", 42)
+    car.session.tell(Closed("interrupted", again=True))
+    car.voice.deaf()
+    car.session.tell(Connected("c", 0))
+    assert car.session.calls[-1] == ("unsubscribe",)
+
+
 def test_a_join_that_is_never_answered_is_given_up(car: Car) -> None:
     car.voice.token(token())
     car.voice.join("e1", "c")
@@ -317,12 +346,13 @@ def test_a_burst_that_ends_while_the_sdk_restores_the_channel_is_not_published_w
     car.voice.hush(drain=False)
     car.session.tell(Connected("c", 0))
     # then it is audience again, and what was unsent is thrown away
-    assert [call[0] for call in car.session.calls] == ["connect", "publish", "unpublish"]
+    speaking = ("publish", "unpublish")
+    assert [call[0] for call in car.session.calls if call[0] in speaking] == ["publish", "unpublish"]
     # and where it may still speak, it publishes again
     car.voice.speak(8, None)
     car.session.tell(Closed("interrupted", again=True))
     car.session.tell(Connected("c", 0))
-    assert [call[0] for call in car.session.calls][3:] == ["publish", "unpublish", "publish"]
+    assert [call[0] for call in car.session.calls if call[0] in speaking][2:] == ["publish", "unpublish", "publish"]
 
 
 def test_sound_is_pushed_no_further_ahead_than_allowed(car: Car) -> None:

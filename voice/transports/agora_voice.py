@@ -344,9 +344,16 @@ class AgoraVoice:
             return
         self._give_up_at = None
         self._backoff.reset()
+        restored = self._state is AgoraState.LOST
         self._become(AgoraState.JOINED, join_ms=max(0, took_ms))
+        held = self._tokens.get(self._channel)
+        if held is not None and held.until != self._expires_at:  # it came while the channel was being joined
+            self._session.renew(held.token)
+            self._expires_at = held.until
         if self._hearing is not None:
             self._session.subscribe(self._hearing[2])
+        elif restored:
+            self._session.unsubscribe()
         self._follow_speech()
         self._tell(InChannel(self._event_id))
 

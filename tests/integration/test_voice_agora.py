@@ -127,6 +127,13 @@ class Fleet:
         return self.hub.stats(CHANNEL).pushed.get(UIDS["car-1"], 0) / 100
 
 
+def without_strays(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Leave out single pieces that fit elsewhere by chance, as stretched ones may: their neighbours lie otherwise."""
+    lags = [later for _, later in found]
+    around = [float(np.median(lags[max(0, place - 2) : place + 3])) for place in range(len(found))]
+    return [piece for piece, usual in zip(found, around, strict=True) if abs(piece[1] - usual) < 0.08]
+
+
 @pytest.fixture
 def fleet(tmp_path: Path, sdk_dir: Path, mic: Path) -> Iterator[Fleet]:
     with (
@@ -210,7 +217,9 @@ def test_a_burst_starts_on_mqtt_goes_to_both_and_is_left_to_agora_without_a_word
     sound, epoch = fleet.heard("car-2")
     found = pieces(sound, epoch, fleet.said(edge, up - edge), edge)
     assert len(found) > 26
-    heard_at = [at + later for at, later in found]
+    settled = without_strays(found)
+    assert len(found) - len(settled) <= 4
+    heard_at = [at + later for at, later in settled]
     assert heard_at == sorted(heard_at)
     # and the speaker is silent afterwards
     assert fleet.hub.stats(CHANNEL).speaking == ()

@@ -5,21 +5,21 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from gateway.core import burst_log
 from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
-from gateway.core.context import Context, Timers
-from gateway.core.face import look, prepared, sounds
+from gateway.core.context import Context
 from gateway.core.floor_machine import FloorMachine
 from gateway.core.link import Link
 from gateway.core.listener import Listener
 from gateway.core.membership import Membership
+from gateway.core.outlook import Outlook
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State, Word
 from gateway.core.presence import PresenceKeeper
 from gateway.core.releases import Releases
 from gateway.core.self_check import SelfCheck
 from gateway.core.tokens import Tokens
+from gateway.core.voice_reports import VoiceReports
 from gateway.core.words import (
     Acked,
     CoreEvent,
@@ -33,9 +33,7 @@ from gateway.core.words import (
     Pressed,
     Received,
     Released,
-    Show,
     Shutdown,
-    Tell,
     TokenCame,
     TokenFailed,
     Told,
@@ -59,27 +57,8 @@ from protocol.messages import (
 )
 from protocol.topics import Kind
 from protocol.worker import (
-    Agora,
-    Device,
-    Drained,
-    Fault,
-    Flood,
-    Handover,
-    Heard,
-    Hello,
-    Joined,
-    Left,
-    PlayedOut,
-    Pong,
     Quit,
-    SoundDevice,
-    Through,
-    TokenWanted,
-    VoiceLink,
-    WorkerEvent,
 )
-
-STATE_EVERY_S = 1.0
 
 
 class Who(Struct, frozen=True, kw_only=True):
@@ -117,10 +96,10 @@ class Vehicle:
         self._agora = AgoraCare(ctx)
         self._alerts = Alerts(ctx)
         self._check = SelfCheck(ctx, self._alerts, self.worker, self._agora, self.tokens)
-        self._timers = Timers()
-        self._shown: Show | None = None
-        self._said: DeviceState | None = None
-        self._last_press: str | None = None
+        self._voice = VoiceReports(
+            ctx, self.worker, self._floor, self._listener, self.tokens, self._agora, lang=who.lang
+        )
+        self._outlook = Outlook(ctx, self.participant, self.link, self._listener, self.worker, lang=who.lang)
         self._stopping = False
 
     # --- what shells and monitors may ask ---------------------------------------------------------------------------
@@ -142,12 +121,7 @@ class Vehicle:
 
     def status(self) -> DeviceState:
         """Give the device's state as monitors see it."""
-        return DeviceState(
-            floor=self.participant.state.value,
-            keyed=self._ctx.keyed,
-            voice=self.worker.health,
-            last_press=self._last_press,
-        )
+        return self._outlook.status()
 
     # --- driving ----------------------------------------------------------------------------------------------------
 
@@ -179,9 +153,9 @@ class Vehicle:
             case Acked(token=token):
                 self._presence.acked(token)
             case FromWorker(event=said):
-                self._worker_said(said, now)
+                self._voice.said(said, now)
             case WorkerGone(reason=reason):
-                self._worker_gone(reason, now)
+                self._voice.gone(reason, now)
             case Trouble(alert=alert, holds=holds):
                 self._alerts.set(alert, holds, wall_ms)
             case TokenCame():
@@ -211,7 +185,7 @@ class Vehicle:
             self.membership.tick(now)
             self.tokens.tick(now)
         self._check.tick(now, wall_ms)
-        self._timers.expire(now)
+        self._outlook.tick(now)
         return self._finish(now, wall_ms)
 
     def next_deadline(self) -> float | None:
@@ -224,7 +198,7 @@ class Vehicle:
             self.membership.next_deadline(),
             self.tokens.next_deadline(),
             self._check.next_deadline(),
-            self._timers.next(),
+            self._outlook.next_deadline(),
         )
         return min((t for t in times if t is not None), default=None)
 
@@ -249,7 +223,7 @@ class Vehicle:
         self._floor.take(Word.LINK_UP, now)
         self._alerts.connected()
         self._ctx.publish(Kind.DEVICE_INFO, self._who.info)
-        self._said = None
+        self._outlook.say_anew()
 
     def _link_down(self, reason: str, now: float, refused: bool = False) -> None:
         was_up = self._ctx.link_up
@@ -316,54 +290,7 @@ class Vehicle:
         if self._releases.next_deadline() is None:
             self.participant.release_answered()
 
-    # --- worker -----------------------------------------------------------------------------------------------------
-
-    def _worker_said(self, said: WorkerEvent, now: float) -> None:
-        if self.worker.state != "ok" and not isinstance(said, Hello):
-            return  # the last words of a worker that is dead already
-        match said:
-            case Hello():
-                self.worker.hello(said, now)
-                self._ctx.out += prepared(self._who.lang)
-                self.tokens.worker_ready(now)
-                self._listener.worker_ready()
-            case SoundDevice():
-                self.worker.device(said)
-                if said.device is Device.CAPTURE and not said.ok:
-                    self._floor.take(Word.VOICE_LOST, now, Told.NO_MICROPHONE)
-            case VoiceLink():
-                self.worker.voice_link(said)
-            case Joined(event_id=event_id, voice=over):
-                self._listener.joined_channel(event_id, now, over)
-            case Left():
-                self._listener.left_channel(now)
-            case Through():
-                self._floor.take(Word.THROUGH, now, said)
-            case Drained():
-                self._floor.take(Word.DRAINED, now, said)
-            case Heard():
-                burst_log.heard(self._ctx, said)
-            case PlayedOut():
-                burst_log.played(self._ctx, said)
-            case Agora():
-                self._agora.said(said)
-            case Handover():
-                self._agora.handover(said)
-            case Flood():
-                self._agora.flood(said)
-            case TokenWanted():
-                self.tokens.wished(said, now)
-            case Pong():
-                self.worker.pong(said, now)
-            case Fault(what=what):
-                self._ctx.note("voice worker fault", warning=True, what=what)
-
-    def _worker_gone(self, reason: str, now: float) -> None:
-        self.worker.gone(reason, now)
-        self._floor.take(Word.VOICE_LOST, now, Told.NO_VOICE)
-        self._listener.worker_gone(now)
-        self.tokens.worker_gone()
-        self._agora.worker_gone()
+    # --- the end -----------------------------------------------------------------------------------------------------
 
     def _shutdown(self, now: float) -> None:
         self._stopping = True
@@ -381,31 +308,5 @@ class Vehicle:
     def _finish(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         self._presence.voice = self.worker.health
         self._check.look(now, wall_ms, idle=self.participant.state is State.NO_PERMISSION)
-        self._sound_answers()
-        self._show()
-        self._say_state(now)
+        self._outlook.after(now)
         return self._ctx.take()
-
-    def _sound_answers(self) -> None:
-        for effect in self._ctx.out:
-            if isinstance(effect, Tell) and effect.press_no:
-                self._last_press = effect.what.value
-        if self.worker.state == "ok":
-            self._ctx.out += sounds(self._ctx.out, self._who.lang)
-
-    def _show(self) -> None:
-        muted = self.participant.talk is not None or (self._listener.playing != 0 and not self.link.lost)
-        shown = look(self._ctx, self.participant, self.link, listening=self._listener.playing != 0)
-        show = Show(look=shown, mute_radio=muted)
-        if show != self._shown:
-            self._shown = show
-            self._ctx.emit(show)
-
-    def _say_state(self, now: float) -> None:
-        """Publish the device's state on change, at most once a second."""
-        state = self.status()
-        if state == self._said or not self._ctx.link_up or self._timers.running("state"):
-            return
-        self._said = state
-        self._timers.set("state", now + STATE_EVERY_S)
-        self._ctx.publish(Kind.DEVICE_STATE, state)

@@ -28,6 +28,7 @@ from gateway.core.words import (
     HangUp,
     HeldAtStart,
     HelloFailed,
+    InputChanged,
     LinkDown,
     LinkUp,
     Pressed,
@@ -144,6 +145,8 @@ class Vehicle:
             case HeldAtStart():
                 self._ctx.keyed = True
                 self._check.held_at_start(wall_ms)
+            case InputChanged():
+                self._input(event, now, wall_ms)
             case LinkUp():
                 self._link_up(now, wall_ms)
             case LinkDown(reason=reason, refused=refused):
@@ -214,6 +217,12 @@ class Vehicle:
         self._ctx.keyed = False
         self._check.released(wall_ms)
         self._floor.take(Word.KEY_UP, now, at)
+
+    def _input(self, change: InputChanged, now: float, wall_ms: int) -> None:
+        """Hand a change of any other input to its part; none of them keys but an emergency button held long enough."""
+        match change.signal:
+            case "emergency" | "replay" | "ignition" | "phone_busy" | "nav_busy":
+                pass
 
     # --- link -------------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,19 @@ class HeldAtStart(_Word, frozen=True, kw_only=True):
     """The button was down when the daemon started: it does not transmit until it was seen up."""
 
 
+class InputChanged(_Word, frozen=True, kw_only=True):
+    """A fitted input other than the push-to-talk button has this level now.
+
+    `signal` is of hw.board.INPUTS (a test keeps it so); `at` is the edge's time. `at_start`: with this level the day
+    begins, told once for every fitted input; one that is active then may be a button that hangs.
+    """
+
+    signal: str
+    active: bool
+    at: float
+    at_start: bool = False
+
+
 class LinkUp(_Word, frozen=True, kw_only=True):
     """The broker accepted the connection and acknowledged every subscription."""
 
@@ -113,6 +126,7 @@ CoreEvent = (
     Pressed
     | Released
     | HeldAtStart
+    | InputChanged
     | LinkUp
     | LinkDown
     | Received

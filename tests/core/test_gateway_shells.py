@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from gateway.answers import HOLD_AFTER_S, Answers
 from gateway.buttons import Buttons
-from gateway.core.words import CoreEvent, HeldAtStart, LinkUp, Look, Pressed, Released, Show, Tell, Told
+from gateway.core.words import CoreEvent, HeldAtStart, InputChanged, LinkUp, Look, Pressed, Released, Show, Tell, Told
 from gateway.inbox import Inbox, Item
 from gateway.inspection import problems
 from gateway.presses import KEPT_MAX, Presses
@@ -25,7 +25,7 @@ from gateway.settings import GatewaySettings, read, read_file
 from gateway.state_dir import COUNTER, GENERATION, SECOND, StateDir, StateError
 from gateway.status_text import render
 from gateway.texts import EN, KO, pick
-from hw.board import Board
+from hw.board import INPUTS, Board
 from hw.factory import open_factory
 from hw.panel import Panel
 from protocol.worker_settings import CueVolumes, encode_settings
@@ -83,14 +83,16 @@ class Contact:
     """A button on a loop that is turned by hand."""
 
     def __init__(self, board: Board | None = None, down: bool = False) -> None:
-        self.down = down
+        self.active = dict.fromkeys(INPUTS, False) | {"ptt": down}
         self.fed: list[CoreEvent] = []
         self.loop = Loop()
         self.buttons = Buttons(self.loop, board or Board(), self.fed.append)
-        self.buttons.begin(lambda signal: self.down)
+        self.buttons.begin(self.active.__getitem__)
+        self.began = [event for event in self.fed if isinstance(event, InputChanged)]
+        self.fed[:] = [event for event in self.fed if not isinstance(event, InputChanged)]
 
     def edge(self, down: bool, signal: str = "ptt", at_s: float | None = None) -> None:
-        self.down = down if signal == "ptt" else self.down
+        self.active[signal] = down
         self.buttons.on_edge(signal, down, time.monotonic() if at_s is None else at_s)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.loop.run(lambda now: None)
@@ -123,11 +125,53 @@ def test_a_bouncing_contact_is_one_press_and_a_lost_release_is_found(contact: Co
     assert [type(event) for event in contact.fed] == [Pressed, Released]
 
 
-def test_other_inputs_key_nothing(contact: Contact) -> None:
-    for signal in ("emergency", "replay", "ignition", "phone_busy", "nav_busy"):
-        contact.edge(True, signal)
+OTHERS = ("emergency", "replay", "ignition", "phone_busy", "nav_busy")
 
-    assert contact.fed == []
+
+def test_every_other_input_tells_its_own_changes_and_is_no_press(contact: Contact) -> None:
+    now = time.monotonic()
+    for signal in OTHERS:
+        contact.edge(True, signal, at_s=now)
+
+    assert contact.fed == [InputChanged(signal=signal, active=True, at=now) for signal in OTHERS]
+
+
+def test_every_other_input_is_debounced_and_a_lost_edge_of_it_is_found(contact: Contact) -> None:
+    now = time.monotonic()
+    for delay_s, active in ((0.0, True), (0.001, False), (0.002, True), (0.003, False)):
+        contact.edge(active, "phone_busy", at_s=now + delay_s)
+    contact.tick(0.1)
+    contact.edge(True, "ignition", at_s=now + 0.2)
+    contact.active["ignition"] = False
+    contact.tick(0.5)
+
+    told = [(event.signal, event.active) for event in contact.fed if isinstance(event, InputChanged)]
+    assert told == [("phone_busy", True), ("phone_busy", False), ("ignition", True), ("ignition", False)]
+
+
+def test_the_day_begins_with_the_level_of_every_fitted_input() -> None:
+    contact = Contact(parse('[pins]\nreplay = "none"', Board, "board"))
+    contact.loop.close()
+
+    assert [(event.signal, event.active, event.at_start) for event in contact.began] == [
+        (signal, False, True) for signal in OTHERS if signal != "replay"
+    ]
+
+
+def test_an_input_that_is_active_at_the_start_is_told_and_its_end_too() -> None:
+    loop, fed = Loop(), []
+    levels = {signal: signal == "phone_busy" for signal in INPUTS}
+    buttons = Buttons(loop, Board(), fed.append)
+    buttons.begin(levels.__getitem__)
+    levels["phone_busy"] = False
+    buttons.tick(time.monotonic() + 1.0)
+    buttons.tick(time.monotonic() + 2.0)
+    loop.close()
+
+    assert [(event.active, event.at_start) for event in fed if event.signal == "phone_busy"] == [
+        (True, True),
+        (False, False),
+    ]
 
 
 def test_a_button_held_at_the_start_is_told_and_its_letting_go_too_but_it_is_no_press() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.core.participant import TAIL_BEFORE_NEXT_S
+from gateway.core.participant_asking import TAIL_BEFORE_NEXT_S
 from gateway.core.participant_words import State, Word
 from gateway.core.words import Publish, Tell, Told, ToWorker
 from protocol.messages import (

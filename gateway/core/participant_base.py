@@ -1,0 +1,78 @@
+"""What the floor participant's procedures share: its state, its talk, and how a talk begins and is forgotten."""
+
+from gateway.core.context import Context, Timers
+from gateway.core.participant_words import State, Word
+from gateway.core.releases import Releases
+from gateway.core.talk import Talk
+from gateway.core.words import Told
+from protocol.messages import FloorRelease, FloorRequest, Session
+from protocol.timers import REQUEST_GIVE_UP_S, REQUEST_RETRANSMIT_S
+from protocol.worker import Mute
+
+
+class ParticipantBase:
+    """State and the moves that asking, holding and ending have in common."""
+
+    def __init__(self, ctx: Context, releases: Releases) -> None:
+        """Start without permission."""
+        self._ctx = ctx
+        self._releases = releases
+        self.timers = Timers()
+        self._presses = 0
+        self.state = State.NO_PERMISSION
+        self.talk: Talk | None = None
+        self.waiting: Talk | None = None
+        self.discarded = 0
+
+    @property
+    def transmitting(self) -> bool:
+        """Whether the worker has permission now."""
+        return self.talk is not None and self.talk.permitted
+
+    def _ask_for(self, talk: Talk, now: float) -> None:
+        self.talk = talk
+        talk.baseline = now
+        self._enter(State.PENDING_REQUEST)
+        self._ctx.floor(FloorRequest(request_id=talk.request_id, priority=talk.priority))
+        self.timers.set(Word.ASK_AGAIN, now + REQUEST_RETRANSMIT_S)
+        self.timers.set(Word.GIVE_UP, talk.asked_at + REQUEST_GIVE_UP_S)
+
+    def _abandon(self, now: float) -> None:
+        """Mute, and give back the request with whatever it may have been granted."""
+        talk = self._live()
+        self._ctx.voice(Mute(request_id=talk.request_id))
+        self._releases.send(FloorRelease(request_id=talk.request_id, burst=talk.burst or None), now)
+        self._end(now)
+
+    def _end(self, now: float, state: State = State.NO_PERMISSION) -> None:
+        """Forget the talk; a press that waited for its tail is asked for now."""
+        self.talk = None
+        waiting, self.waiting = self.waiting, None
+        self._enter(state)
+        if waiting is not None:
+            self._ask_waiting(waiting, now)
+
+    def _ask_waiting(self, waiting: Talk, now: float) -> None:
+        problem = self._ctx.problem
+        if problem is None:
+            self._ask_for(waiting, now)
+        else:
+            self._ctx.voice(Mute(request_id=waiting.request_id))
+            self._ctx.tell(problem, waiting.press_no)
+
+    def _enter(self, state: State) -> None:
+        self.timers.stop()
+        self.state = state
+
+    def _tell(self, what: Told) -> None:
+        self._ctx.tell(what, self._live().press_no)
+
+    def _live(self) -> Talk:
+        if self.talk is None:
+            raise RuntimeError(f"{self.state} without a talk")
+        return self.talk
+
+
+def is_mine(session: Session, talk: Talk, user: str) -> bool:
+    """Whether an announcement names this talk as the one that is heard."""
+    return session.burst == talk.burst and session.current_speaker == user

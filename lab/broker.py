@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-START_S = 5.0
+START_S = 30.0
 STOP_S = 5.0
 PORT_MIN = 10_000
 PORT_MAX = 65_535

@@ -28,9 +28,9 @@ from service.settings import Secret, read_secret
 
 OFFICE = OfficeId("seoul", "demo")
 HOST = "127.0.0.1"
-COMMAND_S = 30.0
+COMMAND_S = 60.0
 WATCHER = "watcher"
-READY_S = 20.0
+READY_S = 60.0
 AGORA_APP = "0123456789abcdef0123456789abcdef"
 """Of the stand-in: there is no such project."""
 
@@ -140,14 +140,17 @@ class Office:
 
 def run_command(module: str, arguments: Sequence[str], stdin: str = "") -> str:
     """Run one of our commands to its end and give what it printed; raises LabFailed with its own words."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabFailed(f"{module} {arguments[0]} did not end within {COMMAND_S:.0f} s: {error.stderr!r}") from None
     if done.returncode:
         raise LabFailed(f"{module} {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     return done.stdout

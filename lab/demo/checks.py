@@ -47,6 +47,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "left": ("세션이 끝나고 모두 나갑니다", "the session ends and all leave"),
     "freed": ("강제 종료된 차량의 발언권이 풀립니다", "the killed speaker's floor is freed"),
+    "followed": ("{what}: {within_s:.1f}초 안에", "{what}: within {within_s:.1f} s"),
+    "all_followed": ("이야기의 모든 단계가 제때 이어집니다", "every step of the story follows soon"),
     "readable": ("사무소의 모든 메시지를 읽을 수 있습니다", "every message of the office can be read"),
     "events": ("세션 {number}: 이벤트 기록이 이야기와 같습니다", "the log of events tells session {number}"),
 }
@@ -60,14 +62,31 @@ class Check(Struct, frozen=True, kw_only=True):
     name_ko: str
     ok: bool
     detail: str
+    span: tuple[float, float] | None = None
+    """When what it judges happened, CLOCK_MONOTONIC, if a machine that stood still then may be why it does not hold.
+
+    None: whatever the machine did, this must be so.
+    """
+    stall_s: float = 0.0
+    """A machine that stood still for less is not why; nothing under lab.demo.stalls.STALL_S_MIN is ever counted."""
 
     def named(self, lang: str) -> str:
         """Give its name in `ko` or `en`."""
         return self.name_ko if lang == "ko" else self.name
 
 
-def check(key: str, ok: bool, detail: str, **values: object) -> Check:
+def check(
+    key: str, ok: bool, detail: str, span: tuple[float, float] | None = None, stall_s: float = 0.0, **values: object
+) -> Check:
     """Make a check; `values` fill its name in."""
     korean, english = TEXTS[key]
     spoken = {name: NAMES.get(str(value), value) for name, value in values.items()}
-    return Check(key=key, name=english.format(**values), name_ko=korean.format(**spoken), ok=ok, detail=detail)
+    return Check(
+        key=key,
+        name=english.format(**values),
+        name_ko=korean.format(**spoken),
+        ok=ok,
+        detail=detail,
+        span=span,
+        stall_s=stall_s,
+    )

@@ -28,6 +28,7 @@ def times(outcome: Outcome) -> list[Check]:
                 speaker=burst.speaker,
                 ok=0 < ms <= GRANTED_MS_MAX,
                 detail=f"{ms:.1f} ms from the edge to Floor Granted handled",
+                span=(burst.edge_s, burst.handled_s) if ms > GRANTED_MS_MAX else None,
             )
         )
     if any(burst.handover_s for burst in outcome.bursts):
@@ -46,11 +47,13 @@ def times(outcome: Outcome) -> list[Check]:
                 "refused",
                 user=refusal.user,
                 ok=right and ms <= GRANTED_MS_MAX,
+                span=(refusal.edge_s, refusal.told_s) if right else None,
                 detail=f"{deny.cause.value}, {deny.speaker_name}, at most {deny.remaining_s or 0:.1f} s; "
                 f"driver told after {ms:.1f} ms",
             )
         )
     for number, (event_id, joins) in enumerate(outcome.joins.items(), 1):
+        granted_s = min(burst.handled_s for burst in outcome.bursts if burst.event_id == event_id)
         times = ", ".join(f"{user} {ms:.0f} ms" for user, ms in joins.items())
         checks.append(
             check(
@@ -58,6 +61,7 @@ def times(outcome: Outcome) -> list[Check]:
                 number=number,
                 ok=max(joins.values()) <= JOIN_MS_MAX,
                 detail=f"{times} after the grant ({event_id})",
+                span=(granted_s, granted_s + max(joins.values()) / 1000),
             )
         )
     checks.append(
@@ -81,10 +85,35 @@ def times(outcome: Outcome) -> list[Check]:
         check(
             "freed",
             ok=0 < outcome.kill_idle_ms <= KILL_IDLE_MS_MAX and outcome.dead_presence == "lost",
+            span=(outcome.kill_s, outcome.kill_s + outcome.kill_idle_ms / 1000)
+            if outcome.dead_presence == "lost" and outcome.kill_idle_ms > KILL_IDLE_MS_MAX
+            else None,
             detail=f"{outcome.kill_idle_ms:.0f} ms from SIGKILL to the idle floor; presence: {outcome.dead_presence}",
         )
     )
-    return checks
+    return checks + followed(outcome)
+
+
+def followed(outcome: Outcome) -> list[Check]:
+    """Each step that came too late; where none did, one check with the slowest of them."""
+    late = [step for step in outcome.follows if step.took_s > step.within_s]
+    if not late:
+        slowest = max(outcome.follows, key=lambda step: step.took_s / step.within_s, default=None)
+        detail = "nothing was awaited"
+        if slowest is not None:
+            detail = f"slowest for its bound: {slowest.what}, {slowest.took_s:.2f} of {slowest.within_s:.1f} s"
+        return [check("all_followed", True, detail)]
+    return [
+        check(
+            "followed",
+            what=step.what,
+            within_s=step.within_s,
+            ok=False,
+            detail=f"after {step.took_s:.2f} s",
+            span=(step.since_s, step.since_s + step.took_s),
+        )
+        for step in late
+    ]
 
 
 def agora_alone(burst: Burst) -> Check:
@@ -113,6 +142,7 @@ def told(outcome: Outcome) -> list[Check]:
                 "felt",
                 user=refusal.user,
                 ok=len(pattern) == 2 and all(abs(ms - 80) <= MOTOR_OFF_MS_MAX for ms in pattern),
+                span=(refusal.edge_s, refusal.end_s) if len(pattern) == 2 else None,
                 detail=f"motor on for {' and '.join(f'{ms:.0f}' for ms in pattern)} ms (80 and 80 are meant)",
             )
         )

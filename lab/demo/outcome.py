@@ -47,6 +47,15 @@ class Refusal(Struct, kw_only=True):
     motor_ms: tuple[float, ...]
 
 
+class Follow(Struct, frozen=True, kw_only=True):
+    """A step of the story that had to follow within `within_s` of `since_s`, and how long it took."""
+
+    what: str
+    since_s: float
+    took_s: float
+    within_s: float
+
+
 class Outcome(Struct, kw_only=True):
     """All that the measuring needs to know of what happened."""
 
@@ -61,6 +70,7 @@ class Outcome(Struct, kw_only=True):
     kill_s: float = 0.0
     kill_idle_ms: float = 0.0
     dead_presence: str = ""
+    follows: list[Follow] = []
     messages: int = 0
     unreadable: list[str] = []
     events: dict[str, list[str]] = {}

@@ -11,16 +11,24 @@ from typing import Any
 
 import msgspec
 
-from lab.demo.checks import check
+from lab.demo.checks import Check, check
 from lab.demo.outcome import Outcome
+from lab.demo.stalls import Stall, behind, excused
 from lab.demo.timeline import Timeline
 from lab.demo.verdict import Verdict
 
 PACKAGES = ("paho-mqtt", "gpiozero", "opuslib-next", "msgspec", "SQLAlchemy", "numpy")
 
+BREAKS_S = 0.5
+"""Nothing gives a press or a burst up sooner (protocol.timers.TRANSMIT_LEASE_S): a shorter stall breaks no story."""
+
 
 class Report:
-    """Everything of one demo. `problem` is what kept the story from its end, empty where it ended."""
+    """Everything of one story. `problem` is what kept it from its end, empty where it ended.
+
+    `broken`: in which time that was, where a machine that stood still may be why. `before`: the files of the stories
+    that were played before this one, because of such a machine.
+    """
 
     def __init__(
         self,
@@ -30,19 +38,37 @@ class Report:
         problem: str,
         facts: dict[str, Any],
         lasted_s: float,
+        *,
+        broken: tuple[float, float] | None = None,
+        stalls: tuple[Stall, ...] = (),
+        before: tuple[str, ...] = (),
     ) -> None:
         self.timeline = timeline
         self.outcome = outcome
         self.verdict = verdict
         self.facts = facts
         self.lasted_s = lasted_s
-        story = check("played", not problem, problem or "every step followed")
+        self.stalls = stalls
+        self.before = before
+        story = check("played", not problem, problem or "every step followed", broken, BREAKS_S)
         self.checks = (story, *verdict.checks)
 
     @property
     def passed(self) -> bool:
         """Whether all was as it must be."""
         return all(check.ok for check in self.checks)
+
+    @property
+    def excused(self) -> bool:
+        """Whether all that was not so may be laid to a machine that stood still: another story will tell."""
+        return excused(self.checks, self.stalls)
+
+    def stood(self, check: Check) -> str:
+        """Say when the machine stood still while what a failed check judges happened; empty where it did not."""
+        return ", ".join(
+            f"{stall.ms:.0f} ms from {self.timeline.ms(stall.start_s):.0f} ms on (core {stall.core})"
+            for stall in behind(check, self.stalls)
+        )
 
     def document(self) -> dict[str, Any]:
         """Give it as builtins; all times are ms from the start of the story."""
@@ -52,7 +78,9 @@ class Report:
             "verdict": "passed" if self.passed else "failed",
             "failed": [check.name for check in self.checks if not check.ok],
             "lasted_s": round(self.lasted_s, 2),
-            "checks": msgspec.to_builtins(self.checks),
+            "played_before": self.before,
+            "checks": [self._check(check) for check in self.checks],
+            "stalls": [self._stall(stall) for stall in self.stalls],
             "steps": msgspec.to_builtins(self.timeline.steps),
             "bursts": [self._burst(number) for number in range(len(outcome.bursts))],
             "refusals": [
@@ -77,6 +105,13 @@ class Report:
             "search_for_refused_speech": self.verdict.search,
             "machine": self.facts,
         }
+
+    def _check(self, check: Check) -> dict[str, Any]:
+        words = {"key": check.key, "name": check.name, "name_ko": check.name_ko, "ok": check.ok, "detail": check.detail}
+        return words if check.ok else words | {"stalls": [self._stall(stall) for stall in behind(check, self.stalls)]}
+
+    def _stall(self, stall: Stall) -> dict[str, Any]:
+        return {"core": stall.core, "at_ms": self.timeline.ms(stall.start_s), "ms": stall.ms}
 
     def _burst(self, index: int) -> dict[str, Any]:
         burst, ms = self.outcome.bursts[index], self.timeline.ms

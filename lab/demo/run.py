@@ -14,12 +14,15 @@ from types import FrameType
 from gateway.status_client import Unreachable
 from hw.errors import HardwareError
 from lab.broker import BrokerFailed
+from lab.demo.again import until_judged
 from lab.demo.checks import Check
 from lab.demo.outcome import Outcome
 from lab.demo.report import Report, machine
 from lab.demo.script import NAMES, Script
 from lab.demo.speech import NoSpeech
-from lab.demo.story import Story
+from lab.demo.stall_watch import StallWatch
+from lab.demo.stalls import STALL_S_MIN
+from lab.demo.story import BrokeOff, Story
 from lab.demo.tape import Microphone, TooLate, recordings
 from lab.demo.texts import Texts
 from lab.demo.timeline import Timeline
@@ -29,6 +32,8 @@ from lab.measure.sound import BadSound, Recording
 from protocol.messages import VoicePath
 
 TAPE_S = 300.0
+LATE_S = 5.0
+"""Where a sentence could not be laid onto its tape in time, it was the machine of the last so many seconds."""
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -36,7 +41,6 @@ EXIT_INTERRUPTED = 130
 
 def main(out: Path, say: Path | None, lang: str, voice: VoicePath = VoicePath.MQTT) -> int:
     """Run the demo; gives the exit status: 0 as it must be, 1 not, 2 wrong use, 130 interrupted."""
-    began_s = time.monotonic()
     texts = Texts(lang)
     try:
         script = Script(say)
@@ -44,12 +48,10 @@ def main(out: Path, say: Path | None, lang: str, voice: VoicePath = VoicePath.MQ
     except (BadSound, NoSpeech, OSError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)
         return EXIT_USAGE
-    timeline = Timeline(texts)
     try:
         with interruptible():
-            report = _play(out, script, timeline, texts, began_s, voice)
+            report = until_judged(lambda before: _play(out, script, texts, voice, before), out, texts, _tell)
     except KeyboardInterrupt:
-        timeline.close()
         print(texts.line("stopped"), file=sys.stderr)
         return EXIT_INTERRUPTED
     return _say(report, out, texts)
@@ -58,10 +60,11 @@ def main(out: Path, say: Path | None, lang: str, voice: VoicePath = VoicePath.MQ
 def make_room(out: Path) -> None:
     """Make the folder, and remove what an earlier demo left in it; nothing else is touched. Raises OSError."""
     out.mkdir(parents=True, exist_ok=True)
-    for pattern in ("said-*.wav", "heard-*.wav", "report.json", "timeline.png"):
+    for pattern in ("said-*.wav", "heard-*.wav", "report.json", "report-[0-9].json", "timeline.png"):
         for old in out.glob(pattern):
             old.unlink()
-    shutil.rmtree(out / "logs", ignore_errors=True)
+    for logs in (out / "logs", *out.glob("logs-[0-9]")):
+        shutil.rmtree(logs, ignore_errors=True)
 
 
 @contextmanager
@@ -79,15 +82,31 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: float, voice: VoicePath) -> Report:
-    problem = ""
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _play(out: Path, script: Script, texts: Texts, voice: VoicePath, before: tuple[str, ...]) -> Report:
+    timeline = Timeline(texts)
+    try:
+        return _play_along(out, script, timeline, texts, voice, before)
+    finally:
+        timeline.close()
+
+
+def _play_along(
+    out: Path, script: Script, timeline: Timeline, texts: Texts, voice: VoicePath, before: tuple[str, ...]
+) -> Report:
+    began_s = time.monotonic()
+    problem, broken = "", None
     outcome, verdict = Outcome(), Verdict(checks=(), hearings=(), search={})
     mouths: dict[str, Recording] = {}
     ears: dict[str, Recording] = {}
     facts = machine()
     with World(out / "logs", NAMES, loop=False, cues_percent=0, lang="ko", voice=voice) as world:
+        watch = StallWatch(world.folder / "stalls", STALL_S_MIN)
         try:
-            with ExitStack() as stack:
+            with watch, ExitStack() as stack:
                 tapes = {user: Microphone(car.tape, TAPE_S) for user, car in world.cars.items()}
                 world.start()
                 timeline.add(time.monotonic(), "-", "starting", port=world.office.broker_port, cars=len(NAMES))
@@ -95,15 +114,23 @@ def _play(out: Path, script: Script, timeline: Timeline, texts: Texts, began_s: 
                 outcome = story.outcome
                 story.prepare()
                 story.play(tapes)
-        except (LabFailed, TooLate, BrokerFailed, HardwareError, Unreachable, OSError) as error:
+        except BrokeOff as error:
+            problem, broken = str(error), error.span
+        except TooLate as error:
+            problem, broken = str(error), (time.monotonic() - LATE_S, time.monotonic())
+        except LabFailed as error:
             problem = str(error)
+        except (BrokerFailed, HardwareError, Unreachable, OSError) as error:
+            problem = f"{type(error).__name__}: {error}"
         timeline.close()
         world.stop()
         if not problem:
             for user, car in world.cars.items():
                 mouths[user], ears[user] = recordings(car.tape, car.played)
             verdict = judge(outcome, mouths, ears, out)
-    report = Report(timeline, outcome, verdict, problem, facts, time.monotonic() - began_s)
+        stalls = watch.stalls
+    lasted_s = time.monotonic() - began_s
+    report = Report(timeline, outcome, verdict, problem, facts, lasted_s, broken=broken, stalls=stalls, before=before)
     if mouths:
         from lab.demo.picture import draw
 
@@ -126,5 +153,7 @@ def _say(report: Report, out: Path, texts: Texts) -> int:
     print(texts.line("failed", count=len(failed)), file=sys.stderr)
     for check in failed:
         print(f"  - {check.named(texts.lang)}: {check.detail}", file=sys.stderr)
+        if stalls := report.stood(check):
+            print(f"    {texts.line('stood', stalls=stalls)}", file=sys.stderr)
     print(texts.line("logs", folder=out / "logs"), file=sys.stderr)
     return EXIT_FAILED

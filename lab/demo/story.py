@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +10,12 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
 
+from gateway.status_client import Unreachable
 from hw.virtual_client import VirtualPins
 from lab.demo.agora import DELAY_S
-from lab.demo.outcome import Burst, Outcome, Refusal
+from lab.demo.outcome import Burst, Follow, Outcome, Refusal
 from lab.demo.script import NAMES, Script
-from lab.demo.tape import Microphone, epochs
+from lab.demo.tape import Microphone, TooLate, epochs
 from lab.demo.timeline import Timeline
 from lab.demo.voice_gate import VoiceGate
 from lab.demo.watch import Monitor, Notebook, follow_log, watch_outputs
@@ -42,10 +44,23 @@ KILL_AT = 0.55
 AFTER_HANDOVER_S = 0.8
 DRAIN_S = 0.9
 """After the last release, ears are recorded so long."""
-STEP_S = 6.0
-"""Each step that must follow is awaited so long, but for the ends of sessions and leases."""
-IDLE_S = 6.0
+STEP_S = 30.0
+"""Each step that must follow is awaited so long: a machine may be busy. How soon it came is judged afterwards."""
+FOLLOW_S = 6.0
+"""So soon each step must follow, but for..."""
+TOLD_S = 1.5
+"""...what the driver is told of a grant, and..."""
 HANG_S = 9.0
+"""...the end of a session."""
+LAY_TRIES = 5
+
+
+class BrokeOff(LabFailed):
+    """Something did not follow. `span`: in which time it had to; a machine that stood still then may be why."""
+
+    def __init__(self, what: str, since_s: float) -> None:
+        super().__init__(what)
+        self.span = (since_s, time.monotonic())
 
 
 class Story:
@@ -60,7 +75,7 @@ class Story:
         self._pins: dict[str, VirtualPins] = {}
         self._handed: list[tuple[float, str]] = []
         self.notebook = self._book
-        self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={}, events={})
+        self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={}, events={}, follows=[])
         self._gate: VoiceGate | None = None
         self._soon_s = 0.0
         """Time between a decision to speak and the first syllable."""
@@ -71,7 +86,7 @@ class Story:
         self._world.await_ready()
         self._await_members()
         for user, car in self._world.cars.items():
-            self._pins[user] = self._stack.enter_context(VirtualPins(car.pins))
+            self._pins[user] = self._stack.enter_context(VirtualPins(car.pins, timeout_s=STEP_S))
             watch_outputs(user, car.pins, self._book)
             follow_log(car.log, partial(self._logged, user), self._stack)
         if self._world.agora is not None:
@@ -99,15 +114,12 @@ class Story:
     # --- the three acts ---------------------------------------------------------------------------------------------
 
     def _first_talk_and_refusal(self) -> None:
-        script = self._script
-        sound, refused = script.sound("first"), script.sound("refused")
-        start_s = time.monotonic() + self._soon_s
+        sound, refused = self._script.sound("first"), self._script.sound("refused")
+        start_s = self._lay("car-1", sound)
         length_s = len(sound) / RATE_HZ
-        refused_s = start_s + max(1.0, REFUSED_AT * length_s)
+        refused_s = self._lay("car-3", refused, start_s + max(1.0, REFUSED_AT * length_s))
         refused_end_s = refused_s + len(refused) / RATE_HZ + 0.1
         end_s = max(start_s + length_s + AFTER_SPEECH_S, refused_end_s + 0.3)
-        self._lay("car-1", sound, start_s)
-        self._lay("car-3", refused, refused_s)
         burst = self._talk("car-1", "first", start_s, ("car-2", "car-3"))
         self._await_joins(burst, ("car-1", "car-2", "car-3"))
         self._refused("car-3", refused_s, refused_end_s)
@@ -116,12 +128,11 @@ class Story:
 
     def _answer_and_end(self) -> None:
         first = self.outcome.bursts[0]
-        start_s = max(first.idle_s + ANSWER_AFTER_S, time.monotonic() + self._soon_s)
-        self._lay("car-2", self._script.sound("answer"), start_s)
         self._deny_voice_topics()
+        start_s = self._lay("car-2", self._script.sound("answer"), first.idle_s + ANSWER_AFTER_S)
         burst = self._talk("car-2", "answer", start_s, ("car-1", "car-3"))
         if burst.event_id != first.event_id:
-            raise LabFailed("car-2's answer within the hang time opened another session")
+            raise BrokeOff("car-2's answer within the hang time opened another session", first.idle_s)
         self._key_up(burst, start_s + len(self._script.sound("answer")) / RATE_HZ + AFTER_SPEECH_S)
         moves = [
             event
@@ -132,7 +143,7 @@ class Story:
         self.outcome.answer_joins = len(moves) + len(changed)
         self._line.add(burst.idle_s, "car-2", "answer", joins=self.outcome.answer_joins)
         over_s, _ = self._await(
-            Session, lambda s: not s.active, burst.idle_s, HANG_S, "the session ends after its hang time"
+            Session, lambda s: not s.active, burst.idle_s, "the session ends after its hang time", within_s=HANG_S
         )
         self.outcome.session_over_s = over_s
         self._line.add(over_s, "office", "session_over", after_s=over_s - burst.idle_s)
@@ -146,25 +157,34 @@ class Story:
 
     def _kill_and_go_on(self) -> None:
         sound = self._script.sound("killed")
-        start_s = time.monotonic() + self._soon_s
-        self._lay("car-2", sound, start_s)
+        start_s = self._lay("car-2", sound)
         burst = self._talk("car-2", "killed", start_s, ("car-1", "car-3"))
         self._await_joins(burst, ("car-1", "car-2", "car-3"))
         self._await_handover(burst)
         kill_s = start_s + KILL_AT * len(sound) / RATE_HZ
         self._kill(burst, max(kill_s, burst.handover_s + AFTER_HANDOVER_S))
-        start_s = time.monotonic() + self._soon_s
-        self._lay("car-3", self._script.sound("last"), start_s)
         self._deny_voice_topics()
+        start_s = self._lay("car-3", self._script.sound("last"))
         last = self._talk("car-3", "last", start_s, ("car-1",))
         self._key_up(last, start_s + len(self._script.sound("last")) / RATE_HZ + AFTER_SPEECH_S)
 
     # --- what drivers do ----------------------------------------------------------------------------------------------
 
-    def _lay(self, user: str, sound: Sound, at_s: float) -> None:
+    def _lay(self, user: str, sound: Sound, not_before_s: float = 0.0) -> float:
+        """Lay a sentence onto the tape, as soon as it can be; gives when its first syllable is."""
         car = self._world.cars[user]
         assert car.microphone is not None
-        car.microphone.say(sound, at_s, epochs(car.played)[1])
+        epoch_s = epochs(car.played)[1]
+        for left in reversed(range(LAY_TRIES)):
+            at_s = max(not_before_s, time.monotonic() + self._soon_s)
+            try:
+                car.microphone.say(sound, at_s, epoch_s)
+            except TooLate:  # we were not let run meanwhile
+                if not left:
+                    raise
+            else:
+                return at_s
+        raise AssertionError("it was laid, or it was too late")
 
     def _talk(self, user: str, part: str, start_s: float, listeners: tuple[str, ...]) -> Burst:
         """Press just before the first syllable, and see the grant."""
@@ -176,7 +196,6 @@ class Story:
             Session,
             lambda s: s.current_speaker == user and s.active,
             edge_s,
-            STEP_S,
             f"the office announces {user} as the speaker",
         )
         press = self._answered(user, edge_s, "granted")
@@ -205,7 +224,7 @@ class Story:
         edge_s = self._pins[user].press()
         text = self._script.text("refused")
         self._line.add(edge_s, user, "pressed", said=text)
-        _, deny = self._await(FloorDeny, lambda _: True, edge_s, STEP_S, f"{user} is refused", user)
+        _, deny = self._await(FloorDeny, lambda _: True, edge_s, f"{user} is refused", user)
         press = self._answered(user, edge_s, "denied")
         told = self._told(user, edge_s, red=False)
         self._line.add(
@@ -255,7 +274,6 @@ class Story:
             Presence,
             lambda p: p.state is not PresenceState.ONLINE,
             burst.end_s,
-            STEP_S,
             f"{burst.speaker}'s presence tells that it is gone",
             burst.speaker,
         )
@@ -271,7 +289,8 @@ class Story:
             STEP_S,
         )
         if found is None:
-            raise LabFailed(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s")
+            raise BrokeOff(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s", burst.edge_s)
+        self._follows(f"burst {burst.n} is handed over to Agora", burst.edge_s, found, FOLLOW_S)
         burst.handover_s = found
         burst.slower_s = DELAY_S
         self._deny_voice_topics()
@@ -289,7 +308,6 @@ class Story:
             Session,
             lambda s: s.burst == burst.number and s.current_speaker is None,
             since_s,
-            IDLE_S,
             f"the floor is idle after burst {burst.n}",
         )
         ended = session.ended
@@ -299,7 +317,8 @@ class Story:
             burst.carried = self._gate.frames.get(burst.number, 0)
         wanted = Ended.LOST if burst.killed else Ended.RELEASED
         if ended is not wanted:
-            raise LabFailed(f"burst {burst.n} ended as {burst.ended or 'nothing'}, not as {wanted.value}")
+            what = f"burst {burst.n} ended as {burst.ended or 'nothing'}, not as {wanted.value}"
+            raise BrokeOff(what, burst.edge_s)
 
     def _await_joins(self, burst: Burst, users: tuple[str, ...]) -> None:
         joins = self.outcome.joins.setdefault(burst.event_id, {})
@@ -320,13 +339,16 @@ class Story:
         deadline = time.monotonic() + STEP_S
         press: dict[str, Any] = {}
         while time.monotonic() < deadline:
-            newest = car.status()["presses"][-1:]
-            press = dict(newest[0]) if newest else {}
+            with contextlib.suppress(Unreachable):  # too busy to tell; one that is gone is seen by _check_running
+                newest = car.status()["presses"][-1:]
+                press = dict(newest[0]) if newest else {}
             if press and abs(press["edge_at"] - edge_s) < 0.5 and press["answer"] is not None:
                 break
+            self._check_running()
             time.sleep(0.01)
         if press.get("answer") != answer:
-            raise LabFailed(f"{user}'s press should be {answer}; it was: {press.get('answer') or 'not answered'}")
+            what = f"{user}'s press should be {answer}; it was: {press.get('answer') or 'not answered'}"
+            raise BrokeOff(what, edge_s)
         return press
 
     def _told(self, user: str, edge_s: float, *, red: bool) -> str:
@@ -337,9 +359,11 @@ class Story:
             lit = any(c.signal == "led_red" and c.level > 0 for c in self._outputs(user, edge_s))
             return pulses if len(pulses) >= (1 if red else 2) and (lit or not red) else None
 
-        pulses = self._book.wait(look, 1.5)
+        began_s = time.monotonic()
+        pulses = self._book.wait(look, STEP_S)
         if pulses is None:
-            raise LabFailed(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}")
+            raise BrokeOff(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}", edge_s)
+        self._follows(f"{user}'s driver is told by light and motor", began_s, time.monotonic(), TOLD_S)
         felt = " + ".join(f"{round(ms / 10) * 10}" for ms in pulses[: 1 if red else 2])
         return f"LED + motor {felt} ms" if red else f"motor {felt} ms"
 
@@ -364,20 +388,33 @@ class Story:
                     return user, found[0]
             return None
 
+        began_s = time.monotonic()
         while missing:
             came = self._book.wait(look, STEP_S)
             if came is None:
-                raise LabFailed(f"not within {STEP_S:.0f} s: {what.format(', '.join(missing))}")
+                raise BrokeOff(f"not within {STEP_S:.0f} s: {what.format(', '.join(missing))}", since_s)
             missing.remove(came[0])
+            self._follows(what.format(came[0]), began_s, came[1], FOLLOW_S)
             yield came
 
     def _await(
-        self, of: type[T], holds: Callable[[T], bool], since_s: float, timeout_s: float, what: str, user: str = ""
+        self,
+        of: type[T],
+        holds: Callable[[T], bool],
+        since_s: float,
+        what: str,
+        user: str = "",
+        within_s: float = FOLLOW_S,
     ) -> tuple[float, T]:
-        found: tuple[float, T] | None = self._book.wait(lambda: self._book.find(of, holds, since_s, user), timeout_s)
+        found: tuple[float, T] | None = self._book.wait(lambda: self._book.find(of, holds, since_s, user), STEP_S)
         if found is None:
-            raise LabFailed(f"not within {timeout_s:.0f} s: {what}")
+            raise BrokeOff(f"not within {STEP_S:.0f} s: {what}", since_s)
+        self._follows(what, since_s, found[0], within_s)
         return found
+
+    def _follows(self, what: str, since_s: float, at_s: float, within_s: float) -> None:
+        took_s = max(0.0, at_s - since_s)
+        self.outcome.follows.append(Follow(what=what, since_s=since_s, took_s=took_s, within_s=within_s))
 
     def _check_running(self) -> None:
         self._world.check_running(but=[burst.speaker for burst in self.outcome.bursts if burst.killed])

@@ -59,6 +59,16 @@ LINES: Final[dict[str, tuple[str, str]]] = {
         "everything happened as it must: {count} checks, {seconds:.1f} s in all. See {folder}",
     ),
     "failed": ("{count}개 항목이 확인되지 않았습니다:", "{count} checks failed:"),
+    "stood": (
+        "그때 장치 자체가 멈춰 있었습니다: {stalls}",
+        "the machine itself stood still then: {stalls}",
+    ),
+    "again": (
+        "\n장치 자체가 {ms:.0f} ms 동안 멈춰 있었습니다 ({check}): 이야기를 처음부터 다시 합니다 ({number}번째). "
+        "앞의 결과: {kept}",
+        "\nthe machine stood still for {ms:.0f} ms during “{check}”: the story is played again (time {number}). "
+        "What failed: {kept}",
+    ),
     "logs": ("기록: {folder}", "logs: {folder}"),
     "gone": ("프로세스가 끝났습니다", "its process has ended"),
     "stopped": ("중단했습니다", "stopped"),

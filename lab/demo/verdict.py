@@ -26,6 +26,8 @@ IN_FLIGHT_S = 0.15
 PLANTED_DB = -20.0
 FOUND_SHARE_MAX = 0.65
 """The refused sentence is not there when less than this of the planted copy's score is found."""
+LATE_TAIL_S_MAX = 2.0
+"""What is heard behind a burst's end, no later than this, may be its own end, held up by a machine that stood."""
 HEARD_MS_MAX = 500.0
 LAG_MS_MAX = 500.0
 
@@ -96,20 +98,22 @@ def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
 
 def _heard_checks(hearing: Hearing, burst: Burst) -> list[Check]:
     a = hearing.alignment
-    values = {"n": hearing.n, "listener": hearing.listener, "speaker": hearing.speaker}
+    values: Any = {"n": hearing.n, "listener": hearing.listener, "speaker": hearing.speaker}
     measured = (
         f"{a.voiced_ms:.0f} ms of voice, likeness {a.likeness_mean:.2f} (worst {a.likeness_min:.2f}), "
         f"missing {a.missing_ms:.0f} ms, extra {a.extra_ms:.0f} ms, lag {a.lag_start_ms:.0f} → {a.lag_end_ms:.0f} ms"
     )
+    span = (burst.edge_s, burst.end_s + AFTER_S)
     lag_ok = 0 < a.lag_end_ms <= LAG_MS_MAX and a.lag_start_ms > 0 and a.lag_max_ms <= LAG_MS_MAX
     return [
-        check("heard_killed" if burst.killed else "heard", a.whole, "; ".join(a.problems) or measured, **values),
+        check("heard_killed" if burst.killed else "heard", a.whole, "; ".join(a.problems) or measured, span, **values),
         check(
             "in_time",
             **values,
             ok=lag_ok and hearing.granted_to_heard_ms <= HEARD_MS_MAX,
             detail=f"granted→heard {hearing.granted_to_heard_ms:.0f} ms, mouth→ear {a.lag_start_ms:.0f} ms at first, "
             f"{a.lag_end_ms:.0f} ms at last, {a.lag_max_ms:.0f} ms at most",
+            span=span,
         ),
     ]
 
@@ -131,7 +135,18 @@ def _silence(user: str, ear: Recording, outcome: Outcome) -> Check:
         user=user,
         ok=not len(loud),
         detail=f"peak there {dbfs(peak(sound)):.0f} dBFS{where}",
+        span=_late_tail(user, ear.epoch_s + loud[0] / RATE_HZ, ear.epoch_s + loud[-1] / RATE_HZ, outcome)
+        if len(loud)
+        else None,
     )
+
+
+def _late_tail(user: str, first_s: float, last_s: float, outcome: Outcome) -> tuple[float, float] | None:
+    """The span of the one burst whose late end all of this could be; None where it is none's."""
+    for burst in outcome.bursts:
+        if user in burst.listeners and burst.end_s <= first_s and last_s <= burst.end_s + LATE_TAIL_S_MAX:
+            return burst.edge_s, last_s
+    return None
 
 
 def _search(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Recording], out: Path) -> dict[str, Any]:

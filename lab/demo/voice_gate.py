@@ -24,7 +24,7 @@ from protocol.topics import Kind, everyone
 from protocol.voice_frame import BadFrame, unpack
 from service.mqtt import BrokerSettings
 
-ANSWER_S = 3.0
+ANSWER_S = 30.0
 
 
 class VoiceGate:

@@ -24,6 +24,7 @@ from service.mqtt import BrokerSettings
 
 M = TypeVar("M")
 WATCH_S = 3600.0
+ANSWER_S = 30.0
 
 
 class Heard(Struct, frozen=True):
@@ -106,13 +107,13 @@ class Monitor:
         self._client.on_connect = lambda *_: greeted.set()
         self._client.loop_start()
         stack.callback(self._leave)
-        if not greeted.wait(5):
+        if not greeted.wait(ANSWER_S):
             raise TimeoutError("the broker does not greet the demo")
         root = f"{ROOT}/{office}"
         topics = ("session", "roster", "events", "presence/+", "floor/#", "device/#")
         options = SubscribeOptions(qos=1, retainAsPublished=True)
         self._client.subscribe([(f"{root}/{topic}", options) for topic in topics])
-        if not subscribed.wait(5):
+        if not subscribed.wait(ANSWER_S):
             raise TimeoutError("the broker does not acknowledge a subscription")
 
     def _on_message(self, _client: object, _data: object, got: paho.MQTTMessage) -> None:
@@ -140,7 +141,8 @@ def watch_outputs(user: str, socket: Path, notebook: Notebook) -> None:
                 notebook.drive(user, change)
 
     threading.Thread(target=run, name=f"pins-{user}", daemon=True).start()
-    began.wait(5)
+    if not began.wait(ANSWER_S):
+        raise TimeoutError(f"{socket} does not let the demo watch")
 
 
 def follow_log(path: Path, line_came: Callable[[str], None], stack: ExitStack) -> None:

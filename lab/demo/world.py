@@ -22,7 +22,7 @@ from protocol.messages import VoicePath
 
 __all__ = ["OFFICE", "Car", "LabFailed", "World"]
 
-READY_S = 25.0
+READY_S = 60.0
 
 
 class Car:

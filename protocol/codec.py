@@ -18,16 +18,19 @@ CARRIES: dict[Kind, frozenset[str]] = {
     Kind.FLOOR: frozenset({"floor_request", "floor_renew", "floor_release"}),
     Kind.FLOOR_AGAIN: frozenset({"floor_request", "floor_renew", "floor_release"}),
     Kind.REPLY: frozenset(
-        {"floor_granted", "floor_deny", "floor_queued", "floor_renewed", "floor_revoke", "floor_ack"}
+        {"floor_granted", "floor_deny", "floor_queued", "floor_renewed", "floor_revoke", "floor_ack", "floor_heard"}
     ),
     Kind.PRESENCE: frozenset({"presence"}),
     Kind.ROSTER: frozenset({"roster"}),
-    Kind.HEARTBEAT: frozenset({"heartbeat"}),
+    Kind.HEARTBEAT: frozenset({"heartbeat", "burst_played"}),
     Kind.EVENTS: frozenset({"event"}),
     Kind.VOICE: frozenset(),
     Kind.DEVICE_STATE: frozenset({"device_state"}),
     Kind.DEVICE_INFO: frozenset({"device_info"}),
     Kind.ALERT: frozenset({"alert"}),
+    Kind.DEVICE_TELEMETRY: frozenset({"telemetry"}),
+    Kind.COMMAND: frozenset({"command"}),
+    Kind.COMMAND_REPLY: frozenset({"command_reply"}),
 }
 """Which message types a topic may carry; anything else there is malformed."""
 

@@ -114,6 +114,8 @@ class EventType(StrEnum):
     CLONE_FOUND = "CLONE_FOUND"
     CLONE_CURED = "CLONE_CURED"
     VOICE_CHANGED = "VOICE_CHANGED"
+    EMERGENCY = "EMERGENCY"
+    EMERGENCY_CLEARED = "EMERGENCY_CLEARED"
 
 
 class _Control(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -136,6 +138,10 @@ class Session(_Control, frozen=True, kw_only=True, tag="session"):
     started_at: Annotated[UnixMs | None, Meta(description="when that session started, Unix ms, for people")] = None
     ended: Annotated[Ended | None, Meta(description="how `burst` ended; null while it is being spoken")] = None
     last_seq: Annotated[Seq | None, Meta(description="number of a released burst's last voice frame, if any")] = None
+    heard_by: Annotated[Count | None, Meta(description="once the session is over: how many played its last burst")] = (
+        None
+    )
+    heard_of: Annotated[Count | None, Meta(description="of how many who were in the channel when it ended")] = None
 
 
 class FloorRequest(_Control, frozen=True, kw_only=True, tag="floor_request"):
@@ -180,6 +186,7 @@ class FloorDeny(_Control, frozen=True, kw_only=True, tag="floor_deny"):
     speaker: Annotated[Id | None, Meta(description="who holds the floor")] = None
     speaker_name: Name | None = None
     remaining_s: Annotated[Seconds | None, Meta(description="time until the speaker's limit, if known")] = None
+    priority: Annotated[Priority, Meta(description="of the burst being spoken")] = Priority.NORMAL
 
 
 class FloorQueued(_Control, frozen=True, kw_only=True, tag="floor_queued"):
@@ -212,6 +219,14 @@ class FloorAck(_Control, frozen=True, kw_only=True, tag="floor_ack"):
 
     rev: Rev
     request_id: RequestId
+
+
+class FloorHeard(_Control, frozen=True, kw_only=True, tag="floor_heard"):
+    """Who heard you: sent to the speaker once all have answered, or 4 s after its burst; the newest burst counts."""
+
+    burst: Burst
+    heard_by: Annotated[Count, Meta(description="how many played at least half of its frames")]
+    heard_of: Annotated[Count, Meta(description="how many were in the channel when it ended, or played it")]
 
 
 class Presence(_Control, frozen=True, kw_only=True, tag="presence"):
@@ -252,6 +267,15 @@ class Heartbeat(_Control, frozen=True, kw_only=True, tag="heartbeat"):
     beat_no: Annotated[Count, Meta(description="1, 2, 3, ... within the connection")]
     burst: Annotated[Burst, Meta(description="the burst it is listening to; 0 is none")] = 0
     voice: VoiceHealth = VoiceHealth()
+
+
+class BurstPlayed(_Control, frozen=True, kw_only=True, tag="burst_played"):
+    """What a listener's loudspeaker played of a burst that is over; sent within 0.3 s, at random, and not repeated."""
+
+    connection_id: ConnectionId
+    burst: Burst
+    frames: Annotated[Count, Meta(description="voice frames played as they were sent")]
+    concealed: Annotated[Count, Meta(description="frames that were missing and were made up")] = 0
 
 
 class RosterMember(Struct, frozen=True, kw_only=True):
@@ -311,6 +335,16 @@ class DeviceInfo(_Control, frozen=True, kw_only=True, tag="device_info"):
     playback: Text
 
 
+class Lifecycle(StrEnum):
+    """What a vehicle is to the day: by its ignition, or `driving` always where that is not wired."""
+
+    DRIVING = "driving"
+    PARKING = "parking"
+    PARKED = "parked"
+    WAKING = "waking"
+    SHUTTING_DOWN = "shutting_down"
+
+
 class DeviceState(_Control, frozen=True, kw_only=True, tag="device_state"):
     """What a device is doing. Retained, published on change and at most once a second."""
 
@@ -318,13 +352,96 @@ class DeviceState(_Control, frozen=True, kw_only=True, tag="device_state"):
     keyed: Annotated[bool, Meta(description="the button is down")]
     voice: VoiceHealth
     last_press: Annotated[Text | None, Meta(description="how its last press was answered")] = None
+    mic_db: Annotated[float, Meta(ge=-20, le=20, description="level set for the microphone, in dB")] = 0.0
+    speaker_db: Annotated[float, Meta(ge=-20, le=20, description="level set for the speaker, in dB")] = 0.0
+    heard_by: Annotated[Count | None, Meta(description="how many heard its last burst; null until counted")] = None
+    heard_of: Annotated[Count | None, Meta(description="of how many")] = None
+    lifecycle: Annotated[Lifecycle, Meta(description="by the ignition; a parked one listens on")] = Lifecycle.DRIVING
+    transmitter_muted: Annotated[bool, Meta(description="the office lets this unit only listen")] = False
+
+
+Ms = Annotated[float, Meta(ge=0, le=3_600_000)]
+NotLess = Annotated[float, Meta(ge=0)]
+
+
+class Throttling(Struct, frozen=True, kw_only=True):
+    """What a Raspberry Pi says of its supply and its heat: now, and at any time since it was started."""
+
+    undervoltage: Annotated[bool, Meta(description="the supply is below 4.63 V now")] = False
+    frequency_capped: bool = False
+    throttled: bool = False
+    hot: Annotated[bool, Meta(description="the soft temperature limit holds now")] = False
+    undervoltage_since_boot: bool = False
+    frequency_capped_since_boot: bool = False
+    throttled_since_boot: bool = False
+    hot_since_boot: bool = False
+
+
+class LinkHealth(Struct, frozen=True, kw_only=True):
+    """A device's control connection."""
+
+    since_s: Annotated[float, Meta(ge=0, description="how long it has been up")] = 0.0
+    reconnects: Annotated[Count, Meta(description="connections since the start, the first one apart")] = 0
+    rtt_ms: Annotated[Ms | None, Meta(description="median time of the last QoS 1 acknowledgements")] = None
+    queue_bytes: Annotated[Count, Meta(description="written by the device, not yet taken by its network")] = 0
+
+
+class PressCounts(Struct, frozen=True, kw_only=True):
+    """How presses were answered since the daemon's start."""
+
+    presses: Count = 0
+    granted: Count = 0
+    denied: Annotated[dict[str, Count], Meta(description="every other first answer of a press, with its count")] = {}
+    answer_ms_p50: Annotated[Ms | None, Meta(description="press to first answer, of the last 100")] = None
+    answer_ms_p99: Ms | None = None
+
+
+class Telemetry(_Control, frozen=True, kw_only=True, tag="telemetry"):
+    """How a device is. Retained, every minute and on what matters, at most every 10 s; null: not to be had there."""
+
+    at: Annotated[UnixMs, Meta(description="when it was measured, by the device's clock, for people")]
+    uptime_s: Annotated[float, Meta(ge=0, description="since the daemon's start")]
+    temperature_c: Annotated[float | None, Meta(description="of the processor")] = None
+    throttling: Throttling | None = None
+    load_1min: Annotated[NotLess | None, Meta(description="processes that want to run, mean of a minute")] = None
+    memory_free_mb: Annotated[NotLess | None, Meta(description="memory that can be had")] = None
+    disk_free_mb: Annotated[NotLess | None, Meta(description="on the state directory's file system")] = None
+    link: LinkHealth = LinkHealth()
+    voice: VoiceHealth = VoiceHealth()
+    worker_restarts: Annotated[Count, Meta(description="deaths of the voice worker nobody wanted")] = 0
+    presses: PressCounts = PressCounts()
+
+
+CommandId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z._:-]+$(?!\n)")]
+
+
+class Command(_Control, frozen=True, kw_only=True, tag="command"):
+    """Asks something of a device; never retained, with a message expiry of 30 s. None can key a vehicle."""
+
+    id: Annotated[CommandId, Meta(description="the sender's; the same one is done once and answered again")]
+    op: Annotated[str, Meta(min_length=1, max_length=32, description="what to do, see Commands")]
+    by: Annotated[Text | None, Meta(description="who asks, for people; the broker's login is what counts")] = None
+    params: Annotated[dict[str, Any], Meta(description="per op, see Commands")] = {}
+
+
+class CommandReply(_Control, frozen=True, kw_only=True, tag="command_reply"):
+    """Answers a command: done, or refused and why."""
+
+    id: CommandId
+    op: Annotated[str, Meta(max_length=32)]
+    ok: bool
+    what: Annotated[Text, Meta(description="what was done, or why not")]
+    data: Annotated[dict[str, Any], Meta(description="of self_check: what was found")] = {}
 
 
 FromMember = FloorRequest | FloorRenew | FloorRelease
 """What travels on `floor/<user>` and `floor/<user>/again`."""
 
-Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | FloorAck
+Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | FloorAck | FloorHeard
 """What travels on `floor/<user>/reply`."""
 
-Message = Session | FromMember | Reply | Presence | Heartbeat | Roster | Event | Alert | DeviceInfo | DeviceState
+FromDevice = Alert | DeviceInfo | DeviceState | Telemetry | CommandReply
+"""What travels below `device/<user>/`, commands apart."""
+
+Message = Session | FromMember | Reply | Presence | Heartbeat | Roster | Event | FromDevice | Command
 """Every control message."""

@@ -26,6 +26,9 @@ class Kind(StrEnum):
     DEVICE_STATE = "device/{}/state"
     DEVICE_INFO = "device/{}/info"
     ALERT = "device/{}/alert/{}"
+    DEVICE_TELEMETRY = "device/{}/telemetry"
+    COMMAND = "device/{}/cmd"
+    COMMAND_REPLY = "device/{}/cmd/reply"
 
     @property
     def slots(self) -> int:

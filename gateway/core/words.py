@@ -15,6 +15,24 @@ class _Word(Struct, frozen=True, kw_only=True):
     """Base of events and effects."""
 
 
+class Flag(StrEnum):
+    """What is kept over restarts as a yes or no; the value is its file in the state directory."""
+
+    TRANSMITTER_MUTED = "transmitter-muted"
+    IGNITION_WIRED = "ignition-wired"
+
+
+class Machine(_Word, frozen=True, kw_only=True):
+    """How the machine is; None where it does not say. `throttled` is the firmware's bit field."""
+
+    temperature_c: float | None = None
+    throttled: int | None = None
+    load_1min: float | None = None
+    memory_free_mb: float | None = None
+    disk_free_mb: float | None = None
+    queue_bytes: int = 0
+
+
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
@@ -118,6 +136,41 @@ class HelloFailed(_Word, frozen=True, kw_only=True):
     retry_after_s: float | None = None
 
 
+class Measured(_Word, frozen=True, kw_only=True):
+    """What was asked for by `Measure`."""
+
+    machine: Machine
+
+
+class Kept(_Word, frozen=True, kw_only=True):
+    """What was asked for by `Keep` is done; `problem` is empty, or says why it will not survive a restart."""
+
+    flag: Flag
+    on: bool
+    problem: str = ""
+
+
+class ShutdownAsked(_Word, frozen=True, kw_only=True):
+    """What was asked for by `AskShutdown` is done; `problem` is empty, or says why the machine was not asked."""
+
+    wanted: bool
+    problem: str = ""
+
+
+class SetLevels(_Word, frozen=True, kw_only=True):
+    """Somebody (`by`) sets the sound levels, in dB; None leaves one as it is. Out of bounds is refused."""
+
+    mic_db: float | None
+    speaker_db: float | None
+    by: str
+
+
+class WantMeter(_Word, frozen=True, kw_only=True):
+    """Somebody watches the microphone's level; `tone`: a test tone is to be played."""
+
+    tone: bool = False
+
+
 class Shutdown(_Word, frozen=True, kw_only=True):
     """The service is being stopped: release, say goodbye."""
 
@@ -138,6 +191,11 @@ CoreEvent = (
     | TokenFailed
     | Welcomed
     | HelloFailed
+    | Measured
+    | Kept
+    | ShutdownAsked
+    | SetLevels
+    | WantMeter
     | Shutdown
 )
 
@@ -195,11 +253,45 @@ class SayHello(_Word, frozen=True, kw_only=True):
     """Tell the office which unit this is; answered by Welcomed or HelloFailed."""
 
 
+class Measure(_Word, frozen=True, kw_only=True):
+    """Look how the machine is; answered by Measured."""
+
+
+class Keep(_Word, frozen=True, kw_only=True):
+    """Keep a yes or no over restarts; answered by Kept."""
+
+    flag: Flag
+    on: bool
+
+
+class AskShutdown(_Word, frozen=True, kw_only=True):
+    """Ask root to switch this machine off, or take that back; answered by ShutdownAsked."""
+
+    wanted: bool
+
+
+class Restart(_Word, frozen=True, kw_only=True):
+    """End this process in order, so that it is started anew."""
+
+    reason: str
+
+
+class SaveLevels(_Word, frozen=True, kw_only=True):
+    """Keep the sound levels, in dB, over restarts."""
+
+    mic_db: float
+    speaker_db: float
+
+
 class Told(StrEnum):
     """What the driver is told. Each has its row in `indicators.TABLE`."""
 
     GRANTED = "granted"
     DENIED = "denied"
+    QUEUE_FULL = "queue full"
+    EMERGENCY_ON = "emergency going on"
+    OFFICE_FULL = "office full"
+    REFUSED = "refused"
     NOT_ALLOWED = "not allowed"
     QUEUED = "queued"
     NO_CONNECTION = "no connection"
@@ -218,11 +310,22 @@ class Told(StrEnum):
     SESSION_JOINED = "session joined"
     SESSION_LEFT = "session left"
     SOMEONE_SPEAKS = "someone speaks"
+    HEARD_BY = "heard by"
+    HEARD_UNKNOWN = "heard unknown"
+    NOBODY_HEARD = "nobody heard"
+    NOBODY_THERE = "nobody there"
     LINK_LOST = "link lost"
     LINK_BACK = "link back"
     BUTTON_STUCK = "button stuck"
     NOT_ENROLLED = "not enrolled"
     NOT_ADMITTED = "not admitted"
+    TRANSMITTER_MUTED = "transmitter muted"
+    PARKED = "parked"
+    IDENTIFY = "identify"
+    REPLAY = "replay"
+    MISSED = "missed"
+    NOTHING_TO_REPLAY = "nothing to replay"
+    NO_REPLAY_NOW = "no replay now"
 
 
 class Tell(_Word, frozen=True, kw_only=True):
@@ -232,6 +335,13 @@ class Tell(_Word, frozen=True, kw_only=True):
     press_no: int = 0
     name: str = ""
     remaining_s: float | None = None
+    heard_by: int = 0
+    heard_of: int = 0
+    short: bool = False
+    """The driver was told the same a moment ago: the name is enough."""
+    count: int = 0
+    ago_s: float | None = None
+    """How long ago it was said that is replayed."""
 
 
 class Look(StrEnum):
@@ -243,10 +353,13 @@ class Look(StrEnum):
     NO_VOICE = "no voice"
     READY = "ready"
     LISTENING = "listening"
+    REPLAYING = "replaying"
     ASKING = "asking"
     WAITING = "waiting"
     TALKING = "talking"
     MUTED = "muted"
+    PARKED = "parked"
+    IDENTIFY = "identify"
 
 
 class Show(_Word, frozen=True, kw_only=True):
@@ -264,4 +377,7 @@ class Note(_Word, frozen=True, kw_only=True):
     warning: bool = False
 
 
-Effect = Dial | HangUp | Publish | ToWorker | StartWorker | KillWorker | FetchToken | SayHello | Tell | Show | Note
+Effect = (
+    Dial | HangUp | Publish | ToWorker | StartWorker | SaveLevels | KillWorker | FetchToken | SayHello | Tell | Show | Note
+    | Measure | Keep | AskShutdown | Restart
+)

@@ -3,6 +3,8 @@
 from protocol.ids import ordered_number
 from protocol.messages import (
     Alert,
+    Command,
+    CommandReply,
     DenyCause,
     DeviceInfo,
     DeviceState,
@@ -18,14 +20,18 @@ from protocol.messages import (
     FloorRequest,
     FloorRevoke,
     Heartbeat,
+    LinkHealth,
     Message,
     Presence,
     PresenceState,
+    PressCounts,
     RevokeCause,
     Roster,
     RosterMember,
     Session,
     Severity,
+    Telemetry,
+    Throttling,
     VoiceHealth,
 )
 from protocol.voice_frame import FrameFlags, VoiceFrame
@@ -108,6 +114,20 @@ EXAMPLES: tuple[Message, ...] = (
         mend="plug it in, or name another in [audio] capture_device; `ptt-gateway devices` lists what is there",
         since=_AT,
     ),
+    Telemetry(
+        at=_AT,
+        uptime_s=86_400.0,
+        temperature_c=61.3,
+        throttling=Throttling(undervoltage_since_boot=True),
+        load_1min=0.31,
+        memory_free_mb=612.0,
+        disk_free_mb=20_480.0,
+        link=LinkHealth(since_s=7_200.0, reconnects=3, rtt_ms=48.2),
+        voice=VoiceHealth(frames_played=15_000, frames_concealed=12, buffer_ms=40),
+        presses=PressCounts(presses=9, granted=7, denied={"denied": 2}, answer_ms_p50=63.0, answer_ms_p99=121.5),
+    ),
+    Command(id="desk-17", op="levels", by="seoul.hq.desk", params={"mic_db": 6.0}),
+    CommandReply(id="desk-17", op="levels", ok=True, what="levels set"),
 )
 """In the order of the document: the session, the floor, the members, the monitors' part."""
 

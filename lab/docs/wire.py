@@ -23,12 +23,15 @@ _HOW: dict[Kind, tuple[str, str, str, str]] = {
     Kind.REPLY: ("server → member", "1", "no", "answers; expire after 2 s"),
     Kind.PRESENCE: ("member, its last will, or the server → all", "1", "yes", "what a member is"),
     Kind.ROSTER: ("server → monitors", "1", "yes", "all members at once, at most once a second, up to 256 KiB"),
-    Kind.HEARTBEAT: ("member → server", "1", "no", "sign of life, every 60 s"),
+    Kind.HEARTBEAT: ("member → server", "1", "no", "sign of life, every 60 s; what was played of each burst"),
     Kind.EVENTS: ("server → monitors", "1", "no", "the office's log, numbered; each at least once"),
     Kind.VOICE: ("speaker → members", "0", "no", "binary voice frames; subscribe with no-local"),
     Kind.DEVICE_STATE: ("member → monitors", "1", "yes", "what a device is doing, at most once a second"),
     Kind.DEVICE_INFO: ("member → monitors", "1", "yes", "what a device is, once per connection"),
     Kind.ALERT: ("member or server → monitors", "1", "yes", "something is wrong; cleared by an empty payload"),
+    Kind.DEVICE_TELEMETRY: ("member → monitors", "1", "yes", "how a device is, every minute and on what matters"),
+    Kind.COMMAND: ("technician or manager → member", "1", "no", "what a device is to do; expires after 30 s"),
+    Kind.COMMAND_REPLY: ("member → monitors", "1", "no", "answers a command"),
 }
 
 _DENY = {
@@ -100,6 +103,15 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
         "a member hears the session over another way than before",
         {"voice": "mqtt or agora"},
     ),
+    EventType.EMERGENCY: (
+        "`user` raised an emergency",
+        {
+            "by": '"request": it asked for the floor with that priority, once per request; "alert": its alert came '
+            "and no request had, as where the link was down",
+            "may_speak": "false: it may only listen, or the office allows it no emergency (by a request)",
+        },
+    ),
+    EventType.EMERGENCY_CLEARED: ("the emergency alert of `user` was cleared", {}),
 }
 
 

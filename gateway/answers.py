@@ -21,6 +21,10 @@ VIBRATIONS: Final[dict[Vibration, Pattern]] = {
     Vibration.START_FAIL: patterns.START_FAIL,
     Vibration.SESSION_NOTIFICATION: patterns.SESSION_NOTIFICATION,
     Vibration.HOLD: patterns.HOLD,
+    Vibration.DENIED: patterns.DENIED,
+    Vibration.COUNTING: patterns.COUNTING,
+    Vibration.EMERGENCY: patterns.EMERGENCY,
+    Vibration.YOUR_TURN: patterns.YOUR_TURN,
 }
 BEEPS: Final[dict[Beep, Pattern]] = {
     Beep.OK: Pattern(((80, 1600),)),

@@ -61,6 +61,20 @@ HOLD: Final = Pattern(((50, 100), (200, 0), (50, 100), (200, 0), (50, 100)), rep
 """While transmitting: faint ticks, repeated after 200 ms."""
 
 
+COUNTING: Final = Pattern(((60, 200), (60, 0)) * 25)
+"""The emergency button is held and counts: a tremble over the longest hold there is, cut by what comes of it."""
+
+EMERGENCY: Final = Pattern(((200, 255), (80, 0)) * 2 + ((200, 255),))
+"""An emergency, one's own or another's: three strong ones."""
+
+YOUR_TURN: Final = Pattern(((100, 255), (80, 0), (300, 255)))
+"""The floor came after waiting for it: short, long, both strong. The button is still held, nobody looks for it."""
+
+
+DENIED: Final = Pattern(((300, 255), (150, 0), (80, 200), (80, 0), (80, 200)))
+"""The office refused, and says why: one long strong push, then two short ones. None of the plan's begins so."""
+
+
 def with_kick(pattern: Pattern, kick_ms: int) -> Pattern:
     """Start each pulse that follows silence at full level (255) for `kick_ms`; the pattern keeps its length."""
     steps: list[tuple[int, int]] = []

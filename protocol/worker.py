@@ -11,14 +11,20 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from protocol.ids import Burst, Count, EventId, Id, RequestId, Seq
+from protocol.ids import Burst, Count, EventId, Id, Name, RequestId, Seq
 from protocol.messages import AgoraUid, ChannelName, VoicePath
 
 DATAGRAM_BYTES_MAX = 4096
+MISSED_MAX = 10
+"""Talks the driver is told of as missed: the newest so many."""
+GAIN_DB_MAX = 20.0
+METER_EVERY_S = 0.1
+GainDb = Annotated[float, Meta(ge=-GAIN_DB_MAX, le=GAIN_DB_MAX)]
+Dbfs = Annotated[float, Meta(ge=-100, le=0)]
 
 
 class Sound(StrEnum):
-    """The plan's six sounds."""
+    """The plan's six sounds, and the emergency's."""
 
     START_SUCCESS = "start_success"
     START_FAIL = "start_fail"
@@ -26,6 +32,7 @@ class Sound(StrEnum):
     SESSION_JOIN = "session_join"
     SESSION_LEAVE = "session_leave"
     SOMEONE_SPEAKING = "someone_speaking"
+    EMERGENCY = "emergency"
 
 
 class Device(StrEnum):
@@ -140,6 +147,30 @@ class Ping(_Word, frozen=True, kw_only=True, tag="ping"):
     no: Count
 
 
+class OfficeKeeps(_Word, frozen=True, kw_only=True, tag="office_keeps"):
+    """Whether the office keeps what is said for whoever missed it: only then is one's own speech uploaded."""
+
+    keeps: bool
+
+
+class CatchUp(_Word, frozen=True, kw_only=True, tag="catch_up"):
+    """Fetch from the office what others said after burst `after`; answered by Missed."""
+
+    after: Burst
+
+
+class Replay(_Word, frozen=True, kw_only=True, tag="replay"):
+    """Say `text`, then play this burst again, one that was heard or caught up with; answered by Replayed."""
+
+    burst: Burst
+    text: Annotated[str, Meta(max_length=300)]
+    lang: Annotated[str, Meta(max_length=8)] = "ko"
+
+
+class StopReplay(_Word, frozen=True, kw_only=True, tag="stop_replay"):
+    """Be silent but for live voice, cues and sentences, at once."""
+
+
 class Token(_Word, frozen=True, kw_only=True, tag="token"):
     """An Agora token for `channel`, valid for `expires_in_s` from now; a newer one replaces it. `repr` hides it."""
 
@@ -155,11 +186,48 @@ class Token(_Word, frozen=True, kw_only=True, tag="token"):
         return f"Token(channel={self.channel!r}, uid={self.uid}, publisher={self.publisher}, token=***)"
 
 
+class Levels(_Word, frozen=True, kw_only=True, tag="levels"):
+    """Make the microphone and the speaker so much louder (or softer) than the devices give and get it."""
+
+    mic_db: GainDb
+    speaker_db: GainDb
+
+
+class Meter(_Word, frozen=True, kw_only=True, tag="meter"):
+    """Measure the microphone and say Metered until `until`; what is measured stays here. It keys nothing."""
+
+    until: float
+    tone: bool = False
+    """Play the test tone once, as a cue: never into an open microphone."""
+
+
 class Quit(_Word, frozen=True, kw_only=True, tag="quit"):
     """Mute, close the devices and exit with 0."""
 
 
-Command = Arm | Transmit | KeyUp | Hold | Mute | Join | Leave | Play | Stop | Cue | Say | Prepare | Token | Ping | Quit
+Command = (
+    Arm
+    | Transmit
+    | KeyUp
+    | Hold
+    | Mute
+    | Join
+    | Leave
+    | Play
+    | Stop
+    | Cue
+    | Say
+    | Prepare
+    | Token
+    | Ping
+    | OfficeKeeps
+    | CatchUp
+    | Replay
+    | StopReplay
+    | Levels
+    | Meter
+    | Quit
+)
 
 # --- events: worker -> daemon ---------------------------------------------------------------------------------------
 
@@ -203,6 +271,8 @@ class Through(_Word, frozen=True, kw_only=True, tag="through"):
     burst: Burst
     seq: Seq
     at: float
+    speech_at: float | None = None
+    """As in Pong."""
 
 
 class Drained(_Word, frozen=True, kw_only=True, tag="drained"):
@@ -231,6 +301,41 @@ class PlayedOut(_Word, frozen=True, kw_only=True, tag="played_out"):
     concealed: Count
     late: Count
     delay_ms: Count
+
+
+class ReplayEnd(StrEnum):
+    """How a replay ended."""
+
+    WHOLE = "whole"
+    STOPPED = "stopped"
+    """By StopReplay, live voice or an open microphone."""
+    GONE = "gone"
+    """The burst is not kept (any more)."""
+
+
+class Replayed(_Word, frozen=True, kw_only=True, tag="replayed"):
+    """A replay is over."""
+
+    burst: Burst
+    end: ReplayEnd
+
+
+class MissedBurst(Struct, frozen=True, kw_only=True):
+    """What somebody said while this vehicle did not hear it; fetched, and ready to be played."""
+
+    burst: Burst
+    user: Id
+    name: Name
+    ago_s: Annotated[float, Meta(ge=0)]
+    seconds: Annotated[float, Meta(ge=0)]
+
+
+class Missed(_Word, frozen=True, kw_only=True, tag="missed"):
+    """Answers CatchUp: what was missed and can be played, oldest first; `ok` false: the office was not reached."""
+
+    after: Burst
+    ok: bool
+    bursts: Annotated[tuple[MissedBurst, ...], Meta(max_length=MISSED_MAX)] = ()
 
 
 class AgoraState(StrEnum):
@@ -278,6 +383,13 @@ class Flood(_Word, frozen=True, kw_only=True, tag="flood"):
     frames_s: Count
 
 
+class SpeechEngine(_Word, frozen=True, kw_only=True, tag="speech_engine"):
+    """The engine that makes sentences failed (`ok` false; `detail` says how to mend it), or works again; on change."""
+
+    ok: bool
+    detail: Annotated[str, Meta(max_length=512)] = ""
+
+
 class Pong(_Word, frozen=True, kw_only=True, tag="pong"):
     """Answers Ping from the worker's own loop, with its health."""
 
@@ -289,6 +401,30 @@ class Pong(_Word, frozen=True, kw_only=True, tag="pong"):
     frames_concealed: Count = 0
     frames_late: Count = 0
     buffer_ms: Count = 0
+    speech_at: float | None = None
+    """When speech was last captured while the button was down, sent or not; null: never since the worker's start."""
+
+
+class Cleaning(_Word, frozen=True, kw_only=True, tag="cleaning"):
+    """Noise suppression and automatic gain are set and work (`ok`), or do not: voice goes on without; `detail` why."""
+
+    ok: bool
+    detail: Annotated[str, Meta(max_length=512)] = ""
+
+
+class Metered(_Word, frozen=True, kw_only=True, tag="metered"):
+    """The microphone over the last METER_EVERY_S, as it would be sent, in dB of full scale; told while metered."""
+
+    at: float
+    peak_db: Dbfs
+    rms_db: Dbfs
+    floor_db: Dbfs
+    """Noise floor: what is left between words."""
+    clipped: Count
+    """Samples at full scale as the device gave them: no level of ours mends those."""
+    speech: bool
+    tone_db: Dbfs | None = None
+    """How loud the test tone was heard; null while none was played lately."""
 
 
 class Fault(_Word, frozen=True, kw_only=True, tag="fault"):
@@ -311,7 +447,12 @@ WorkerEvent = (
     | TokenWanted
     | Handover
     | Flood
+    | Missed
+    | Replayed
+    | SpeechEngine
     | Pong
+    | Cleaning
+    | Metered
     | Fault
 )
 

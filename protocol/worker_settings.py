@@ -79,7 +79,7 @@ _TIME_OF_DAY_SAID = "a time of day, 00:00 to 23:59"
 
 
 class CueVolumes(_Settings, frozen=True, kw_only=True):
-    """Loudness of each of the six sounds in percent; one that is not set has `cue_volume_percent`."""
+    """Loudness of each of the sounds in percent; one that is not set has `cue_volume_percent`."""
 
     start_success: CuePercent | None = None
     start_fail: CuePercent | None = None
@@ -87,6 +87,7 @@ class CueVolumes(_Settings, frozen=True, kw_only=True):
     session_join: CuePercent | None = None
     session_leave: CuePercent | None = None
     someone_speaking: CuePercent | None = None
+    emergency: CuePercent | None = None
 
 
 class AudioSettings(_Settings, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The recipes of the six sounds: what is heard when, told apart by pitch contour and length.
+"""The recipes of the sounds, the plan's six and the emergency's: what is heard when, told apart by pitch contour and length.
 
 The shapes are the plan's, made for a loudspeaker that gives 300 to 3400 Hz at best: every partial lies in there, and
 none under 400 Hz, where a car on the road is loudest. docs/cues.md shows each as waveform and spectrum.
@@ -80,6 +80,17 @@ RECIPES: Final[dict[Sound, Recipe]] = {
         ),
         ko="띵띠링~ (다른 사람 말하기 시작)",
         en="ding-diring. Three strokes: high, low, higher",
+    ),
+    Sound.EMERGENCY: Recipe(
+        tones=(
+            Tone(140, 700, 1600, _PURE),
+            Tone(20),
+            Tone(140, 700, 1600, _PURE),
+            Tone(20),
+            Tone(140, 700, 1600, _PURE),
+        ),
+        ko="위잉 위잉 위잉! (세 번 높아지는 긴급음)",
+        en="whoop-whoop-whoop! Three rising sweeps",
     ),
 }
 

@@ -40,6 +40,16 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "the PTT button stays down",
         "check the button and its wiring (docs/wiring.md); it transmits again after it was seen released",
     ),
+    "emergency": (
+        Severity.CRITICAL,
+        "the driver raised an emergency",
+        "speak to the driver, send help; then clear it with the command `clear_emergency`",
+    ),
+    "stuck-emergency": (
+        Severity.CRITICAL,
+        "the emergency button stays down",
+        "check the button and its wiring (docs/wiring.md); it works again after it was seen released",
+    ),
     "agora": (
         Severity.WARNING,
         "voice over Agora does not work",
@@ -49,6 +59,11 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         Severity.WARNING,
         "the office gives no Agora token",
         "check the office's REST service (`ptt-dispatch rest`) and that it can be reached from here",
+    ),
+    "noise-suppression": (
+        Severity.WARNING,
+        "noise suppression is set but does not work",
+        "voice goes on without; install webrtc-noise-gain for this Python, or set [audio.cleaning] noise_suppression = 0",
     ),
     "voice-flood": (
         Severity.WARNING,

@@ -171,6 +171,12 @@ class WantMeter(_Word, frozen=True, kw_only=True):
     tone: bool = False
 
 
+class ClearEmergency(_Word, frozen=True, kw_only=True):
+    """The office has taken up this vehicle's emergency; `by` is who did."""
+
+    by: str
+
+
 class Shutdown(_Word, frozen=True, kw_only=True):
     """The service is being stopped: release, say goodbye."""
 
@@ -196,6 +202,7 @@ CoreEvent = (
     | ShutdownAsked
     | SetLevels
     | WantMeter
+    | ClearEmergency
     | Shutdown
 )
 
@@ -247,6 +254,12 @@ class FetchToken(_Word, frozen=True, kw_only=True):
     """Ask the office for a token of this channel, or of its own one; answered by TokenCame or TokenFailed."""
 
     channel: str | None
+
+
+class KeepEmergency(_Word, frozen=True, kw_only=True):
+    """Keep over restarts and power cuts that an emergency stands since this Unix ms; None: that none does."""
+
+    since: int | None
 
 
 class SayHello(_Word, frozen=True, kw_only=True):
@@ -319,6 +332,17 @@ class Told(StrEnum):
     BUTTON_STUCK = "button stuck"
     NOT_ENROLLED = "not enrolled"
     NOT_ADMITTED = "not admitted"
+    EMERGENCY_HELD = "emergency held"
+    EMERGENCY_NOT_HELD = "emergency not held"
+    EMERGENCY = "emergency"
+    EMERGENCY_CANCELLED = "emergency cancelled"
+    EMERGENCY_ENDED = "emergency ended"
+    EMERGENCY_CLEARED = "emergency cleared"
+    EMERGENCY_FAILED = "emergency failed"
+    EMERGENCY_OFFLINE = "emergency offline"
+    EMERGENCY_HEARD = "emergency heard"
+    EMERGENCY_STUCK = "emergency stuck"
+    TURN_CAME = "turn came"
     TRANSMITTER_MUTED = "transmitter muted"
     PARKED = "parked"
     IDENTIFY = "identify"
@@ -335,11 +359,10 @@ class Tell(_Word, frozen=True, kw_only=True):
     press_no: int = 0
     name: str = ""
     remaining_s: float | None = None
-    heard_by: int = 0
-    heard_of: int = 0
+    count: int = 0
+    of: int = 0
     short: bool = False
     """The driver was told the same a moment ago: the name is enough."""
-    count: int = 0
     ago_s: float | None = None
     """How long ago it was said that is replayed."""
 
@@ -358,6 +381,8 @@ class Look(StrEnum):
     WAITING = "waiting"
     TALKING = "talking"
     MUTED = "muted"
+    HOLDING = "holding"
+    EMERGENCY = "emergency"
     PARKED = "parked"
     IDENTIFY = "identify"
 
@@ -378,6 +403,7 @@ class Note(_Word, frozen=True, kw_only=True):
 
 
 Effect = (
-    Dial | HangUp | Publish | ToWorker | StartWorker | SaveLevels | KillWorker | FetchToken | SayHello | Tell | Show | Note
+    Dial
+    | KeepEmergency | HangUp | Publish | ToWorker | StartWorker | SaveLevels | KillWorker | FetchToken | SayHello | Tell | Show | Note
     | Measure | Keep | AskShutdown | Restart
 )

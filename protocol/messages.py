@@ -443,5 +443,5 @@ Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | Fl
 FromDevice = Alert | DeviceInfo | DeviceState | Telemetry | CommandReply
 """What travels below `device/<user>/`, commands apart."""
 
-Message = Session | FromMember | Reply | Presence | Heartbeat | Roster | Event | FromDevice | Command
+Message = Session | FromMember | Reply | Presence | Heartbeat | BurstPlayed | Roster | Event | FromDevice | Command
 """Every control message."""

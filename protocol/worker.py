@@ -154,14 +154,19 @@ class OfficeKeeps(_Word, frozen=True, kw_only=True, tag="office_keeps"):
 
 
 class CatchUp(_Word, frozen=True, kw_only=True, tag="catch_up"):
-    """Fetch from the office what others said after burst `after`; answered by Missed."""
+    """Fetch from the office what others said after burst `after`, up to burst `upto`; answered by Missed."""
 
     after: Burst
+    upto: Burst
 
 
 class Replay(_Word, frozen=True, kw_only=True, tag="replay"):
-    """Say `text`, then play this burst again, one that was heard or caught up with; answered by Replayed."""
+    """Say `text`, then play this burst again, one that was heard or caught up with; answered by Replayed.
 
+    It takes the place of one that is being replayed.
+    """
+
+    no: Annotated[Count, Meta(description="tells this replay from any other of this worker")]
     burst: Burst
     text: Annotated[str, Meta(max_length=300)]
     lang: Annotated[str, Meta(max_length=8)] = "ko"
@@ -314,8 +319,9 @@ class ReplayEnd(StrEnum):
 
 
 class Replayed(_Word, frozen=True, kw_only=True, tag="replayed"):
-    """A replay is over."""
+    """A replay is over; every Replay is answered so, once."""
 
+    no: Count
     burst: Burst
     end: ReplayEnd
 

@@ -7,7 +7,7 @@ from gateway.core.indicators import TABLE, ahead, sentence
 from gateway.core.link import Link
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State
-from gateway.core.words import Effect, Look, Tell, ToWorker
+from gateway.core.words import Effect, Look, Tell, Told, ToWorker
 from protocol.worker import Cue, Prepare, Say
 
 
@@ -20,7 +20,18 @@ def sounds(told: Iterable[Effect], lang: str) -> list[ToWorker]:
         row = TABLE[effect.what]
         if row.sound is not None:
             found.append(ToWorker(command=Cue(sound=row.sound)))
-        text = sentence(effect.what, lang, effect.name, effect.remaining_s)
+        if effect.what is Told.REPLAY:
+            continue  # the worker says it itself, right before what it replays
+        text = sentence(
+            effect.what,
+            lang,
+            effect.name,
+            effect.remaining_s,
+            effect.count,
+            effect.ago_s,
+            of=effect.of,
+            short=effect.short,
+        )
         if text:
             found.append(ToWorker(command=Say(text=text[:300], lang=lang, urgent=row.urgent)))
     return found

@@ -244,7 +244,8 @@ def sentence(
     said = spoken_name(name, lang)
     if short:
         return said if name and told in NAMES_WHO else ""
-    text = (row.ko if lang == "ko" else row.en).format(name=said, count=count, of=of, ago=spoken_ago(ago_s or 0.0, lang))
+    ago = spoken_ago(ago_s or 0.0, lang)
+    text = (row.ko if lang == "ko" else row.en).format(name=said, count=count, of=of, ago=ago)
     if told in NAMES_WHO and name and remaining_s is not None:
         seconds = max(1, round(remaining_s))
         unit = "second" if seconds == 1 else "seconds"

@@ -36,3 +36,16 @@ def _short(text: str) -> str:
         return text
     whole = text[: NAME_MAX + 1].rpartition(" ")[0]
     return whole or text[:NAME_MAX]
+
+
+def spoken_ago(ago_s: float, lang: str) -> str:
+    """Say how long ago something was in `ko` or `en`, as roughly as one would."""
+    if ago_s < 20:
+        return "방금 전" if lang == "ko" else "just now"
+    if ago_s < 55:
+        count, ko, en = 10 * round(ago_s / 10), "초", "second"
+    elif ago_s < 3570:
+        count, ko, en = round(ago_s / 60), "분", "minute"
+    else:
+        count, ko, en = round(ago_s / 3600), "시간", "hour"
+    return f"{count}{ko} 전" if lang == "ko" else f"{count} {en}{'' if count == 1 else 's'} ago"

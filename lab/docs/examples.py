@@ -3,6 +3,7 @@
 from protocol.ids import ordered_number
 from protocol.messages import (
     Alert,
+    BurstPlayed,
     Command,
     CommandReply,
     DenyCause,
@@ -13,6 +14,7 @@ from protocol.messages import (
     FloorAck,
     FloorDeny,
     FloorGranted,
+    FloorHeard,
     FloorQueued,
     FloorRelease,
     FloorRenew,
@@ -72,6 +74,7 @@ EXAMPLES: tuple[Message, ...] = (
     FloorRenewed(rev=_REV, burst=_BURST, renew_no=1),
     FloorRevoke(rev=_REV, burst=_BURST, cause=RevokeCause.PREEMPTED),
     FloorAck(rev=_REV + 1, request_id=_REQUEST),
+    FloorHeard(burst=_BURST, heard_by=9, heard_of=11),
     Presence(
         state=PresenceState.ONLINE,
         connection_id=_CONNECTION,
@@ -88,6 +91,7 @@ EXAMPLES: tuple[Message, ...] = (
             RosterMember(user="car-2", state=PresenceState.LOST, name="2호차"),
         ),
     ),
+    BurstPlayed(connection_id=_CONNECTION, burst=_BURST, frames=147, concealed=3),
     Heartbeat(connection_id=_CONNECTION, beat_no=3, voice=VoiceHealth(frames_played=1500, buffer_ms=20)),
     Event(
         no=37,

@@ -108,7 +108,7 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
         {
             "by": '"request": it asked for the floor with that priority, once per request; "alert": its alert came '
             "and no request had, as where the link was down",
-            "may_speak": "false: it may only listen, or the office allows it no emergency (by a request)",
+            "allowed": "false: it may only listen, or its office allows no emergencies; null by an alert",
         },
     ),
     EventType.EMERGENCY_CLEARED: ("the emergency alert of `user` was cleared", {}),

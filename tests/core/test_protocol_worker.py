@@ -72,6 +72,22 @@ VALUES: dict[str, Any] = {
     "frames_played": BIG,
     "frames_concealed": BIG,
     "frames_late": BIG,
+    "mic_db": -20.0,
+    "speaker_db": 20.0,
+    "tone": True,
+    "speech_at": 1e9,
+    "peak_db": -0.1,
+    "rms_db": -100.0,
+    "floor_db": -100.0,
+    "clipped": BIG,
+    "speech": True,
+    "tone_db": -100.0,
+    "keeps": False,
+    "after": BIG,
+    "upto": BIG,
+    "bursts": (worker.MissedBurst(burst=BIG, user="u" * 32, name="가" * 64, ago_s=1e9, seconds=1e9),)
+    * worker.MISSED_MAX,
+    "end": worker.ReplayEnd.STOPPED,
 }
 """The longest value of each field."""
 

@@ -42,6 +42,7 @@ from protocol.worker import (
     Pong,
     Quit,
     SoundDevice,
+    SpeechEngine,
     Through,
     TokenWanted,
     VoiceLink,
@@ -203,13 +204,15 @@ class Bridge:
             case SoundDevice(device=device, ok=ok, detail=detail):
                 if not ok:
                     ctx.note("sound device missing", warning=True, device=device.value, detail=detail)
+            case SpeechEngine(ok=ok, detail=detail):
+                ctx.note("speech engine", warning=not ok, ok=ok, detail=detail)
             case Fault(what=what):
                 ctx.note("voice worker survived a fault", warning=True, what=what)
             case Flood(user=user, frames_s=frames_s):
                 ctx.note("voice flood", warning=bool(frames_s), user=user, frames_s=frames_s)
             case PlayedOut(burst=burst, frames=frames, concealed=concealed, late=late):
                 ctx.note("played into Agora", burst=burst, frames=frames, concealed=concealed, late=late)
-            case Heard() | Through() | Drained() | Joined() | Left() | Handover():
+            case Heard() | Through() | Drained() | Joined() | Left() | Handover() | Missed() | Replayed():
                 pass
             case _:
                 assert_never(said)

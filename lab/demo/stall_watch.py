@@ -63,6 +63,11 @@ class StallWatch:
             self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """Of its process; where there is setpriv, that becomes it."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether it still watches."""
         return self._process.poll() is None

@@ -79,6 +79,7 @@ def _rules(office: Office, users: list[User], configured: FloorRules | None, rev
         hang_s=floor.hang_s,
         queue=floor.queue,
         queue_max=floor.queue_max,
+        emergency=floor.emergency,
         names={u.user: u.name for u in users if u.name},
         priorities={u.user: u.priority for u in users if u.priority is not Priority.NORMAL},
         listen_only=tuple(u.user for u in users if u.listen_only),

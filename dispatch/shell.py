@@ -12,12 +12,14 @@ from typing import Protocol
 
 from dispatch.backlog import Backlog
 from dispatch.core.admission import CLONE
+from dispatch.core.emergencies import EMERGENCY
 from dispatch.core.server import (
     AlertSeen,
     BrokerDown,
     BrokerUp,
     CloneSeen,
     Effect,
+    EmergencySeen,
     EventAcked,
     Fault,
     FloorControlServer,
@@ -30,7 +32,7 @@ from dispatch.inbox import Inbox
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
 from protocol.messages import Alert
-from protocol.topics import BadTopic, Kind, everyone, parse, topic
+from protocol.topics import BadTopic, Kind, Topic, everyone, parse, topic
 from service.logs import Log
 from service.loop import Loop
 from service.mqtt import (
@@ -229,7 +231,7 @@ class DispatchShell:
 
     def _subscribe_to(self, office: OfficeId) -> int | None:
         self._shared.add(office)
-        clone_alerts = everyone(office, Kind.ALERT).removesuffix("+") + CLONE
+        alerts = everyone(office, Kind.ALERT).removesuffix("+")
         return self._link.subscribe(
             [
                 (everyone(office, Kind.FLOOR, share=SHARE), 1),
@@ -237,7 +239,8 @@ class DispatchShell:
                 (everyone(office, Kind.SESSION), 1),
                 (everyone(office, Kind.PRESENCE), 1),
                 (everyone(office, Kind.HEARTBEAT), 1),
-                *([(clone_alerts, 1)] if self._doors is not None else []),
+                (alerts + EMERGENCY, 1),
+                *([(alerts + CLONE, 1)] if self._doors is not None else []),
             ]
         )
 
@@ -308,7 +311,7 @@ class DispatchShell:
             return
         if not message.payload:
             if where.kind is Kind.ALERT:
-                self._alert(where.office, where.user, None)
+                self._alert(where, None)
                 return
             self.dropped["cleared"] += 1  # a retained message was taken away: there is nothing to read
             return
@@ -318,15 +321,19 @@ class DispatchShell:
             self._drop("malformed", message, error)
             return
         if isinstance(read, Alert):
-            self._alert(where.office, where.user, read)
+            self._alert(where, read)
             return
         if len(self._inbox) >= WAITING_MAX:
             self._inbox.drop_one()
             self.dropped["inbox full"] += 1
         self._inbox.put(Received(office=where.office, kind=where.kind, user=where.user, message=read))
 
-    def _alert(self, office: OfficeId, user: str, alert: Alert | None) -> None:
-        seen = AlertSeen(office=office, user=user, alert=alert)
+    def _alert(self, where: Topic, alert: Alert | None) -> None:
+        seen: AlertSeen | EmergencySeen
+        if where.item == EMERGENCY:
+            seen = EmergencySeen(office=where.office, user=where.user, raised=alert is not None)
+        else:
+            seen = AlertSeen(office=where.office, user=where.user, alert=alert)
         self._carry_out(self._server.handle(seen, self._clock(), self._wall_ms()))
 
     def _drop(self, why: str, message: Arrived, error: Exception) -> None:

@@ -7,6 +7,7 @@ one after the other. Inputs of the judge carry what it had seen and change nothi
 from collections.abc import Callable
 from typing import TypeVar
 
+from dispatch.core import emergencies
 from dispatch.core.audience import may_speak
 from dispatch.core.inputs import (
     WORDS,
@@ -66,7 +67,10 @@ def judge_request(turn: Turn, asked: Asked) -> None:
         return
     priority = _clamped(turn, asked.user, request.priority)
     drop_from_queue(turn, asked.user)
-    if not may_speak(turn.rules, member):
+    speaks = may_speak(turn.rules, member)
+    if request.priority is Priority.EMERGENCY:
+        member = emergencies.asked(turn, member, allowed=speaks and priority is Priority.EMERGENCY)
+    if not speaks:
         _deny(turn, member, request.request_id, DenyCause.RECEIVE_ONLY, asked)
         return
     floor = turn.floor
@@ -110,7 +114,10 @@ def _answer_again(turn: Turn, member: Member, asked: Asked) -> None:
 
 
 def _clamped(turn: Turn, user: str, wanted: Priority) -> Priority:
+    """An emergency is everybody's, whatever the registry says of its priority, unless the office allows none."""
     allowed = turn.rules.priorities.get(user, Priority.NORMAL)
+    if wanted is Priority.EMERGENCY and turn.rules.emergency:
+        return wanted
     return min(wanted, allowed, key=lambda p: p.rank)
 
 

@@ -8,6 +8,7 @@ from dispatch.core.admission import enforce, held_by_stranger
 from dispatch.core.audience import Audience
 from dispatch.core.cleaner import Cleaner
 from dispatch.core.door import Door
+from dispatch.core.emergencies import alert_seen
 from dispatch.core.floor import decide
 from dispatch.core.inputs import Asked, Input
 from dispatch.core.judge import Clock, Expired, Judge
@@ -74,6 +75,8 @@ class Office:
         self._held: list[tuple[str, FromMember]] = []
         self._signs: list[Sign] = []
         self._flush_at: float | None = None
+        self._emergencies: dict[str, bool] = {}
+        self._emergencies_at = 0.0
         self._members: dict[str, Member] = {}
         self._users: set[str] = set()
         self._seen: Floor | None = None
@@ -217,6 +220,24 @@ class Office:
         if self._flush_at is None:
             self._flush_at = now + BATCH_S
 
+    def see_emergency(self, user: str, raised: bool, now: float) -> None:
+        """Take notice of a member's emergency alert as the broker has it; logged with the next batch."""
+        if not self._emergencies:
+            self._emergencies_at = now + BATCH_S
+        if self._has_room(user):
+            self._emergencies[user] = raised
+
+    def _log_emergencies(self, wall_ms: int) -> tuple[Publish, ...]:
+        seen = dict(self._emergencies)
+
+        def commit(turn: Turn) -> None:
+            for user, raised in seen.items():
+                alert_seen(turn, user, raised=raised)
+
+        _, out = self._transact(wall_ms, commit)
+        self._emergencies.clear()
+        return out
+
     def _flush(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
         self._flush_at = now + 1.0
         batch = len(self._signs)
@@ -264,6 +285,8 @@ class Office:
             yield partial(self._bring_into_line, wall_ms)
         if self._flush_at is not None and now >= self._flush_at:
             yield partial(self._flush, now, wall_ms)
+        if self._emergencies and now >= self._emergencies_at:
+            yield partial(self._log_emergencies, wall_ms)
         for verdict in self._judge.due(behind_s):
             if isinstance(verdict, Expired):
                 yield partial(self._expire, verdict, wall_ms)
@@ -286,6 +309,8 @@ class Office:
         times = [self._refresh_at]
         if self._flush_at is not None:
             times.append(self._flush_at)
+        if self._emergencies:
+            times.append(self._emergencies_at)
         judged = self._judge.next_s()
         if self._clock.running and judged is not None:
             times.append(now + max(0.0, judged - self._clock.time_s))

@@ -70,7 +70,15 @@ class AlertSeen(Struct, frozen=True, kw_only=True):
     alert: Alert | None
 
 
-ServerEvent = BrokerUp | BrokerDown | Received | EventAcked | RulesChanged | AlertSeen
+class EmergencySeen(Struct, frozen=True, kw_only=True):
+    """The broker has a user's emergency alert, or has it no more."""
+
+    office: OfficeId
+    user: str
+    raised: bool
+
+
+ServerEvent = BrokerUp | BrokerDown | Received | EventAcked | RulesChanged | AlertSeen | EmergencySeen
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -159,6 +167,10 @@ class FloorControlServer:
             case AlertSeen(office=office_id, user=user, alert=alert):
                 if office_id in self.offices:
                     self.offices[office_id].door.see_alert(user, alert)
+                return ()
+            case EmergencySeen(office=office_id, user=user, raised=raised):
+                if office_id in self.offices:
+                    self.offices[office_id].see_emergency(user, raised, now)
                 return ()
 
     def _change_rules(self, office_id: OfficeId, rules: OfficeRules, now: float) -> None:

@@ -103,6 +103,8 @@ class Member(Struct, frozen=True, kw_only=True):
     answer: Answer = Answer.CLOSED
     barred: ConnectionId | None = None
     """The newest connection of another unit under this user, which is not let in."""
+    emergency: bool = False
+    """The log has an emergency of it that is not cleared."""
     told_revoked: int | None = None
     """The revocation (its Unix ms) that is in the log already."""
     told_clone: str | None = None
@@ -153,6 +155,9 @@ class FloorRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         dict[Id, Priority], Meta(description="user id = highest priority it may ask for; default normal")
     ] = {}
     listen_only: Annotated[tuple[Id, ...], Meta(description="user ids that may never speak")] = ()
+    emergency: Annotated[
+        bool, Meta(description="whoever may speak may cut in with an emergency; false: only whose priority says so")
+    ] = True
 
 
 class Entry(Struct, frozen=True, kw_only=True):

@@ -95,11 +95,12 @@ def test_a_holder_that_presses_anew_ends_its_own_burst_and_gets_another() -> Non
 @pytest.mark.parametrize(
     ("allowed", "asked", "granted"),
     [
-        ({}, Priority.EMERGENCY, False),
+        ({}, Priority.HIGH, False),
+        ({}, Priority.EMERGENCY, True),
         ({"car-2": Priority.HIGH}, Priority.NORMAL, False),
         ({"car-2": Priority.HIGH}, Priority.HIGH, True),
         ({"car-2": Priority.HIGH}, Priority.EMERGENCY, True),
-        ({"car-1": Priority.HIGH}, Priority.EMERGENCY, False),
+        ({"car-1": Priority.HIGH}, Priority.EMERGENCY, True),
     ],
 )
 def test_only_a_higher_priority_that_the_member_is_allowed_preempts(

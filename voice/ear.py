@@ -23,15 +23,14 @@ from voice.core.jitter import Conceal, JitterBuffer, Packet
 from voice.core.listen import ListenGate
 from voice.core.paths import Paths
 from voice.cue_lanes import CueLanes
+from voice.hurry import Hurry
 from voice.opus import BadPacket, Decoder, duration_s
-from voice.stretch import PERIOD_S_MAX, faded, is_quiet, joined, lengthen, shorten
+from voice.stretch import faded, is_quiet, joined, lengthen
 
 INBOX_MAX = 2048
 """Posts that may wait for a device that does not play; beyond, they are dropped and counted."""
-HURRY_AHEAD_S = 2 * PERIOD_S_MAX + 0.005
-"""Sound decoded ahead while hurrying, for `shorten` to choose from. Only what waits anyway is decoded ahead."""
-WORTH_S = 0.0002
-"""Less is not worth a splice."""
+PACKETS_AT_ONCE_MAX = 16
+"""Packets decoded for one device frame, while a long pause is left out; then some of it is played."""
 STRETCH_EVERY = 2
 """One packet in so many is lengthened while the delay of the slower way is being made up."""
 STRETCH_S_MIN = 0.02
@@ -40,8 +39,6 @@ LAST_SEQ_SLACK = 50
 """Numbers counted over Agora may differ from the speaker's by its pauses and its jitter buffer: the end is heard by its
 silence, or by time, not by its number alone."""
 FADE_PER_STEP = 0.7
-QUIET_KEPT = 3
-"""One pause packet in so many is kept while hurrying, so that words stay apart."""
 
 
 class Pcm(Struct, frozen=True):
@@ -86,11 +83,10 @@ class Ear:
         self._packets = 0
         self._baton = threading.Lock()
         self._inbox: deque[Callable[[], None]] = deque()
-        self._pcm = bytearray()
+        self._queue = Hurry(rate)
         self._pcm_burst = 0
         self._playing = (0, "")
         self._last_seq: int | None = None
-        self._quiet_run = 0
         self._lanes = CueLanes()
         self._totals = [0, 0, 0]
         self.refused = 0
@@ -253,55 +249,54 @@ class Ear:
             self._gate.finish(burst)
 
     def _voice(self, now: float, at_s: float) -> bytes | None:
-        pcm, need = self._pcm, self._frame_bytes
-        wanted, spare_s = need, 0.0
+        queue, need = self._queue, self._frame_bytes // 2
         hold_s, awaited = 0.0, False
         if self._two_ways:
             hold_s, awaited = self._paths.lag_s(now), self._paths.flowing(now)
             if self._gate.buffer is not None:
                 self._gate.buffer.hold_s = hold_s
-        while len(pcm) < wanted:
-            if len(pcm) >= need and (self._gate.buffer is None or self._gate.buffer.empty):
+        for count in range(PACKETS_AT_ONCE_MAX * 4):
+            if queue.ready >= queue.wanted(need):
                 break
-            out = self._gate.pull(now, len(pcm) / 2 / self._rate_hz, awaited=awaited)
+            if self._gate.buffer is None or self._gate.buffer.empty or count >= PACKETS_AT_ONCE_MAX:
+                if queue.ready >= need:
+                    break
+                if queue.release():
+                    continue
+            elif queue.ready >= need and queue.keeps:
+                break
+            out = self._gate.pull(now, queue.ahead_s, awaited=awaited)
             self._note_ended()
             if isinstance(out, Packet):
                 stretch = bool(hold_s) and isinstance(out.packet, bytes) and self._gate.delay_s < hold_s - STEP_S
                 self._append(out, at_s, stretch=stretch)
-                if out.spare_s > WORTH_S and not stretch:
-                    wanted, spare_s = max(need, 2 * round(HURRY_AHEAD_S * self._rate_hz)), out.spare_s
             elif isinstance(out, Conceal):
-                pcm += self._invent(out.duration_s)
+                queue.add_plain(self._invent(out.duration_s))
             else:
                 break
-        if spare_s:
-            pcm[:] = shorten(array("h", bytes(pcm)), self._rate_hz, spare_s).tobytes()
-        if not pcm:
+        frame = queue.take(need).tobytes()
+        if not frame:
             return None
-        frame = bytes(pcm[:need])
-        del pcm[:need]
-        return frame if len(frame) == need else frame + bytes(need - len(frame))
+        return frame if len(frame) == 2 * need else frame + bytes(2 * need - len(frame))
 
     def _append(self, out: Packet[bytes | Pcm], at_s: float, *, stretch: bool) -> None:
         hearing = self._gate.hearing
         if out.first and hearing is not None:
             self._decoder.reset()
             self._tail = None
+            self._queue.begin()
             self._pcm_burst, user = hearing
-            ahead_s = len(self._pcm) / 2 / self._rate_hz
-            self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s + ahead_s))
+            self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s + self._queue.ahead_s))
         packet = out.packet
         sound = self._from_agora(packet.sound) if isinstance(packet, Pcm) else self._from_mqtt(packet, out)
-        if out.spare_s >= out.duration_s and is_quiet(array("h", sound)):
-            self._quiet_run += 1
-            if self._quiet_run % QUIET_KEPT:
-                return
+        samples = array("h", sound)
         self._packets += 1
-        if stretch and self._packets % STRETCH_EVERY == 0:
-            samples = array("h", sound)
-            if out.duration_s >= STRETCH_S_MIN or is_quiet(samples):
-                sound = lengthen(samples, self._rate_hz).tobytes()
-        self._pcm += sound
+        if not stretch:
+            self._queue.add(samples, out.spare_s)
+            return
+        if self._packets % STRETCH_EVERY == 0 and (out.duration_s >= STRETCH_S_MIN or is_quiet(samples)):
+            samples = lengthen(samples, self._rate_hz)
+        self._queue.add_plain(samples)
 
     def _from_mqtt(self, packet: bytes, out: Packet[bytes | Pcm]) -> bytes:
         after_agora, self._tail = self._tail, None
@@ -324,13 +319,13 @@ class Ear:
         self._tail = samples[-self._step_bytes // 2 :]
         return samples.tobytes()
 
-    def _invent(self, for_s: float) -> bytes:
+    def _invent(self, for_s: float) -> array[int]:
         """Sound for what is missing: Opus knows how behind its own frames; behind Agora's the last step fades out."""
         if self._tail is None:
-            return self._decoder.conceal(for_s)
+            return array("h", self._decoder.conceal(for_s))
         count = round(for_s * self._rate_hz)
         self._tail = faded(self._tail, FADE_PER_STEP)
-        return (self._tail * (count // max(1, len(self._tail)) + 1))[:count].tobytes()
+        return (self._tail * (count // max(1, len(self._tail)) + 1))[:count]
 
     def _stop(self, word: Stop, now: float) -> None:
         last_seq = word.last_seq
@@ -342,12 +337,12 @@ class Ear:
                 last_seq += LAST_SEQ_SLACK
         self._gate.stop(word.burst, now, drain=word.drain, last_seq=last_seq)
         if not word.drain and word.burst == self._pcm_burst:
-            self._pcm.clear()
+            self._queue.clear()
 
     def _note_ended(self) -> None:
         for ended in self._gate.take_ended():
             if ended.cut:
-                self._pcm.clear()
+                self._queue.clear()
             word = ended.word
             if word.burst == self._playing[0]:
                 self._paths.end(self._clock())

@@ -10,17 +10,18 @@ fall, has no excess and is never taken for jitter, while a stall shows at once. 
 and the excess that all but `LATE_SHARE` of the packets of the last `WINDOW_S` kept to, at most `max_s`: a single late
 packet in a second is better concealed than waited for by all others.
 
-What is too late. The sender drops speech older than SEND_AGE_S instead of sending it late; a stall that it does not
-see, beyond its own line, is treated alike here: a packet whose excess is over SEND_AGE_S is dropped and counted late.
-Where this goes on for `RESET_S` the link has become slower for good, and its base is learnt anew.
+What is too late. The sender drops speech older than SEND_AGE_S instead of sending it late; of a stall that it does not
+see, beyond its own line or on a listener's machine that has too much to do, what can still be played is: a packet whose
+excess is over LATE_S is dropped and counted late. Where this goes on for `RESET_S` the link has become slower for good,
+and its base is learnt anew.
 
 How the delay moves. Playing begins with the first packet, at once. It grows only by need: where nothing is there to
 play, the player conceals, and what comes late is still played, later. It shrinks by the player's hurrying: `pull` says
-how much of a packet may be left out, and the player leaves out pauses and single periods of the voice up to that (about
-a quarter of the time), never whole words. A device takes whole frames of `step_s`, so a packet waits for the next of
-them in any case, and what the player has decoded beyond a whole frame is delay that protects from nothing: spare are
-the whole frames a packet waited longer than wanted, and all that is decoded ahead. After one stall of the link the
-delay, by then SEND_AGE_S at most, is back at its floor within WINDOW_S and four times the delay grown: 5 s.
+how much of what is decoded may be left out, and the player leaves out long pauses and single periods of the voice
+(`voice.hurry`: up to 1.25 times as fast), never whole words. A device takes whole frames of `step_s`, so a packet waits
+for the next of them in any case, and what the player has decoded beyond a whole frame is delay that protects from
+nothing: spare are the whole frames a packet waited longer than wanted, and all that is decoded ahead. The most that
+waits behind a grant is PRE_ROLL_S, and it is gone after four times its length of speech without a pause.
 """
 
 from collections import deque
@@ -29,7 +30,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from protocol.timers import SEND_AGE_S
+from protocol.timers import DRAIN_S, PRE_ROLL_S
 
 P = TypeVar("P")
 
@@ -40,13 +41,17 @@ REMEMBER_AGAIN_S = 0.1
 """How often the window is gone through where nothing worse comes."""
 SAFETY_S = 0.001
 """Wanted beyond the least transit: covers the scheduling of threads, not the link."""
+LATE_S = 1.0
+"""Speech that comes so much later than usual is an answer to what was said before: it would only hold up the rest."""
 RESET_S = 1.0
 UNTOUCHED_S = 0.25
 """The first syllable of a burst is played as it was spoken; hurrying begins behind it."""
 CONCEAL_MAX_S = 0.1
 """The longest stretch invented for missing speech; behind it there is silence until speech comes."""
-BACKLOG_MAX_S = 2.5
-"""More waiting speech than this (pre-roll is at most 2 s) is no speech of ours: the oldest is dropped."""
+NEXT_WAITS_S = 2.0
+"""The next burst waits behind a released one's tail for at most this long."""
+BACKLOG_MAX_S = PRE_ROLL_S + NEXT_WAITS_S + DRAIN_S
+"""More waiting speech than this is no speech of ours: the oldest is dropped."""
 PACKETS_MAX = 512
 FILL_BASE_STEP_S = 0.0002
 """The other way's least transit is followed upwards by so much a packet: its own jitter buffer moves it."""
@@ -55,7 +60,7 @@ FILLED_MAX = 4096
 
 
 class Packet(Struct, Generic[P], frozen=True):
-    """Decode and play this, leaving out up to `spare_s` of it. `first`: nothing of this burst was played before."""
+    """Decode and play this, leaving out up to `spare_s` of it and of what is decoded already. `first`: nothing of this burst was played before."""
 
     packet: P
     seq: int
@@ -163,10 +168,8 @@ class JitterBuffer(Generic[P]):
             del self._waiting[min(self._waiting)]
             self.dropped += 1
 
-    def pull(
-        self, now: float, ahead_s: float = 0.0, *, hurry: bool = False, awaited: bool = False
-    ) -> Packet[P] | Conceal | Nothing:
-        """Say what to play next; `ahead_s` is what the player still has decoded, `hurry` asks for shortening anyway.
+    def pull(self, now: float, ahead_s: float = 0.0, *, awaited: bool = False) -> Packet[P] | Conceal | Nothing:
+        """Say what to play next; `ahead_s` is what the player still has decoded.
 
         `awaited`: what is missing before the frames that wait is still to be filled; they wait for it.
         """
@@ -184,7 +187,7 @@ class JitterBuffer(Generic[P]):
         frames_over = max(0, int((waited_s - wanted_s) / self._step_s))
         if self._played_s < UNTOUCHED_S:
             frames_over = 0
-        spare_s = ahead_s + (self.backlog_s if hurry else frames_over * self._step_s)
+        spare_s = ahead_s + frames_over * self._step_s
         if self._is_lost_before(found) and not frames_over:
             return self._conceal()
         del self._waiting[seq]
@@ -268,7 +271,7 @@ class JitterBuffer(Generic[P]):
             self._base = (self._base[1], float("inf"))
             self._base_since = now
         base_s = min(self._base)
-        too_late = transit_s - base_s > SEND_AGE_S
+        too_late = transit_s - base_s > LATE_S
         if not too_late:
             self._late_since = None
         elif self._late_since is None:

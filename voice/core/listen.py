@@ -14,14 +14,16 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from protocol.timers import DRAIN_S, EARLY_FRAMES_S
+from protocol.timers import DRAIN_S, EARLY_FRAMES_S, PRE_ROLL_S
 from protocol.worker import PlayedOut
-from voice.core.jitter import Conceal, JitterBuffer, Nothing, Packet
+from voice.core.jitter import NEXT_WAITS_S, Conceal, JitterBuffer, Nothing, Packet
 
 P = TypeVar("P")
 
 EARLY_FRAMES_MAX = 512
 EARLY_BURSTS_MAX = 4
+TAIL_HEARD_S = PRE_ROLL_S + DRAIN_S
+"""The longest a released burst is heard behind its Stop, whatever waits of it."""
 EARLY_BURSTS_OF_ONE_MAX = 2
 """A quick press may follow another before either is announced."""
 
@@ -46,7 +48,7 @@ class _Early(Struct, Generic[P], frozen=True):
 class _Heard(Generic[P]):
     """One announced burst and its buffer."""
 
-    __slots__ = ("buffer", "burst", "deadline", "last_seq", "stopped", "user")
+    __slots__ = ("buffer", "burst", "deadline", "last_seq", "stopped", "until", "user")
 
     def __init__(self, burst: int, user: str, buffer: JitterBuffer[P]) -> None:
         self.burst = burst
@@ -55,6 +57,16 @@ class _Heard(Generic[P]):
         self.stopped = False
         self.last_seq: int | None = None
         self.deadline = float("inf")
+        self.until = float("inf")
+
+    def drain_from(self, now: float) -> None:
+        """It was stopped, and is what is heard: what is missing may come until `deadline`; all ends at `until`."""
+        self.deadline = min(self.deadline, now + DRAIN_S)
+        self.until = min(self.until, now + TAIL_HEARD_S)
+
+    def due(self) -> float:
+        """When it ends at the latest."""
+        return self.deadline if self.buffer.empty else max(self.deadline, self.until)
 
     @property
     def drained(self) -> bool:
@@ -70,9 +82,10 @@ class ListenGate(Generic[P]):
     - Frames of the burst and user announced by Play go into that burst's own jitter buffer. Frames of a burst newer
       than any announced wait for their Play: at most EARLY_FRAMES_S, EARLY_FRAMES_MAX of them, EARLY_BURSTS_MAX
       bursts; over the bounds the newcomer is dropped. Everything else is dropped and counted in `discarded`.
-    - Stop with drain plays up to `last_seq` (to what is there, where that is unknown), DRAIN_S at the longest, hurrying
-      where it would not fit. Stop without drain cuts, also in the middle of a drain.
-    - A newer Play while the old burst drains waits for the end of that drain; a newer Play or Stop of a burst that was
+    - Stop with drain plays up to `last_seq` (to what is there, where that is unknown). What is missing is waited for
+      DRAIN_S; what is there by then is heard whole, because it waited for the grant and not for the network, but never
+      longer than TAIL_HEARD_S. Stop without drain cuts, also in the middle of a drain.
+    - A newer Play while the old burst drains waits for the end of that drain, NEXT_WAITS_S at most; a newer Play or Stop of a burst that was
       never stopped cuts the older one: its Stop got lost or comes late, and no older voice may be heard over newer.
     - Every announced burst ends in exactly one PlayedOut. The frame marked LAST ends it as a Stop does.
     """
@@ -110,6 +123,7 @@ class ListenGate(Generic[P]):
                 self._discard("wrong_user")
         self._drop_early(burst)
         if self._now is not None and self._now.stopped:
+            self._now.until = min(self._now.until, now + NEXT_WAITS_S)
             self._next = coming
         else:
             self._end_now()
@@ -127,7 +141,7 @@ class ListenGate(Generic[P]):
         elif self._now is not None and burst == self._now.burst:
             self._stop(self._now, drain, last_seq)
             if drain:
-                self._now.deadline = min(self._now.deadline, now + DRAIN_S)
+                self._now.drain_from(now)
             self.tick(now)
         elif self._next is not None and burst == self._next.burst:
             self._stop(self._next, drain, last_seq)
@@ -184,8 +198,7 @@ class ListenGate(Generic[P]):
         heard = self._now
         if heard is None:
             return Nothing(True)
-        hurry = heard.stopped and ahead_s + heard.buffer.backlog_s > heard.deadline - now
-        out = heard.buffer.pull(now, ahead_s, hurry=hurry, awaited=awaited)
+        out = heard.buffer.pull(now, ahead_s, awaited=awaited)
         if isinstance(out, Nothing) and heard.drained:
             self.tick(now)
             return self.pull(now, ahead_s) if self._now is not None else Nothing(True)
@@ -193,12 +206,12 @@ class ListenGate(Generic[P]):
 
     def tick(self, now: float) -> None:
         """Let time pass."""
-        while self._now is not None and (self._now.drained or now >= self._now.deadline):
+        while self._now is not None and (self._now.drained or now >= self._now.due()):
             self._end_now()
             if self._next is not None:
                 self._now, self._next = self._next, None
                 if self._now.stopped:
-                    self._now.deadline = now + DRAIN_S
+                    self._now.drain_from(now)
         if self._early:
             self._expire_early(now)
 
@@ -211,7 +224,7 @@ class ListenGate(Generic[P]):
 
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest."""
-        return self._now.deadline if self._now is not None and self._now.stopped else None
+        return self._now.due() if self._now is not None and self._now.stopped else None
 
     @property
     def hearing(self) -> tuple[int, str] | None:
@@ -238,7 +251,7 @@ class ListenGate(Generic[P]):
     def _stop(self, heard: _Heard[P], drain: bool, last_seq: int | None) -> None:
         if not drain:
             if heard is self._now:
-                heard.deadline = float("-inf")
+                heard.deadline = heard.until = float("-inf")
             else:
                 self._next_ends()
         elif not heard.stopped:

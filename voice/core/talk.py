@@ -46,13 +46,15 @@ _LOOK_BACK_FRAMES_MAX = 16
 class TalkGate(Generic[F, P]):
     """The only way from microphone to network. See the module's docstring for how to drive it.
 
-    - A request keeps speech from its edge on: at most PRE_ROLL_S of it (the oldest goes first) until its first
-      Transmit.
+    - A request keeps speech from its edge on: at most PRE_ROLL_S of it (the oldest goes first) until it is permitted
+      and a way takes its first packet.
     - Each Transmit permits sending for TRANSMIT_LEASE_S, and never beyond its `until`. Behind it the request is held,
       as by Hold: what waits is dropped, what is captured is dropped, sequence numbers go on. Transmit of the same
       burst resumes with speech captured from then on; of another burst it is ignored and counted.
-    - Speech older than SEND_AGE_S is dropped instead of sent late. The age of pre-roll counts from the first
-      Transmit, so that waiting for the grant costs nothing, while a stalled link does.
+    - Speech older than SEND_AGE_S is dropped instead of sent late. The age of pre-roll counts from the first packet
+      that a way took, so that waiting for the grant and for the way costs nothing, while a stall behind it does. Over a
+      way that takes speech only as fast as it is spoken, live speech waits behind the pre-roll and may be so much older,
+      while the pre-roll is worked off (`pull(paced=True)`).
     - KeyUp ends capture at its `at`. What is left goes out for as long as the permission holds, TAIL_S after `at`
       at the longest; the last frame says so, bare where its speech was dropped. Then Drained, exactly once.
     - A newer Arm ends the capture of an older request; a newer burst ends an older one's sending.
@@ -121,20 +123,24 @@ class TalkGate(Generic[F, P]):
             return
         request.zero_at = min(request.zero_at, start_s)
         request.queue.append((packet, start_s))
-        if request.burst is None:
+        if request.opened_at is None:
             while start_s - request.queue[0][1] >= PRE_ROLL_S:
                 self._drop_oldest(request, "pre_roll_full")
         while len(request.queue) > PACKETS_MAX:
             self._drop_oldest(request, "queue_full")
 
-    def pull(self, now: float) -> Send[P] | None:
-        """Give the next frame to write at this moment, or None. What is given counts as sent."""
+    def pull(self, now: float, *, paced: bool = False) -> Send[P] | None:
+        """Give the next frame to write at this moment, or None. What is given counts as sent.
+
+        `paced`: the way it goes takes speech no faster than it is spoken.
+        """
         self._lapse(now)
         for request in self._requests:
             if request.burst is None or request.held:
                 continue
             queue = request.queue
-            while queue and now - max(queue[0][1], request.granted_at) > SEND_AGE_S:
+            request.open(now)
+            while queue and request.age_s(now, paced=paced) > SEND_AGE_S:
                 self._drop_oldest(request, "too_old")
             if queue:
                 packet, start_s = queue.popleft()
@@ -226,7 +232,6 @@ class TalkGate(Generic[F, P]):
                 if older.burst is not None:
                     self._finish(older)
             self._newest_burst = request.burst = burst
-            request.granted_at = now
             request.first_seq = request.next_seq = from_seq
         elif request.burst != burst:
             return self._count("transmit_other_burst")

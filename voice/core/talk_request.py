@@ -10,6 +10,9 @@ from protocol.ids import RequestId
 F = TypeVar("F")
 P = TypeVar("P")
 
+WORK_OFF_SHARE = 0.1
+"""Of the time that passes, the least by which speech that waits behind pre-roll catches up; see voice.hurry."""
+
 
 class Cut(Struct, Generic[F], frozen=True, kw_only=True):
     """Encode this part of a device frame for a request; `final`: nothing of that request follows.
@@ -39,16 +42,17 @@ class Request(Generic[P]):
     """One press: its capture, its permission and what waits to be sent."""
 
     __slots__ = (
+        "behind_s",
         "burst",
         "closed",
         "edge_at",
         "final_kept",
         "first_seq",
-        "granted_at",
         "held",
         "keep_from",
         "last_pulled",
         "next_seq",
+        "opened_at",
         "queue",
         "request_id",
         "until",
@@ -66,7 +70,8 @@ class Request(Generic[P]):
         self.final_kept = False
         self.last_pulled = False
         self.burst: int | None = None
-        self.granted_at = 0.0
+        self.opened_at: float | None = None
+        self.behind_s = 0.0
         self.until = 0.0
         self.held = False
         self.first_seq = 0
@@ -77,6 +82,24 @@ class Request(Generic[P]):
     def last_seq(self) -> int | None:
         """Number of the last frame given out; None where there was none."""
         return self.next_seq - 1 if self.next_seq > self.first_seq else None
+
+    def open(self, now: float) -> None:
+        """A way takes its speech for the first time: what waited is pre-roll."""
+        if self.opened_at is None and self.queue:
+            self.opened_at = now
+            self.behind_s = now - self.queue[0][1]
+
+    def age_s(self, now: float, *, paced: bool) -> float:
+        """How much too long its oldest packet has been waiting for a way; 0 where nothing waits.
+
+        Waiting for the grant and for the first way costs nothing. `paced`: the way takes speech no faster than it is
+        spoken, so that what came later waits behind the pre-roll, which is worked off at WORK_OFF_SHARE at least.
+        """
+        if not self.queue or self.opened_at is None:
+            return 0.0
+        worked_off_s = WORK_OFF_SHARE * (now - self.opened_at)
+        behind_s = max(0.0, self.behind_s - worked_off_s) if paced else 0.0
+        return now - max(self.queue[0][1], self.opened_at) - behind_s
 
     @property
     def all_pulled(self) -> bool:

@@ -9,14 +9,21 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from protocol.ids import Count, Id, Name
+from protocol.ids import Burst, Count, Id, Name
 from protocol.messages import AgoraUid, ChannelName, Hardware, Priority, Text, VoicePath
 
 CA_PATH = "/v1/ca"
 ENROL_PATH = "/v1/enrol"
 HELLO_PATH = "/v1/hello"
 TOKEN_PATH = "/v1/token"
+BURSTS_PATH = "/v1/bursts"
+BURST_PATH = "/v1/bursts/{burst}"
 HEALTH_PATH = "/healthz"
+
+LISTED_MAX = 100
+"""Bursts that one answer lists: the newest so many of those asked for."""
+REPLAY_KEEP_S_MAX = 86_400
+REPLAY_COUNT_MAX = 1000
 
 
 class Role(StrEnum):
@@ -94,6 +101,38 @@ class Welcome(Struct, frozen=True, kw_only=True):
     role: Role
     voice: VoicePath
     generation: Count
+    replay_keep_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=REPLAY_KEEP_S_MAX,
+            description="for how long the office keeps what is said for those who missed it, s; 0: it keeps nothing, "
+            "and nothing is to be uploaded",
+        ),
+    ] = 0
+
+
+class KeptBurst(Struct, frozen=True, kw_only=True):
+    """One burst that the office keeps."""
+
+    burst: Burst
+    user: Id
+    name: Name
+    ago_s: Annotated[float, Meta(ge=0, description="how long ago it ended, s")]
+    seconds: Annotated[float, Meta(ge=0, description="how long it is, s")]
+
+
+class KeptBursts(Struct, frozen=True, kw_only=True):
+    """Answers `GET /v1/bursts` (200): what of the caller's office is kept, oldest first."""
+
+    bursts: Annotated[tuple[KeptBurst, ...], Meta(max_length=LISTED_MAX)]
+
+
+class BurstTaken(Struct, frozen=True, kw_only=True):
+    """Answers `POST /v1/bursts/<burst>`: 201 where it is kept now, 200 where it was already, unchanged."""
+
+    burst: Burst
+    seconds: Annotated[float, Meta(ge=0)]
 
 
 class TokenRequest(Struct, frozen=True, kw_only=True):

@@ -141,6 +141,22 @@ class Prepare(_Word, frozen=True, kw_only=True, tag="prepare"):
     lang: Annotated[str, Meta(max_length=8)] = "ko"
 
 
+class Playback(StrEnum):
+    """How loud what the office says is played."""
+
+    FULL = "full"
+    DUCKED = "ducked"
+    """Navigation speaks: everything is played at `duck_percent`."""
+    SILENT = "silent"
+    """A telephone call: nothing is heard but urgent sentences; the others wait as they do for the microphone."""
+
+
+class Focus(_Word, frozen=True, kw_only=True, tag="focus"):
+    """The car's audio focus changed; a worker begins with `full`."""
+
+    office: Playback
+
+
 class Ping(_Word, frozen=True, kw_only=True, tag="ping"):
     """Are you alive? Answered by Pong; sent every second."""
 
@@ -225,6 +241,7 @@ Command = (
     | Prepare
     | Token
     | Ping
+    | Focus
     | OfficeKeeps
     | CatchUp
     | Replay

@@ -9,13 +9,13 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from protocol import opus_packet
 from protocol.voice_frame import OPUS_BYTES_MAX
 from protocol.worker_settings import CodecSettings
 
 _BANDWIDTHS = {8000: "NARROWBAND", 16000: "WIDEBAND", 24000: "SUPERWIDEBAND", 48000: "FULLBAND"}
 LOOKAHEAD_S = 0.0065
 """The encoder's own delay in its VOIP mode: as much silence must follow speech for its end to come out."""
-_FRAME_S_MAX = 0.12
 
 
 class OpusMissing(Exception):
@@ -37,23 +37,11 @@ def load() -> Any:
 
 
 def duration_s(packet: bytes) -> float:
-    """Say how much speech a packet holds, from its first bytes (RFC 6716, 3.1 and 3.2); raises BadPacket."""
-    if not packet:
-        raise BadPacket("an empty packet")
-    toc = packet[0]
-    config, code = toc >> 3, toc & 3
-    if config < 12:
-        frame_s = (0.01, 0.02, 0.04, 0.06)[config & 3]
-    elif config < 16:
-        frame_s = (0.01, 0.02)[config & 1]
-    else:
-        frame_s = (0.0025, 0.005, 0.01, 0.02)[config & 3]
-    if code == 3 and len(packet) < 2:
-        raise BadPacket("its second byte is missing")
-    count = (1, 2, 2, packet[1] & 63 if code == 3 else 0)[code]
-    if not count or count * frame_s > _FRAME_S_MAX:
-        raise BadPacket(f"{count} frames of {frame_s * 1000:g} ms")
-    return count * frame_s
+    """Say how much speech a packet holds, from its first bytes; raises BadPacket."""
+    try:
+        return opus_packet.duration_s(packet)
+    except opus_packet.NoOpus as error:
+        raise BadPacket(str(error)) from None
 
 
 class Encoder:
@@ -107,7 +95,7 @@ class Decoder:
         self._state = self._decoder.decoder_state
         self._reset: Callable[[], object] = lambda: api.decoder_ctl(self._state, ctl.reset_state)
         self._rate_hz = rate_hz
-        self._samples_max = round(rate_hz * _FRAME_S_MAX)
+        self._samples_max = round(rate_hz * opus_packet.FRAME_S_MAX)
         self._pcm = ctypes.create_string_buffer(2 * self._samples_max)
         self._pcm_pointer = ctypes.cast(self._pcm, ctypes.POINTER(ctypes.c_int16))
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from gateway.core.round_trips import RoundTrips
 from gateway.core.words import Effect, Note, Publish, Tell, Told, ToWorker
 from protocol.ids import ConnectionId
-from protocol.messages import FromMember, Message, Session
+from protocol.messages import FromMember, Lifecycle, Message, Session
 from protocol.timers import FLOOR_MESSAGE_EXPIRY_S
 from protocol.topics import Kind
 from protocol.worker import Command
@@ -24,6 +25,10 @@ class Context:
         self.voice_problem: Told | None = Told.NO_VOICE  # worker care
         self.session: Session | None = None  # listener
         self.keyed = False  # gateway: the button is physically down
+        self.lifecycle = Lifecycle.DRIVING  # ignition
+        self.transmitter_muted = False  # deeds: the office lets this unit only listen
+        self.identifying = False  # deeds: the unit shows itself to who looks for it
+        self.round_trips = RoundTrips()
         self.out: list[Effect] = []
 
     @property
@@ -33,6 +38,8 @@ class Context:
             return Told.NOT_ENROLLED
         if not self.link_up:
             return Told.NOT_ADMITTED if self.refused else Told.NO_CONNECTION
+        if self.transmitter_muted:
+            return Told.TRANSMITTER_MUTED
         return self.voice_problem
 
     def emit(self, effect: Effect) -> None:
@@ -48,9 +55,17 @@ class Context:
         """Command the voice worker."""
         self.emit(ToWorker(command=command))
 
-    def tell(self, what: Told, press_no: int = 0, name: str = "", remaining_s: float | None = None) -> None:
+    def tell(
+        self,
+        what: Told,
+        press_no: int = 0,
+        name: str = "",
+        remaining_s: float | None = None,
+        count: int = 0,
+        ago_s: float | None = None,
+    ) -> None:
         """Tell the driver."""
-        self.emit(Tell(what=what, press_no=press_no, name=name, remaining_s=remaining_s))
+        self.emit(Tell(what=what, press_no=press_no, name=name, remaining_s=remaining_s, count=count, ago_s=ago_s))
 
     def note(self, text: str, *, warning: bool = False, **fields: object) -> None:
         """Write a line of the log."""

@@ -76,6 +76,7 @@ VALUES: dict[str, Any] = {
     "speaker_db": 20.0,
     "tone": True,
     "speech_at": 1e9,
+    "office": worker.Playback.DUCKED,
     "peak_db": -0.1,
     "rms_db": -100.0,
     "floor_db": -100.0,

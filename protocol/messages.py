@@ -107,6 +107,7 @@ class EventType(StrEnum):
     SPEAKER_CHANGED = "SPEAKER_CHANGED"
     HEARTBEAT_LOST = "HEARTBEAT_LOST"
     BURST_ENDED = "BURST_ENDED"
+    BURST_HEARD = "BURST_HEARD"
     CLEANED = "CLEANED"
     ENROLLED = "ENROLLED"
     ENROL_REFUSED = "ENROL_REFUSED"
@@ -345,6 +346,14 @@ class Lifecycle(StrEnum):
     SHUTTING_DOWN = "shutting_down"
 
 
+class AudioFocus(StrEnum):
+    """Whose turn a vehicle's loudspeaker and microphone are."""
+
+    RADIO = "radio"
+    NAVIGATION = "navigation"
+    PHONE = "phone"
+
+
 class DeviceState(_Control, frozen=True, kw_only=True, tag="device_state"):
     """What a device is doing. Retained, published on change and at most once a second."""
 
@@ -357,6 +366,7 @@ class DeviceState(_Control, frozen=True, kw_only=True, tag="device_state"):
     heard_by: Annotated[Count | None, Meta(description="how many heard its last burst; null until counted")] = None
     heard_of: Annotated[Count | None, Meta(description="of how many")] = None
     lifecycle: Annotated[Lifecycle, Meta(description="by the ignition; a parked one listens on")] = Lifecycle.DRIVING
+    focus: Annotated[AudioFocus, Meta(description="whose turn loudspeaker and microphone are")] = AudioFocus.RADIO
     transmitter_muted: Annotated[bool, Meta(description="the office lets this unit only listen")] = False
 
 

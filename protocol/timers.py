@@ -25,6 +25,10 @@ TALK_LIMIT_SERVER_EXTRA_S = 2.0
 """The server's own limit is this much later than the one it grants."""
 TALK_WARNING_S = 5.0
 """The driver is warned this long before the limit."""
+RELEASE_MIN_S = 0.3
+"""A pause shorter than this is none: after a limit a press needs as long a one, and the limit runs on over a shorter."""
+NAVIGATION_HOLDS_S = 5.0
+"""A speaker that navigation silences keeps the floor so long."""
 REVOKE_GRACE_S = 1.0
 """T3, stop talking grace: how long a revoked holder has to release before the floor is taken from it."""
 
@@ -59,6 +63,15 @@ CLEANER_PARTICIPANT_S = 180.0
 """A member the sweep sees unchanged for this long, though expiry should have come first, is removed."""
 JOIN_SPREAD_S = 1.0
 """Joins and leaves are told over this span at random, so that 500 of them are no herd."""
+
+PLAYED_SPREAD_S = 0.3
+"""What was played of a burst is told over this span at random, likewise."""
+
+HEARD_EARLIEST_S = 1.5
+"""After a burst, until then only the answers of all who are online end the count of who heard it: joins come late."""
+
+HEARD_WAIT_S = 4.0
+"""After a burst, the count of who heard it ends without those who have not answered."""
 
 TRANSMIT_REPEAT_S = 0.2
 """The loop repeats the worker's permission this often while the button is down."""

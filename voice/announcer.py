@@ -38,21 +38,26 @@ class _Waiting(Struct, Generic[S], frozen=True):
     sound: S
     deadline: float
     sentence: bool
+    urgent: bool
 
 
 class Announcer(Generic[S]):
-    """Lets sounds go to their lanes while the microphone is closed, and holds them for a while when it is open."""
+    """Lets sounds go to their lanes while the microphone is closed, and holds them for a while when it is open.
+
+    While hushed, for a telephone call, only urgent sentences go; all others are held just so.
+    """
 
     def __init__(self, lanes: Lanes[S]) -> None:
         self._lanes = lanes
         self._open = False
+        self._hushed = False
         self._waiting: deque[_Waiting[S]] = deque()
         self.dropped = 0
         """Sounds that waited too long, were cut in upon, or came when too many waited."""
 
     def cue(self, sound: S, now: float) -> None:
         """Play one of the six sounds, now or within CUE_WAITS_S."""
-        self._add(_Waiting(sound, now + CUE_WAITS_S, False))
+        self._add(_Waiting(sound, now + CUE_WAITS_S, False, False))
 
     def sentence(self, sound: S, now: float, *, urgent: bool) -> None:
         """Play a sentence, now or within SENTENCE_WAITS_S; an urgent one instead of those that sound or wait."""
@@ -61,23 +66,37 @@ class Announcer(Generic[S]):
             self.dropped += len(self._waiting) - len(kept)
             self._waiting = deque(kept)
             self._lanes.cut_sentences()
-        self._add(_Waiting(sound, now + SENTENCE_WAITS_S, True))
+        self._add(_Waiting(sound, now + SENTENCE_WAITS_S, True, urgent))
 
     def microphone(self, is_open: bool, now: float) -> None:
         """Take whether the microphone is open: opening it silences, closing it lets go what still waits."""
         if is_open and not self._open:
             self._lanes.cut_cues()
         self._open = is_open
+        self._let_go(now)
+
+    def hush(self, hushed: bool, now: float) -> None:
+        """Take whether only urgent sentences may sound: what sounds ends, and what is held goes when it may."""
+        if hushed and not self._hushed:
+            self._lanes.cut_cues()
+        self._hushed = hushed
+        self._let_go(now)
+
+    def _let_go(self, now: float) -> None:
         if not self._waiting:
             return
         fresh = [one for one in self._waiting if now < one.deadline]
         self.dropped += len(self._waiting) - len(fresh)
-        self._waiting = deque(fresh if is_open else ())
-        for one in () if is_open else fresh:
-            self._play(one)
+        self._waiting = deque(one for one in fresh if not self._may(one))
+        for one in fresh:
+            if self._may(one):
+                self._play(one)
+
+    def _may(self, one: _Waiting[S]) -> bool:
+        return not self._open and (one.urgent or not self._hushed)
 
     def _add(self, one: _Waiting[S]) -> None:
-        if not self._open:
+        if self._may(one):
             self._play(one)
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append(one)

@@ -16,7 +16,7 @@ from functools import partial
 from msgspec import Struct
 
 from protocol.voice_frame import FrameFlags, VoiceFrame
-from protocol.worker import Heard, Play, PlayedOut, Stop
+from protocol.worker import Heard, Play, Playback, PlayedOut, Stop
 from protocol.worker_settings import AudioSettings
 from voice.core.align import STEP_S, levels_db
 from voice.core.jitter import Conceal, JitterBuffer, Packet
@@ -24,6 +24,7 @@ from voice.core.listen import ListenGate
 from voice.core.paths import Paths
 from voice.cue_lanes import CueLanes
 from voice.hurry import Hurry
+from voice.mixing import mixed
 from voice.opus import BadPacket, Decoder, duration_s
 from voice.stretch import faded, is_quiet, joined, lengthen
 
@@ -68,6 +69,7 @@ class Ear:
         self._frame_bytes = 2 * rate * settings.frame_ms // 1000
         self._silence = bytes(self._frame_bytes)
         self._duck = settings.duck_percent
+        self._office = Playback.FULL
         self._gate: ListenGate[bytes | Pcm] = ListenGate(
             own_user=own_user,
             make_buffer=lambda: JitterBuffer(
@@ -128,6 +130,10 @@ class Ear:
     def sentence(self, sound: array[int], deadline: float) -> None:
         """Play a sentence, a sound of the devices' rate, behind those that wait."""
         self._post(partial(self._lanes.sentence, sound, deadline))
+
+    def focus(self, office: Playback) -> None:
+        """Play what the office says so loud from now on."""
+        self._post(partial(setattr, self, "_office", office))
 
     def cut_sentences(self) -> None:
         """Be silent but for voice and cues, at once."""
@@ -200,15 +206,7 @@ class Ear:
             if inbox or not self._gate.at_rest:
                 self.busy = True
             return self._silence
-        if cue is None:
-            return voice or self._silence
-        if voice is None:
-            return cue.tobytes()
-        heard = array("h", voice)
-        duck = self._duck
-        return array(
-            "h", [max(-32768, min(32767, v + c * duck // 100)) for v, c in zip(heard, cue, strict=True)]
-        ).tobytes()
+        return mixed(voice, cue, self._duck, self._office) or self._silence
 
     def _play(self, word: Play, now: float) -> None:
         if word.burst <= self._playing[0]:

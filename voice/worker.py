@@ -7,9 +7,10 @@ import random
 import socket
 import time
 from array import array
-from collections import deque
 from functools import partial
 from typing import NoReturn, assert_never
+
+from msgspec.structs import replace
 
 from protocol.timers import TAIL_S
 from protocol.voice_frame import FrameFlags
@@ -17,10 +18,13 @@ from protocol.worker import (
     Agora,
     AgoraState,
     Arm,
+    Cleaning,
     Command,
     Cue,
     Device,
+    Drained,
     Fault,
+    Focus,
     Heard,
     Hello,
     Hold,
@@ -28,9 +32,12 @@ from protocol.worker import (
     KeyUp,
     Leave,
     Left,
+    Levels,
+    Meter,
     Mute,
     Ping,
     Play,
+    Playback,
     PlayedOut,
     Pong,
     Prepare,
@@ -38,6 +45,7 @@ from protocol.worker import (
     Say,
     SoundDevice,
     Stop,
+    Through,
     Token,
     TokenWanted,
     Transmit,
@@ -46,11 +54,15 @@ from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from voice.announcer import Announcer
+from voice.capturing import Capturing
+from voice.core.metering import tone
 from voice.devices.choose import open_agora, open_channel, open_devices
 from voice.devices.port import SoundDevices
 from voice.ear import Ear
+from voice.half_duplex import HalfDuplex
 from voice.links import Links
 from voice.listening import Listening
+from voice.microphone import TONE_DB, TONE_S, Microphone
 from voice.mouth import Mouth
 from voice.pipe import Pipe
 from voice.realtime import settle
@@ -73,9 +85,6 @@ from voice.transports.port import (
 )
 from voice.wall_clock import minute_of_day
 
-LOOK_BACK_FRAMES = 5
-"""Device frames kept while the microphone is closed, for an edge whose word comes late; see TalkGate."""
-CAPTURE_INBOX_MAX = 256
 FAULT_EVERY_S = 10.0
 """The same kind of fault is told to the daemon no more often."""
 
@@ -93,7 +102,12 @@ class Worker:
         self._audio = audio
         self._loop = Loop()
         self._pipe = Pipe(self._loop, sock, self._command, self._orphaned)
-        self._mouth = Mouth(audio, self._pipe.tell)
+        self._mouth = Mouth(audio, self._tell_of_mouth)
+        self._half_duplex = HalfDuplex(audio, apart=audio.backend == "agora")
+        self._microphone = Microphone(
+            audio, self._half_duplex, lambda word: self._loop.call_soon_threadsafe(partial(self._cleaning, word))
+        )
+        self._capturing = Capturing(self._loop, self._microphone, self._mouth, self._pipe.tell)
         self._ear = Ear(audio, settings.user, self._tell_from_thread)
         rng = random.Random()
         self._mqtt = MqttVoice(self._loop, settings.mqtt, settings.office, settings.user, self._transported, rng)
@@ -101,9 +115,7 @@ class Worker:
         self._speaking = Speaking(self._mouth, self._mqtt, self._agora, self._pipe.tell)
         self._listening = Listening(self._ear, self._mqtt, self._agora, rng.random)
         self._links = Links(self._mqtt, self._agora, self._pipe.tell)
-        self._captured: deque[tuple[bytes, float]] = deque(maxlen=CAPTURE_INBOX_MAX)
-        self._capture_wanted = False
-        hooks = (self._on_captured, self._on_playback, self._on_device_state)
+        hooks = (self._capturing.captured, self._on_playback, self._on_device_state)
         self._channel = open_channel(self._loop, settings, *hooks, self._pipe.tell, _raise)
         self._devices: SoundDevices = self._channel or open_devices(audio, *hooks, epoch_s)
         self._device_ok = dict.fromkeys(Device, False)
@@ -119,6 +131,7 @@ class Worker:
         priority = settle()
         transport = self._mqtt.name if self._agora is None else f"{self._mqtt.name}+{self._agora.name}"
         self._pipe.tell(Hello(pid=os.getpid(), transport=transport))
+        self._microphone.start()
         self._mqtt.start()
         self._devices.start()
         self._sayings.start()
@@ -146,17 +159,9 @@ class Worker:
 
     # --- other threads: only enqueue --------------------------------------------------------------------------------
 
-    def _on_captured(self, frame: bytes, start_s: float) -> None:
-        captured = self._captured
-        captured.append((frame, start_s))
-        if self._capture_wanted:
-            self._loop.call_soon_threadsafe(self._take_captured)
-        elif len(captured) > LOOK_BACK_FRAMES:
-            captured.popleft()
-
     def _on_playback(self, at_s: float) -> bytes:
         try:
-            return self._ear.render(at_s)
+            return self._half_duplex.played(self._ear.render(at_s), at_s)
         except Exception as error:  # noqa: BLE001 - the top of the device's thread: it ends the process, in the loop
             self._loop.call_soon_threadsafe(partial(_raise, error))
             return bytes(2 * self._audio.device_rate_hz * self._audio.frame_ms // 1000)
@@ -184,7 +189,8 @@ class Worker:
         self._speaking.pump(now)
         self._listening.tick(now)
         self._announcer.microphone(mouth.open, now)
-        self._capture_wanted = not mouth.idle
+        self._half_duplex.microphone_open = mouth.open
+        self._capturing.want(now)
         allowed = mouth.idle and not self._ear.busy
         self._sayings.idle(allowed)
         if allowed != self._restart_allowed:
@@ -205,7 +211,7 @@ class Worker:
 
     def _rest(self, now: float, quiet: bool) -> None:
         """Let the devices rest once nobody spoke, was heard or was in a session for a while (the pings turn us)."""
-        if self._links.in_session or not quiet:
+        if self._links.in_session or not quiet or self._capturing.metering(now):
             self._needed_at = now
         after_s = self._audio.rest_after_s
         self._devices.rest(bool(after_s) and now - self._needed_at > after_s)
@@ -213,12 +219,6 @@ class Worker:
     def _need_devices(self, now: float) -> None:
         self._needed_at = now
         self._devices.rest(False)
-
-    def _take_captured(self) -> None:
-        captured, now = self._captured, time.monotonic()
-        while captured:
-            frame, start_s = captured.popleft()
-            self._mouth.captured(frame, start_s, now)
 
     def _null_speaker(self, now: float) -> float | None:
         """Let time pass for what is heard where no device plays it, so that bursts end and nothing piles up."""
@@ -228,7 +228,7 @@ class Worker:
         if now - self._null_at > 1.0:
             self._null_at = now
         while self._null_at <= now:
-            self._on_playback(self._null_at)
+            self._ear.render(self._null_at)
             self._null_at += frame_s
         return self._null_at
 
@@ -254,9 +254,9 @@ class Worker:
             self._channel.heed(command, now)
         match command:
             case Arm():
+                self._half_duplex.microphone_open = True
                 self._need_devices(now)
-                self._capture_wanted = True
-                self._take_captured()
+                self._capturing.begin()
                 self._announcer.microphone(True, now)
                 self._mouth.handle(command, now)
             case KeyUp(at=at):
@@ -295,8 +295,19 @@ class Worker:
             case Token():
                 if self._agora is not None:
                     self._agora.token(command)
+            case Focus(office=office):
+                self._ear.focus(office)
+                self._announcer.hush(office is Playback.SILENT, now)
             case Ping(no=no):
                 self._pong(no)
+            case Levels(mic_db=mic_db, speaker_db=speaker_db):
+                self._microphone.level.set(mic_db)
+                self._half_duplex.speaker.set(speaker_db)
+            case Meter(tone=wanted):
+                self._need_devices(now)
+                self._capturing.meter(command, now)
+                if wanted:
+                    self._announcer.cue(tone(self._audio.device_rate_hz, TONE_S, TONE_DB), now)
             case Quit():
                 self._loop.stop()
             case _:
@@ -353,6 +364,13 @@ class Worker:
         (log.info if ok else log.warning)("sound device", device=device, ok=ok, detail=detail)
         self._pipe.tell(SoundDevice(device=device, ok=ok, detail=detail[:512]))
 
+    def _cleaning(self, word: Cleaning) -> None:
+        (log.info if word.ok else log.warning)("noise suppression", ok=word.ok, detail=word.detail)
+        self._pipe.tell(word)
+
+    def _tell_of_mouth(self, word: Drained | Through) -> None:
+        self._pipe.tell(replace(word, speech_at=self._microphone.speech_at) if isinstance(word, Through) else word)
+
     def _told_by_ear(self, event: Heard | PlayedOut) -> None:
         if isinstance(event, PlayedOut):
             self._listening.played_out(event)
@@ -377,6 +395,7 @@ class Worker:
                 frames_concealed=concealed,
                 frames_late=late,
                 buffer_ms=buffer_ms,
+                speech_at=self._microphone.speech_at,
             )
         )
 

@@ -50,6 +50,17 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "the emergency button stays down",
         "check the button and its wiring (docs/wiring.md); it works again after it was seen released",
     ),
+    "phone-stuck": (
+        Severity.WARNING,
+        "the telephone input has been active for very long",
+        "check its contact and wire (docs/wiring.md); it counts again after it was seen inactive; [focus] stuck_after_s",
+    ),
+    "navigation-stuck": (
+        Severity.WARNING,
+        "the navigation input has been active for very long",
+        "check its contact and wire (docs/wiring.md); it counts again after it was seen inactive; "
+        "[focus] navigation_stuck_after_s",
+    ),
     "agora": (
         Severity.WARNING,
         "voice over Agora does not work",
@@ -64,6 +75,31 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         Severity.WARNING,
         "noise suppression is set but does not work",
         "voice goes on without; install webrtc-noise-gain for this Python, or set [audio.cleaning] noise_suppression = 0",
+    ),
+    "transmitter-muted": (
+        Severity.WARNING,
+        "the office has muted the transmitter of this unit",
+        "it listens on; when it is mended: `ptt cmd REGION/OFFICE USER unmute`",
+    ),
+    "overheating": (
+        Severity.WARNING,
+        "the processor is at 80 degrees or more and slows down",
+        "move the unit out of the sun and away from the heater; see its telemetry",
+    ),
+    "undervoltage": (
+        Severity.WARNING,
+        "the supply of this unit is too weak",
+        "check converter, cable and plugs (docs/wiring.md): it needs 5.1 V at 3 A at the board",
+    ),
+    "disk-full": (
+        Severity.WARNING,
+        "the file system of the state directory is nearly full",
+        "remove what does not belong there; less than 50 MB are free",
+    ),
+    "shutdown": (
+        Severity.WARNING,
+        "the machine was asked to switch off and still runs",
+        "enable ptt-shutdown.path (`systemctl enable --now ptt-shutdown.path`), or set [ignition] shutdown_after_s = 0",
     ),
     "voice-flood": (
         Severity.WARNING,
@@ -106,6 +142,11 @@ class Alerts:
             del self._since[alert], self._what[alert]
             self._ctx.note("alert cleared", alert=alert)
         self._publish(alert)
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """Ids of those that hold."""
+        return tuple(sorted(self._what))
 
     def connected(self) -> None:
         """Tell all: what holds, and that the others do not (an earlier run may have left them)."""

@@ -130,6 +130,15 @@ TABLE: dict[Told, Row] = {
     ),
     Told.LINK_BACK: Row(vibration=Vibration.START_SUCCESS, beep=Beep.OK, ko="다시 연결되었습니다", en="Connected"),
     Told.BUTTON_STUCK: _fail("버튼이 눌린 상태입니다", "The button is stuck"),
+    Told.LET_GO: _fail("버튼을 놓았다가 다시 누르세요", "Let go of the button, then press again"),
+    Told.PHONE_BUSY: _fail("통화 중에는 무전을 보낼 수 없습니다", "No radio during a telephone call"),
+    Told.PHONE_TOOK: _fail("전화 때문에 무전이 중단되었습니다", "The telephone has ended your call"),
+    Told.NAVIGATION_HOLDS: Row(vibration=Vibration.START_FAIL, beep=Beep.FAIL),
+    Told.NAVIGATION_TOOK: _fail("길 안내 때문에 무전이 중단되었습니다", "The navigation has ended your call"),
+    Told.CONTACT_STUCK: Row(
+        ko="전화나 길 안내 신호가 고장입니다. 무시하고 계속합니다",
+        en="The telephone or navigation signal is faulty. It is ignored",
+    ),
     Told.NOT_ENROLLED: _fail(
         "이 단말기를 등록해야 합니다. 사무실에 문의하세요", "This unit must be enrolled. Please call your office"
     ),

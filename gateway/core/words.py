@@ -81,6 +81,8 @@ class Received(_Word, frozen=True, kw_only=True):
 
     kind: Kind
     message: Message
+    retained: bool = False
+    """It lay at the broker; nobody sent it just now."""
 
 
 class Acked(_Word, frozen=True, kw_only=True):
@@ -330,6 +332,12 @@ class Told(StrEnum):
     LINK_LOST = "link lost"
     LINK_BACK = "link back"
     BUTTON_STUCK = "button stuck"
+    LET_GO = "let go"
+    PHONE_BUSY = "phone busy"
+    PHONE_TOOK = "phone took over"
+    NAVIGATION_HOLDS = "navigation speaks"
+    NAVIGATION_TOOK = "navigation took over"
+    CONTACT_STUCK = "contact stuck"
     NOT_ENROLLED = "not enrolled"
     NOT_ADMITTED = "not admitted"
     EMERGENCY_HELD = "emergency held"

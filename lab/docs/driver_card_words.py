@@ -126,6 +126,12 @@ EVENTS: Final[dict[Told, Words]] = {
     Told.BUTTON_STUCK: Words(
         "버튼이 눌려 있음: 놓으세요. 그대로면 정비", "The button is stuck: let go; else have it mended"
     ),
+    Told.LET_GO: Words("너무 빨리 다시 누름: 놓았다가 누르세요", "Pressed again too soon: let go, press again"),
+    Told.PHONE_BUSY: Words("전화 통화 중: 무전 안 됨", "A telephone call: no radio"),
+    Told.PHONE_TOOK: Words("전화가 와서 말이 중단됨", "A telephone call has ended your turn"),
+    Told.NAVIGATION_HOLDS: Words("길 안내 중: 계속 누르고 기다리세요", "Navigation speaks: keep holding, wait"),
+    Told.NAVIGATION_TOOK: Words("길 안내가 길어 중단됨: 다시 누르세요", "Navigation spoke too long: press again"),
+    Told.CONTACT_STUCK: Words("전화·길 안내 신호 고장: 정비", "Telephone or navigation wire: have it mended"),
     Told.NOT_ENROLLED: Words("등록 안 됨: 사무실에 문의", "Not enrolled: call your office"),
     Told.TRANSMITTER_MUTED: Words("사무실이 송신을 막음: 듣기만 됨", "Muted by the office: you only hear"),
     Told.PARKED: Words("시동 꺼짐: 대기 모드", "Ignition off: the radio sleeps"),

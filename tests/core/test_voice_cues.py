@@ -257,3 +257,31 @@ def test_while_the_microphone_is_open_an_urgent_sentence_takes_the_place_of_thos
     ears.announcer.microphone(False, 0.2)
     assert ears.heard == ["hush", "hush sentences", "cue", "urgent"]
     assert ears.announcer.dropped == 1
+
+
+def test_in_a_telephone_call_only_urgent_sentences_sound_and_the_others_wait_as_for_the_microphone() -> None:
+    # given a call that begins while something sounds
+    ears = Ears()
+    ears.announcer.sentence("before", 0.0, urgent=False)
+    ears.announcer.hush(True, 0.1)
+    # when a cue, news and an answer to a press come
+    ears.announcer.cue("cue", 0.2)
+    ears.announcer.sentence("answer", 0.2, urgent=True)
+    ears.announcer.sentence("news", 0.3, urgent=False)
+    heard = list(ears.heard)
+    # then the answer is heard at once, and what is still news when the call is over
+    ears.announcer.hush(False, 0.2 + CUE_WAITS_S)
+    assert heard == ["before", "hush", "hush sentences", "answer"]
+    assert ears.heard[4:] == ["news"]
+    assert ears.announcer.dropped == 1
+
+
+def test_an_open_microphone_silences_an_urgent_sentence_of_a_telephone_call_too() -> None:
+    ears = Ears()
+    ears.announcer.hush(True, 0.0)
+    ears.announcer.microphone(True, 0.0)
+    ears.announcer.sentence("urgent", 0.1, urgent=True)
+    ears.announcer.hush(False, 0.2)
+    assert "urgent" not in ears.heard
+    ears.announcer.microphone(False, 0.3)
+    assert ears.heard[-1] == "urgent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hw.patterns import DENIED
 from lab.demo.checks import Check, check
 from lab.demo.outcome import Burst, Outcome
 from protocol.messages import DenyCause
@@ -10,6 +11,7 @@ GRANTED_MS_MAX = 300.0
 JOIN_MS_MAX = 3000.0
 KILL_IDLE_MS_MAX = 5000.0
 MOTOR_OFF_MS_MAX = 40.0
+DENIED_MS = tuple(ms for ms, level in DENIED.steps if level > 0)
 WHOLE_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "SESSION_ENDED": 1, "USER_LEFT": 3}
 OPEN_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "USER_LEFT": 1}
 SESSIONS = (WHOLE_SESSION, OPEN_SESSION)
@@ -136,14 +138,17 @@ def told(outcome: Outcome) -> list[Check]:
         )
     ]
     for refusal in outcome.refusals:
-        pattern = refusal.motor_ms[:2]
+        pattern = refusal.motor_ms[: len(DENIED_MS)]
+        apart_ms = [abs(ms - meant) for ms, meant in zip(pattern, DENIED_MS, strict=False)]
         checks.append(
             check(
                 "felt",
                 user=refusal.user,
-                ok=len(pattern) == 2 and all(abs(ms - 80) <= MOTOR_OFF_MS_MAX for ms in pattern),
-                span=(refusal.edge_s, refusal.end_s) if len(pattern) == 2 else None,
-                detail=f"motor on for {' and '.join(f'{ms:.0f}' for ms in pattern)} ms (80 and 80 are meant)",
+                ok=len(pattern) == len(DENIED_MS) and max(apart_ms) <= MOTOR_OFF_MS_MAX,
+                span=(refusal.edge_s, refusal.end_s) if len(pattern) == len(DENIED_MS) else None,
+                stall_s=max(apart_ms, default=0.0) / 1000,
+                detail=f"motor on for {' and '.join(f'{ms:.0f}' for ms in pattern)} ms "
+                f"({' and '.join(str(ms) for ms in DENIED_MS)} are meant)",
             )
         )
     for number, (event_id, wanted) in enumerate(zip(outcome.joins, SESSIONS, strict=False), 1):

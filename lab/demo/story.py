@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from gateway.status_client import Unreachable
 from hw.virtual_client import VirtualPins
 from lab.demo.agora import DELAY_S
+from lab.demo.facts import DENIED_MS
 from lab.demo.outcome import Burst, Follow, Outcome, Refusal
 from lab.demo.script import NAMES, Script
 from lab.demo.tape import Microphone, TooLate, epochs
@@ -354,17 +355,19 @@ class Story:
     def _told(self, user: str, edge_s: float, *, red: bool) -> str:
         """See at the pins what the driver is told: the motor, and the red light while transmitting."""
 
+        count = 1 if red else len(DENIED_MS)
+
         def look() -> list[float] | None:
             pulses = _pulses(self._book, user, edge_s)
             lit = any(c.signal == "led_red" and c.level > 0 for c in self._outputs(user, edge_s))
-            return pulses if len(pulses) >= (1 if red else 2) and (lit or not red) else None
+            return pulses if len(pulses) >= count and (lit or not red) else None
 
         began_s = time.monotonic()
         pulses = self._book.wait(look, STEP_S)
         if pulses is None:
             raise BrokeOff(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}", edge_s)
         self._follows(f"{user}'s driver is told by light and motor", began_s, time.monotonic(), TOLD_S)
-        felt = " + ".join(f"{round(ms / 10) * 10}" for ms in pulses[: 1 if red else 2])
+        felt = " + ".join(f"{round(ms / 10) * 10}" for ms in pulses[:count])
         return f"LED + motor {felt} ms" if red else f"motor {felt} ms"
 
     def _outputs(self, user: str, since_s: float) -> list[Any]:

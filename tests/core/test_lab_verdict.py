@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.demo.facts import OPEN_SESSION, WHOLE_SESSION, times, told
+from lab.demo.facts import DENIED_MS, OPEN_SESSION, WHOLE_SESSION, times, told
 from lab.demo.outcome import Burst, Outcome, Refusal
 from lab.demo.script import PARTS
 from lab.demo.speech import speak
@@ -111,7 +111,7 @@ class Made:
                 remaining_s=28.5,
             ),
             told_s=edge_s + 0.003,
-            motor_ms=(80.0, 80.0),
+            motor_ms=tuple(float(ms) for ms in DENIED_MS),
         )
         joins = {session: dict.fromkeys(CARS, 200.0) for session in "ab"}
         events = {

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from dispatch.core.state import Member, OfficeRules
-from protocol.messages import AppType, PresenceState, VoicePath
+from protocol.messages import AppType, VoicePath
 from protocol.rest import Role
 
 
@@ -38,7 +38,7 @@ class Audience:
 
     def see(self, member: Member) -> None:
         """Take notice of a member as committed."""
-        online = member.state is PresenceState.ONLINE
+        online = member.present  # a sleeping one listens, too
         joined = self._online.pop(member.user, None)
         if joined is not None:
             self._on_agora[joined] -= 1

@@ -25,6 +25,8 @@ class Context:
         self.voice_problem: Told | None = Told.NO_VOICE  # worker care
         self.session: Session | None = None  # listener
         self.keyed = False  # gateway: the button is physically down
+        self.hands_free = False  # emergency: its window is open, nobody holds a button
+        self.counting = False  # emergency: its button is down, not yet long enough
         self.lifecycle = Lifecycle.DRIVING  # ignition
         self.transmitter_muted = False  # deeds: the office lets this unit only listen
         self.identifying = False  # deeds: the unit shows itself to who looks for it
@@ -77,11 +79,19 @@ class Context:
             kind = Kind.FLOOR_AGAIN if again else Kind.FLOOR
             self.emit(Publish(kind=kind, ids=(self.user,), message=message, expiry_s=FLOOR_MESSAGE_EXPIRY_S))
 
-    def publish(self, kind: Kind, message: Message | None, *items: str, token: int | None = None) -> None:
-        """Publish on one of the vehicle's own topics; heartbeats are not retained, all else is."""
+    def publish(
+        self,
+        kind: Kind,
+        message: Message | None,
+        *items: str,
+        token: int | None = None,
+        expiry_s: int | None = None,
+    ) -> None:
+        """Publish on one of the vehicle's own topics; heartbeats and answers are not retained, all else is."""
         if self.link_up:
-            retain = kind is not Kind.HEARTBEAT
-            self.emit(Publish(kind=kind, ids=(self.user, *items), message=message, retain=retain, token=token))
+            retain = kind not in (Kind.HEARTBEAT, Kind.COMMAND_REPLY)
+            ids = (self.user, *items)
+            self.emit(Publish(kind=kind, ids=ids, message=message, retain=retain, expiry_s=expiry_s, token=token))
 
 
 class Timers:

@@ -8,6 +8,7 @@ from gateway.core.link import Link
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State
 from gateway.core.words import Effect, Look, Tell, Told, ToWorker
+from protocol.messages import Lifecycle
 from protocol.worker import Cue, Prepare, Say
 
 
@@ -53,10 +54,14 @@ def look(ctx: Context, participant: Participant, link: Link, listening: bool) ->
             return Look.TALKING if participant.transmitting else Look.MUTED
         case State.PENDING_RELEASE if participant.talk is not None:
             return Look.TALKING
+    if ctx.identifying:
+        return Look.IDENTIFY
     if ctx.barred or (link.refused and not ctx.link_up):
         return Look.NOT_ENROLLED
     if not ctx.link_up:
         return Look.NO_LINK
     if ctx.voice_problem is not None:
         return Look.NO_VOICE
-    return Look.LISTENING if listening else Look.READY
+    if listening:
+        return Look.LISTENING
+    return Look.PARKED if ctx.lifecycle in (Lifecycle.PARKED, Lifecycle.SHUTTING_DOWN) else Look.READY

@@ -26,6 +26,7 @@ class Link:
         self._boot = boot
         self._n = 0
         self._failures = 0
+        self._ups = 0
         self._dial_at: float | None = None
         self._dialling = False
         self._up_since = 0.0
@@ -45,6 +46,7 @@ class Link:
         self._dialling = False
         ctx.refused = False
         ctx.link_up = True
+        self._ups += 1
         self._up_since = now
         self._down_since = None
         ctx.note("link up", connection_id=ctx.connection_id)
@@ -56,6 +58,7 @@ class Link:
         """The connection or the attempt failed: wait and dial again, `refused` ones ever more seldom."""
         ctx = self._ctx
         was_up, ctx.link_up = ctx.link_up, False
+        ctx.round_trips.lost()
         self._dialling = False
         if was_up:
             self._down_since = now
@@ -81,6 +84,15 @@ class Link:
             return False
         self._boot = boot + 1
         return True
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection came up, the first time apart."""
+        return max(0, self._ups - 1)
+
+    def up_s(self, now: float) -> float:
+        """How long it has been up; 0 where it is not."""
+        return max(0.0, now - self._up_since) if self._ctx.link_up else 0.0
 
     @property
     def refused(self) -> bool:

@@ -23,6 +23,10 @@ class PresenceKeeper:
         self._token = 0
         self._in_channel: str | None = None
         self._over = VoicePath.MQTT
+        self._state = PresenceState.ONLINE
+        self._state_token = 0
+        self.said = False
+        """Whether the broker has acknowledged the last change of state."""
         self._corrected_at = float("-inf")
         self.newer_elsewhere = 0
         self.burst = 0
@@ -45,8 +49,14 @@ class PresenceKeeper:
         self._mine = replace(self._mine, connection_id=self._ctx.connection_id, presence_no=0, joined_at=wall_ms)
         self._beat_no = 0
         self._timers.stop()
-        self._say(PresenceState.ONLINE)
+        self._say_state(now)
         self._timers.set("beat", now + HEARTBEAT_S * (0.5 + self._ctx.chance() / 2))
+
+    def be(self, state: PresenceState, now: float) -> None:
+        """Be online, sleeping (present, and heard and told as before) or offline from now on; told where it changed."""
+        if state is not self._state:
+            self._state = state
+            self._say_state(now)
 
     def disconnected(self) -> None:
         """Nothing can be said."""
@@ -77,9 +87,9 @@ class PresenceKeeper:
             self._ctx.note(text, warning=True, connection_id=seen.connection_id)
             return over
         order_seen, order_mine = (seen.connection_id, seen.presence_no), (mine.connection_id, mine.presence_no)
-        if order_seen == order_mine and seen.state is PresenceState.ONLINE:
+        if order_seen == order_mine and seen.state is mine.state:
             return False
-        if order_seen <= order_mine and seen.state is PresenceState.ONLINE and order_seen[0] == order_mine[0]:
+        if order_seen <= order_mine and not dead and order_seen[0] == order_mine[0]:
             return False  # an earlier one of this connection, on its way while the newest was sent
         if self._timers.running("correct"):
             return False
@@ -102,6 +112,8 @@ class PresenceKeeper:
 
     def acked(self, token: int) -> None:
         """The broker has the heartbeat."""
+        if token == self._state_token:
+            self.said = True
         if token == self._token:
             self._timers.stop("unacked")
 
@@ -111,10 +123,10 @@ class PresenceKeeper:
             match name:
                 case "channel":
                     if (self._in_channel, self._over) != (self._mine.in_channel, self._mine.voice):
-                        self._say(PresenceState.ONLINE)
+                        self._say(self._state)
                 case "correct":
                     self._corrected_at = now
-                    self._say(PresenceState.ONLINE)
+                    self._say(self._state)
                 case "unacked":
                     self._ctx.note("heartbeat unacknowledged", warning=True)
                     self._timers.set("beat", now + HEARTBEAT_RETRY_S)
@@ -125,7 +137,12 @@ class PresenceKeeper:
         """Give when `tick` has something to do."""
         return self._timers.next()
 
-    def _say(self, state: PresenceState) -> None:
+    def _say_state(self, now: float) -> None:
+        self.said = False
+        self._state_token = self._ctx.round_trips.sent(now)
+        self._say(self._state, self._state_token)
+
+    def _say(self, state: PresenceState, token: int | None = None) -> None:
         self._mine = replace(
             self._mine,
             state=state,
@@ -134,11 +151,14 @@ class PresenceKeeper:
             voice=self._over,
             reason=None,
         )
-        self._ctx.publish(Kind.PRESENCE, self._mine)
+        self._ctx.publish(Kind.PRESENCE, self._mine, token=token)
 
     def _beat(self, now: float) -> None:
+        if self._state is PresenceState.OFFLINE:
+            self._timers.set("beat", now + HEARTBEAT_S)  # said good-bye: a sign of life would contradict it
+            return
         self._beat_no += 1
-        self._token += 1
+        self._token = self._ctx.round_trips.sent(now)
         beat = Heartbeat(
             connection_id=self._ctx.connection_id, beat_no=self._beat_no, burst=self.burst, voice=self.voice
         )

@@ -412,6 +412,20 @@ class Note(_Word, frozen=True, kw_only=True):
 
 Effect = (
     Dial
-    | KeepEmergency | HangUp | Publish | ToWorker | StartWorker | SaveLevels | KillWorker | FetchToken | SayHello | Tell | Show | Note
-    | Measure | Keep | AskShutdown | Restart
+    | KeepEmergency
+    | HangUp
+    | Publish
+    | ToWorker
+    | StartWorker
+    | SaveLevels
+    | KillWorker
+    | FetchToken
+    | SayHello
+    | Tell
+    | Show
+    | Note
+    | Measure
+    | Keep
+    | AskShutdown
+    | Restart
 )

@@ -37,6 +37,8 @@ class WorkerCare:
         self._timers = Timers()
         self._failures = 0
         self._ping_no = 0
+        self.restarts = 0
+        """Deaths that nobody wanted."""
         self._up_since = 0.0
         self._ticked_at = 0.0
         self.state = "down"
@@ -76,6 +78,7 @@ class WorkerCare:
             self._count_crash(now)
             wait_s = min(WAIT_S_MAX, WAIT_S * 2 ** min(self._failures, 8))
             self._failures += 1
+            self.restarts += 1
         self._ctx.note("voice worker gone", warning=not planned, reason=reason, restart_in_s=wait_s)
         self._timers.stop("ping", "silent")
         self._timers.set("restart", now + wait_s)

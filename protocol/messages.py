@@ -358,7 +358,7 @@ class DeviceState(_Control, frozen=True, kw_only=True, tag="device_state"):
     """What a device is doing. Retained, published on change and at most once a second."""
 
     floor: Annotated[Text, Meta(description="state of its floor participant, e.g. `U: has permission`")]
-    keyed: Annotated[bool, Meta(description="the button is down")]
+    keyed: Annotated[bool, Meta(description="the button is down, or an emergency has the microphone open")]
     voice: VoiceHealth
     last_press: Annotated[Text | None, Meta(description="how its last press was answered")] = None
     mic_db: Annotated[float, Meta(ge=-20, le=20, description="level set for the microphone, in dB")] = 0.0

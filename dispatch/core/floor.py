@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from dispatch.core import emergencies
 from dispatch.core.audience import may_speak
+from dispatch.core.hearing import burst_over
 from dispatch.core.inputs import (
     WORDS,
     Asked,
@@ -138,6 +139,8 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
         ended=None,
         last_seq=None,
         active=True,
+        heard_by=None,
+        heard_of=None,
         event_id=turn.new_id() if starting else floor.event_id,
         started_at=turn.wall_ms if starting else floor.started_at,
     )
@@ -176,9 +179,18 @@ def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, a
             cause=cause,
             speaker=floor.holder,
             speaker_name=floor.holder_name,
-            remaining_s=asked.remaining_s if floor.holder else None,
+            remaining_s=_remaining_s(turn, asked),
+            priority=floor.priority,
         ),
     )
+
+
+def _remaining_s(turn: Turn, asked: Asked) -> float | None:
+    """How long the burst being spoken can last at most. A replica whose judge has not seen it yet says the limit."""
+    if turn.floor.holder is None:
+        return None
+    known = asked.remaining_s is not None and asked.remaining_of == turn.floor.burst
+    return asked.remaining_s if known else turn.rules.talk_limit_s
 
 
 # --- queue ----------------------------------------------------------------------------------------------------------
@@ -273,6 +285,7 @@ def _end_burst(turn: Turn, ended: Ended, last_seq: int | None) -> None:
         ended=ended.value,
         last_seq=last_seq,
     )
+    burst_over(turn, ended, last_seq)
     turn.change(
         state=FloorState.IDLE,
         holder=None,
@@ -345,8 +358,10 @@ def hang_over(turn: Turn, asked: Asked) -> None:
 
 
 def _end_session(turn: Turn, reason: str) -> None:
-    turn.event(EventType.SESSION_ENDED, reason=reason)
-    turn.change(active=False)
+    heard = turn.floor.heard
+    by, of = (heard.by, heard.of) if heard is not None and heard.burst == turn.floor.burst else (None, None)
+    turn.event(EventType.SESSION_ENDED, reason=reason, heard_by=by, heard_of=of)
+    turn.change(active=False, heard_by=by, heard_of=of)
 
 
 def clean_floor(turn: Turn, burst: int) -> None:

@@ -62,6 +62,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     input: Input
     user: str = ""
     remaining_s: float | None = None
+    remaining_of: int = 0
+    """The burst of which that is said."""
 
 
 WORDS: dict[type, Word] = {

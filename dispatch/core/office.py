@@ -10,6 +10,7 @@ from dispatch.core.cleaner import Cleaner
 from dispatch.core.door import Door
 from dispatch.core.emergencies import alert_seen
 from dispatch.core.floor import decide
+from dispatch.core.hearing import Hearing, Verdict, count
 from dispatch.core.inputs import Asked, Input
 from dispatch.core.judge import Clock, Expired, Judge
 from dispatch.core.opening import Refused, open_office
@@ -81,6 +82,7 @@ class Office:
         self._users: set[str] = set()
         self._seen: Floor | None = None
         self._audience = Audience(rules)
+        self._hearing = Hearing(clock)
         self._enforce = True
         self._roster: Roster | None = None
         self._roster_at = 0.0
@@ -159,6 +161,9 @@ class Office:
         self._judge.back()
         self._see_members(members)
         self._users = {m.user for m in members}
+        self._hearing.forget()
+        if self._seen is not None:
+            self._see_floor(self._seen)
         self._enforce = True
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
@@ -190,7 +195,8 @@ class Office:
         return self._decide(message, user, wall_ms)
 
     def _decide(self, message: Input, user: str, wall_ms: int) -> tuple[Publish, ...]:
-        asked = Asked(input=message, user=user, remaining_s=self._judge.remaining_s())
+        seen = 0 if self._seen is None else self._seen.burst
+        asked = Asked(input=message, user=user, remaining_s=self._judge.remaining_s(), remaining_of=seen)
         durable = not isinstance(message, FloorRenew)
         known, out = self._transact(wall_ms, lambda turn: decide(turn, asked), durable=durable)
         self.discarded += not known
@@ -244,19 +250,20 @@ class Office:
         signs = tuple(sign for sign in self._signs if self._has_room(sign.user))
         touched: dict[str, Member] = {}
 
-        def commit(turn: Turn) -> tuple[set[str], dict[str, str]]:
+        def commit(turn: Turn) -> tuple[set[str], dict[str, str], list[tuple[str, int, bool]]]:
             touched.clear()
             for sign in signs:
                 note_sign(turn, sign)
                 member = turn.tx.member(sign.user)
                 if member is not None:  # a heartbeat of somebody never heard of makes no member
                     touched[sign.user] = member
-            return turn.refused, turn.clones
+            return turn.refused, turn.clones, turn.played
 
-        (refused, clones), out = self._transact(wall_ms, commit)
+        (refused, clones, played), out = self._transact(wall_ms, commit)
         del self._signs[:batch]
         self.door.judged(signs, refused)
         self.clones.update(clones)
+        self._hearing.see_played(played)
         self._flush_at = now + BATCH_S if self._signs else None
         self._see_members(touched.values())
         for member in touched.values():
@@ -292,6 +299,8 @@ class Office:
                 yield partial(self._expire, verdict, wall_ms)
             else:
                 yield partial(self._decide, verdict, "", wall_ms)
+        for counted in self._hearing.due(self.rules, self._members, behind_s):
+            yield partial(self._count, counted, wall_ms)
         if now >= self._refresh_at:
             self._refresh_at = now + REFRESH_EVERY_S
             yield self._refresh
@@ -311,9 +320,9 @@ class Office:
             times.append(self._flush_at)
         if self._emergencies:
             times.append(self._emergencies_at)
-        judged = self._judge.next_s()
-        if self._clock.running and judged is not None:
-            times.append(now + max(0.0, judged - self._clock.time_s))
+        for due_s in (self._judge.next_s(), self._hearing.next_s()):
+            if self._clock.running and due_s is not None:
+                times.append(now + max(0.0, due_s - self._clock.time_s))
         return min(times)
 
     def _bring_into_line(self, wall_ms: int) -> tuple[Publish, ...]:
@@ -332,6 +341,9 @@ class Office:
         _, out = self._transact(wall_ms, commit)
         self._see_members(found)
         return out
+
+    def _count(self, verdict: Verdict, wall_ms: int) -> tuple[Publish, ...]:
+        return self._transact(wall_ms, lambda turn: count(turn, verdict))[1]
 
     def _refresh(self) -> tuple[Publish, ...]:
         """Read the row again (another replica may have changed it) and mend the broker's copy where it differs."""
@@ -388,6 +400,7 @@ class Office:
             self._enforce = self._enforce or held_by_stranger(self.rules, floor)
         self._seen = floor
         self._judge.see_floor(floor)
+        self._hearing.see_floor(floor, self.rules, self._members)
 
 
 def _as_far_as_possible(steps: Iterable[Step]) -> tuple[Publish, ...]:

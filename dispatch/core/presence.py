@@ -3,11 +3,12 @@
 from msgspec import Struct
 
 from dispatch.core.floor import take_back
+from dispatch.core.hearing import note_played
 from dispatch.core.state import Member
 from dispatch.core.strangers import Stranger, hides, stranger
 from dispatch.core.turn import Publish, Turn
 from protocol.ids import JSON_INT_MAX
-from protocol.messages import EventType, Heartbeat, Presence, PresenceState, VoicePath
+from protocol.messages import BurstPlayed, EventType, Heartbeat, Presence, PresenceState, VoicePath
 from protocol.topics import Kind
 
 _DEAD = (PresenceState.OFFLINE, PresenceState.LOST)
@@ -17,7 +18,7 @@ class Sign(Struct, frozen=True, kw_only=True):
     """A sign of life (or death) of a member, waiting to be committed in a batch."""
 
     user: str
-    message: Presence | Heartbeat
+    message: Presence | Heartbeat | BurstPlayed
 
 
 def note_sign(turn: Turn, sign: Sign) -> bool:
@@ -27,6 +28,8 @@ def note_sign(turn: Turn, sign: Sign) -> bool:
             return _note_presence(turn, sign.user, presence)
         case Heartbeat() as beat:
             return _note_heartbeat(turn, sign.user, beat)
+        case BurstPlayed() as report:
+            return note_played(turn, sign.user, report)
 
 
 def _note_presence(turn: Turn, user: str, said: Presence) -> bool:

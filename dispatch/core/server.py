@@ -16,6 +16,7 @@ from dispatch.ports import Store, StoreUnavailable
 from protocol.ids import OfficeId
 from protocol.messages import (
     Alert,
+    BurstPlayed,
     DenyCause,
     FloorDeny,
     FloorRelease,
@@ -197,7 +198,7 @@ class FloorControlServer:
                 if not self.store_ok and isinstance(message, FloorRequest):
                     return (*out, _internal_error(got, message))
                 return out
-            case Presence() | Heartbeat() as sign:
+            case Presence() | Heartbeat() | BurstPlayed() as sign:
                 office.sign(Sign(user=got.user, message=sign), now)
                 return ()
             case Session() as session:

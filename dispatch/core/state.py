@@ -27,6 +27,24 @@ class Queued(Struct, frozen=True, kw_only=True):
     priority: Priority
 
 
+class Over(Struct, frozen=True, kw_only=True):
+    """A burst that ended and of which is not told yet who heard it. `frames`: by its release; None: it was cut off."""
+
+    burst: int
+    user: str
+    name: str | None
+    event_id: str | None
+    frames: int | None
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """By how many of all who were there a burst was heard."""
+
+    burst: int
+    by: int
+    of: int
+
+
 class Floor(Struct, frozen=True, kw_only=True):
     """One office's floor. `rev` rises with every change that members must see; `event_no` with every event."""
 
@@ -49,6 +67,13 @@ class Floor(Struct, frozen=True, kw_only=True):
     started_at: int | None = None
     queue: tuple[Queued, ...] = ()
     event_no: int = 0
+    uncounted: tuple[Over, ...] = ()
+    """Bursts of which is not told yet who heard them."""
+    heard: Heard | None = None
+    """The newest one counted."""
+    heard_by: int | None = None
+    heard_of: int | None = None
+    """Of the last burst, announced at the session's end."""
 
     def next_burst(self) -> int:
         """Give the number of the next grant: above every earlier one and inside the present epoch."""
@@ -70,6 +95,8 @@ class Floor(Struct, frozen=True, kw_only=True):
             started_at=self.started_at,
             ended=self.ended,
             last_seq=self.last_seq,
+            heard_by=self.heard_by,
+            heard_of=self.heard_of,
         )
 
 
@@ -101,6 +128,8 @@ class Member(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     request_id: RequestId = (0, 0, 0, 0)
     answer: Answer = Answer.CLOSED
+    played: int = 0
+    """The newest burst it is known to have heard."""
     barred: ConnectionId | None = None
     """The newest connection of another unit under this user, which is not let in."""
     emergency: bool = False

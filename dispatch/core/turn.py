@@ -55,6 +55,8 @@ class Turn:
         """Users of whom a sign was not taken up, as they do not belong."""
         self.clones: dict[str, str] = {}
         """Users under whom another unit came -> that unit's hardware."""
+        self.played: list[tuple[str, int, bool]] = []
+        """Reports of listeners taken up: user, burst, whether it counts as heard."""
 
     def change(self, **fields: object) -> None:
         """Change the floor in a way members must see: raises `rev`."""

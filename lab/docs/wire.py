@@ -61,7 +61,11 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
     ),
     EventType.SESSION_ENDED: (
         "the session is over",
-        {"reason": '"hang time over", "last burst ended" (no hang time) or "cleaned"'},
+        {
+            "reason": '"hang time over", "last burst ended" (no hang time) or "cleaned"',
+            "heard_by": "how many heard its last burst; null where that is not counted yet",
+            "heard_of": "of how many",
+        },
     ),
     EventType.USER_JOINED: ("a member joined the session's channel", {"voice": "what it hears there: mqtt or agora"}),
     EventType.USER_LEFT: (
@@ -83,6 +87,15 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
     EventType.BURST_ENDED: (
         "a burst ended; `user` spoke it",
         {"burst": "its number", "ended": "as in `session`", "last_seq": "number of its last frame, or null"},
+    ),
+    EventType.BURST_HEARD: (
+        "it is counted who heard a burst; `user` spoke it",
+        {
+            "burst": "its number",
+            "heard_by": "how many played at least half of it",
+            "heard_of": "of how many who were in the channel when it ended, or played it",
+            "missing": "ids of those who did not, 20 at most",
+        },
     ),
     EventType.CLEANED: (
         "the sweep removed what should have been gone",

@@ -531,6 +531,6 @@ def test_events_tell_a_session_from_its_start_to_its_end() -> None:
         (EventType.SESSION_STARTED, "car-1", {"channel_name": "seoul_hq_ptt"}),
         (EventType.SPEAKER_CHANGED, "car-1", {"burst": burst, "priority": "normal"}),
         (EventType.BURST_ENDED, "car-1", {"burst": burst, "ended": "released", "last_seq": 50}),
-        (EventType.SESSION_ENDED, None, {"reason": "hang time over"}),
+        (EventType.SESSION_ENDED, None, {"reason": "hang time over", "heard_by": 0, "heard_of": 0}),
     ]
     assert len({e.event_id for e in bench.events()}) == 1

@@ -1,8 +1,8 @@
 """Working off delay: sound waits here to be played, a little faster than it was spoken where it is late.
 
 Speech loses single periods of its pitch, which stays what it was, at most up to SPEED_MAX; pauses over PAUSE_LONG_S are
-made as short as PAUSE_HEAD_S and PAUSE_TAIL_S together. No word is ever left out. Used by the ear for what arrives late,
-and by the mouth's side where a way takes speech only as fast as it is spoken (ADR 0016).
+made as short as PAUSE_HEAD_S and PAUSE_TAIL_S together. No word is ever left out. Used by the ear for what arrives
+late, and by the mouth's side where a way takes speech only as fast as it is spoken (ADR 0016).
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Nothing here can send what the gate did not give: the gate's permission (`Mouth.sending`) is followed before anything is
 pulled, and its end unpublishes at once, unless the burst ended whole; then what was pushed plays out.
+
+Agora takes sound no faster than it is spoken. Where it carries a burst alone, what waited for the grant or for the
+channel goes first, and the delay that adds is worked off here, before it is pushed (`voice.hurry`).
 """
 
 from __future__ import annotations
@@ -12,11 +15,15 @@ from collections.abc import Callable
 from protocol.voice_frame import FrameFlags, VoiceFrame
 from protocol.worker import Handover, Transmit
 from voice.core.handover import LIVE_S, HandoverPlan
+from voice.hurry import Hurry
 from voice.mouth import Mouth, Utterance
-from voice.stretch import is_quiet
 from voice.transports.agora_voice import AgoraVoice
 from voice.transports.mqtt_voice import MqttVoice
 
+USUAL_S = 0.03
+"""Delay at the mouth's end that is not worked off: a packet, and the loop's."""
+PUSH_S = 0.01
+"""The SDK takes whole pieces of this length."""
 STALL_S = 0.1
 """MQTT that takes no frame for this long carries none for now: Agora goes on alone where it is there."""
 
@@ -36,8 +43,16 @@ class Speaking:
         self._as_user: str | None = None
         self._finished: int | None = None
         self._mqtt_room_at = 0.0
-        self.skipped = 0
-        """Pauses left out of a backlog that Agora carries alone."""
+        rate_hz = 16_000 if agora is None else agora.rate_hz
+        self._piece = round(PUSH_S * rate_hz)
+        self._rate_hz = rate_hz
+        self._queue = Hurry(rate_hz)
+        self._behind = False
+
+    @property
+    def left_out_s(self) -> float:
+        """Sound left out since start, of backlogs that Agora carried alone."""
+        return self._queue.left_out_s
 
     def permitted(self, word: Transmit, now: float) -> None:
         """Take a Transmit the mouth has taken already."""
@@ -57,6 +72,9 @@ class Speaking:
             return
         was, self._burst = self._burst, burst
         self._plan.follow(burst, now)
+        self._queue.clear()
+        self._queue.begin()
+        self._behind = False
         if burst is not None:
             self._mqtt_room_at = now
             self._mqtt.speak(burst, self._as_user)
@@ -89,7 +107,7 @@ class Speaking:
             ways = plan.ways
             if not (takes if ways.mqtt else agora is not None and ways.agora and agora.room(now)):
                 break
-            said = mouth.pull(now)
+            said = mouth.pull(now, paced=not ways.mqtt)
             if said is None:
                 break
             self._send(said, now)
@@ -114,14 +132,34 @@ class Speaking:
             handover = FrameFlags.HANDOVER if route.handover else FrameFlags.NONE
             self._mqtt.send(_flagged(frame, handover), now)
         if route.agora and agora is not None:
-            if fresh or route.mqtt or not is_quiet(array("h", said.pcm)):
-                agora.send(frame, now, said.pcm)
-            else:
-                self.skipped += 1
+            agora.send(frame, now, self._hurried(agora, said, now, alone=not route.mqtt, last=last))
         if last:
             self._finished = frame.burst
         if route.word is not None:
             self._tell(route.word)
+
+    def _hurried(self, agora: AgoraVoice, said: Utterance, now: float, *, alone: bool, last: bool) -> bytes:
+        """What to push of a frame, and of what waits before it.
+
+        As it is beside MQTT, which it must keep step with, and where nothing waited for so long that it is backlog.
+        """
+        queue, sound = self._queue, array("h", said.pcm)
+        late_s = now - said.captured_at_s - len(sound) / self._rate_hz
+        spare_s = late_s + agora.ahead_s(now) + queue.ahead_s - USUAL_S
+        self._behind = alone and spare_s > 0.0 and (self._behind or late_s > LIVE_S)
+        if self._behind and sound:
+            queue.add(sound, spare_s)
+        elif sound:
+            queue.add_plain(sound)
+        out = array("h")
+        while queue.ready >= queue.wanted(self._piece):
+            out.extend(queue.take(self._piece))
+        if last:
+            queue.release()
+            while queue.ready:
+                out.extend(queue.take(self._piece))
+            out.extend([0] * (-len(out) % self._piece))
+        return out.tobytes()
 
     def _hush(self, *, drain: bool) -> None:
         self._mqtt.hush(drain=drain)

@@ -342,6 +342,63 @@ def test_live_speech_is_dropped_rather_than_sent_late_but_waiting_for_the_grant_
     assert mouth.gate.dropped["too_old"] > 0
 
 
+def test_speech_waits_for_its_way_as_it_waits_for_the_grant() -> None:
+    # given a grant after half a second, and a way that takes a second more
+    mouth = Mouth()
+    mouth.room = False
+    mouth.do(Arm(request_id=R1, edge_at=0.0))
+    mouth.run(0.5)
+    mouth.do(go())
+    mouth.run(1.5, repeat=go())
+    # when it is there
+    mouth.room = True
+    mouth.run(2.0, repeat=go())
+    # then everything said since the edge leaves, and nothing was dropped
+    assert mouth.spans[0][0] == 0.0
+    assert mouth.spans[-1][1] == pytest.approx(2.0)
+    assert len(mouth.spans) == 200
+    assert mouth.gate.dropped == {}
+
+
+def test_a_way_that_never_opens_leaves_no_more_than_the_pre_roll_waiting() -> None:
+    # given permission, and a way that takes nothing for five seconds
+    mouth = Mouth()
+    mouth.room = False
+    mouth.do(Arm(request_id=R1, edge_at=0.0))
+    mouth.do(go())
+    mouth.run(5.0, repeat=go())
+    # when it is there at last
+    mouth.room = True
+    mouth.pump()
+    # then the newest two seconds leave
+    assert mouth.spans[0][0] == pytest.approx(5.0 - PRE_ROLL_S)
+    assert mouth.gate.dropped == {"pre_roll_full": 300}
+
+
+def test_over_a_paced_way_speech_may_be_late_by_what_is_still_to_be_worked_off_and_no_more() -> None:
+    # given 1.5 s of pre-roll
+    mouth = Mouth()
+    mouth.room = False
+    mouth.do(Arm(request_id=R1, edge_at=0.0))
+    mouth.run(1.5)
+    mouth.do(go())
+    # when a way takes nine tenths of what is said, in real time
+    taken: list[tuple[float, float]] = []
+    while mouth.now < 12.0:
+        mouth.run(mouth.now + FRAME_S, repeat=go())
+        mouth.do(go())
+        while len(taken) * FRAME_S < 1.1 * (mouth.now - 1.5) and (send := mouth.gate.pull(mouth.now, paced=True)):
+            taken.append((mouth.now, send.captured_at_s))
+    # then nothing is dropped
+    assert mouth.gate.dropped == {}
+    # when it stalls for a second
+    mouth.run(13.0, repeat=go())
+    send = mouth.gate.pull(mouth.now, paced=True)
+    # then what is too old is dropped here as well
+    assert send is not None
+    assert mouth.now - send.captured_at_s <= SEND_AGE_S + 1.5 - 0.1 * 11.5 + 0.02
+
+
 def test_the_last_frame_goes_out_bare_when_its_speech_grew_too_old() -> None:
     # given a burst whose last half second cannot leave in time, under a permission that is repeated
     mouth = Mouth()

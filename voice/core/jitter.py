@@ -60,7 +60,10 @@ FILLED_MAX = 4096
 
 
 class Packet(Struct, Generic[P], frozen=True):
-    """Decode and play this, leaving out up to `spare_s` of it and of what is decoded already. `first`: nothing of this burst was played before."""
+    """Decode and play this, leaving out up to `spare_s` of it and of what is decoded already.
+
+    `first`: nothing of this burst was played before.
+    """
 
     packet: P
     seq: int

@@ -85,8 +85,9 @@ class ListenGate(Generic[P]):
     - Stop with drain plays up to `last_seq` (to what is there, where that is unknown). What is missing is waited for
       DRAIN_S; what is there by then is heard whole, because it waited for the grant and not for the network, but never
       longer than TAIL_HEARD_S. Stop without drain cuts, also in the middle of a drain.
-    - A newer Play while the old burst drains waits for the end of that drain, NEXT_WAITS_S at most; a newer Play or Stop of a burst that was
-      never stopped cuts the older one: its Stop got lost or comes late, and no older voice may be heard over newer.
+    - A newer Play while the old burst drains waits for the end of that drain, NEXT_WAITS_S at most; a newer Play or
+      Stop of a burst that was never stopped cuts the older one: its Stop got lost or comes late, and no older voice
+      may be heard over newer.
     - Every announced burst ends in exactly one PlayedOut. The frame marked LAST ends it as a Stop does.
     """
 

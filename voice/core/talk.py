@@ -52,9 +52,9 @@ class TalkGate(Generic[F, P]):
       as by Hold: what waits is dropped, what is captured is dropped, sequence numbers go on. Transmit of the same
       burst resumes with speech captured from then on; of another burst it is ignored and counted.
     - Speech older than SEND_AGE_S is dropped instead of sent late. The age of pre-roll counts from the first packet
-      that a way took, so that waiting for the grant and for the way costs nothing, while a stall behind it does. Over a
-      way that takes speech only as fast as it is spoken, live speech waits behind the pre-roll and may be so much older,
-      while the pre-roll is worked off (`pull(paced=True)`).
+      that a way took, so that waiting for the grant and for the way costs nothing, while a stall behind it does. Over
+      a way that takes speech only as fast as it is spoken, live speech waits behind the pre-roll and may be so much
+      older, while the pre-roll is worked off (`pull(paced=True)`).
     - KeyUp ends capture at its `at`. What is left goes out for as long as the permission holds, TAIL_S after `at`
       at the longest; the last frame says so, bare where its speech was dropped. Then Drained, exactly once.
     - A newer Arm ends the capture of an older request; a newer burst ends an older one's sending.

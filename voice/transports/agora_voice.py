@@ -202,6 +202,15 @@ class AgoraVoice:
         """Sound given now goes out."""
         return self._publishing and self._burst is not None
 
+    @property
+    def rate_hz(self) -> int:
+        """Rate of the sound that `send` gets."""
+        return self._bytes_s // 2
+
+    def ahead_s(self, now: float) -> float:
+        """How much of what was given is still to be played."""
+        return max(0.0, self._pushed_until - now)
+
     def room(self, now: float) -> bool:
         """Whether a frame given now would be no more than AGORA_AHEAD_S ahead of real time."""
         return self.publishing and self._pushed_until - now + self._packet_s <= AGORA_AHEAD_S + 1e-6

@@ -90,6 +90,26 @@ class CueVolumes(_Settings, frozen=True, kw_only=True):
     emergency: CuePercent | None = None
 
 
+CLEANING_RATE_HZ = 16000
+
+
+class CleaningSettings(_Settings, frozen=True, kw_only=True):
+    """What is done to the microphone's sound before it is sent. Needs the package webrtc-noise-gain."""
+
+    noise_suppression: Annotated[
+        int, Meta(ge=0, le=4, description="WebRTC's noise suppression: 0 is off, 1 gentle, 4 strongest")
+    ] = 0
+    auto_gain_dbfs: Annotated[
+        int,
+        Meta(ge=0, le=31, description="level that automatic gain brings speech to, in dB below full scale; 0 is off"),
+    ] = 0
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.noise_suppression or self.auto_gain_dbfs)
+
+
 class AudioSettings(_Settings, frozen=True, kw_only=True):
     """Sound devices, codec and jitter buffer: the [audio] table of the gateway's configuration."""
 
@@ -151,6 +171,15 @@ class AudioSettings(_Settings, frozen=True, kw_only=True):
     duck_percent: Annotated[
         int, Meta(ge=0, le=100, description="what is left of a cue's or sentence's loudness while a colleague speaks")
     ] = 35
+    echo_guard_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=300,
+            description="what the microphone hears while the speaker sounds, and so long after, is sent as silence",
+        ),
+    ] = 60
+    cleaning: CleaningSettings = CleaningSettings()
     codec: CodecSettings = CodecSettings()
     jitter: JitterSettings = JitterSettings()
     cue_volumes: CueVolumes = CueVolumes()
@@ -163,6 +192,11 @@ class AudioSettings(_Settings, frozen=True, kw_only=True):
         ):
             raise ValueError(
                 "quiet_from and quiet_to are two different times of day -> set both, or neither for no quiet hours"
+            )
+        if self.cleaning.on and self.device_rate_hz != CLEANING_RATE_HZ:
+            raise ValueError(
+                f"cleaning works at {CLEANING_RATE_HZ} Hz alone, and device_rate_hz is {self.device_rate_hz}"
+                f" -> set device_rate_hz = {CLEANING_RATE_HZ}, or cleaning.noise_suppression and auto_gain_dbfs to 0"
             )
         if self.codec.packet_ms % self.frame_ms:
             raise ValueError(
@@ -195,6 +229,32 @@ class VoiceMqttSettings(_Settings, frozen=True, kw_only=True):
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
+class ReplaySettings(_Settings, frozen=True, kw_only=True):
+    """What is heard is kept in memory, for the replay button: the [replay] table of the gateway's configuration."""
+
+    keep: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=20,
+            description="how many of the last bursts heard are kept, in memory alone; 0: none, and nothing missed is "
+            "fetched from the office",
+        ),
+    ] = 5
+    keep_s: Annotated[
+        int, Meta(ge=5, le=600, description="how much sound is kept at most, in seconds; the oldest burst goes first")
+    ] = 120
+
+
+class RestAccess(_Settings, frozen=True, kw_only=True):
+    """How the office's REST service is reached; the secret is `VoiceMqttSettings.password`."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=512)]
+    ca: FilePath
+    login: Annotated[str, Meta(min_length=1, max_length=256)]
+    hardware: Annotated[str, Meta(max_length=64)]
+
+
 class AgoraSettings(_Settings, frozen=True, kw_only=True):
     """The staged Agora SDK (docs/agora.md): the [agora] table of the gateway's configuration."""
 
@@ -219,6 +279,9 @@ class WorkerSettings(_Settings, frozen=True, kw_only=True):
     audio: AudioSettings = AudioSettings()
     agora: AgoraSettings | None = None
     """None: MQTT voice alone."""
+    replay: ReplaySettings = ReplaySettings(keep=0)
+    rest: RestAccess | None = None
+    """None: nothing is uploaded or fetched."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="least level logged")] = "INFO"
 
 

@@ -26,7 +26,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "protocol": {"msgspec"},
     "service": {"msgspec", "paho", "systemd"},
     "hw": {"msgspec", "gpiozero", "lgpio", "RPi", "colorzero"},
-    "voice": {"msgspec", "numpy", "pyaudio", "opuslib_next", "agora"},
+    "voice": {"msgspec", "requests", "numpy", "pyaudio", "opuslib_next", "agora", "webrtc_noise_gain"},
     "gateway": {"msgspec", "requests"},
     "dispatch": {"msgspec", "sqlalchemy", "requests", "litestar", "uvicorn", "cryptography", "segno"},
     "monitor": {"msgspec"},

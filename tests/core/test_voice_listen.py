@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.timers import DRAIN_S, EARLY_FRAMES_S
-from voice.core.jitter import JitterBuffer, Packet
-from voice.core.listen import EARLY_BURSTS_MAX, EARLY_FRAMES_MAX, Ended, ListenGate
+from voice.core.jitter import NEXT_WAITS_S, JitterBuffer, Packet
+from voice.core.listen import EARLY_BURSTS_MAX, EARLY_FRAMES_MAX, TAIL_HEARD_S, Ended, ListenGate
 
 STEP_S = 0.01
 Said = tuple[int, str, int]
@@ -115,6 +115,79 @@ def test_a_drain_lasts_no_longer_than_its_bound() -> None:
     # then the next is heard behind the bound
     first = next(at for at, said in ear.heard if said[0] == 8)
     assert first - stopped_at == pytest.approx(DRAIN_S, abs=2 * STEP_S)
+
+
+def test_a_released_burst_that_waited_for_the_grant_is_heard_whole_however_long_that_takes() -> None:
+    # given two seconds said before the grant, and released at once
+    ear = Ear()
+    ear.gate.play(7, "car-1", ear.now)
+    ear.say("car-1", 7, *range(200))
+    ear.gate.stop(7, ear.now, drain=True, last_seq=199)
+    # when time passes
+    ear.run(TAIL_HEARD_S + 0.1)
+    # then all of it was heard, once, and the burst ended with its last frame
+    assert ear.said == [(7, "car-1", seq) for seq in range(200)]
+    assert [(end.word.frames, end.cut) for end in ear.ended] == [(200, False)]
+
+
+def test_a_revoke_in_such_a_tail_cuts_it_at_once() -> None:
+    # given the same
+    ear = Ear()
+    ear.gate.play(7, "car-1", ear.now)
+    ear.say("car-1", 7, *range(200))
+    ear.gate.stop(7, ear.now, drain=True, last_seq=199)
+    ear.run(0.8)
+    # when it is cut
+    ear.gate.stop(7, ear.now, drain=False)
+    ear.run(0.1)
+    # then not a frame more was heard
+    assert len(ear.heard) == 80
+    assert [end.cut for end in ear.ended] == [True]
+
+
+def test_no_tail_is_heard_for_longer_than_its_bound_whatever_comes_of_it() -> None:
+    # given a sender that floods under a number that is far away
+    ear = Ear()
+    ear.gate.play(7, "car-1", ear.now)
+    stopped_at = ear.now
+    ear.gate.stop(7, ear.now, drain=True, last_seq=10_000)
+    for part in range(100):
+        ear.say("car-1", 7, *range(10 * part, 10 * part + 10))
+        ear.run(0.05)
+    # then it ended at the bound
+    assert ear.heard[-1][0] - stopped_at <= TAIL_HEARD_S
+    assert [end.cut for end in ear.ended] == [True]
+
+
+def test_the_next_burst_waits_behind_such_a_tail_and_is_heard_whole() -> None:
+    # given 1.5 s still to be heard of a released burst, and a next one that had to wait for its grant as long
+    ear = Ear()
+    ear.gate.play(7, "car-1", ear.now)
+    ear.say("car-1", 7, *range(150))
+    ear.gate.stop(7, ear.now, drain=True, last_seq=149)
+    ear.gate.play(8, "car-2", ear.now)
+    ear.say("car-2", 8, *range(200))
+    # when both are played
+    ear.run(4.0)
+    # then both are heard whole, never at once
+    assert ear.said == [(7, "car-1", seq) for seq in range(150)] + [(8, "car-2", seq) for seq in range(200)]
+
+
+def test_the_next_burst_waits_no_longer_than_its_bound() -> None:
+    # given a tail of over two seconds
+    ear = Ear()
+    ear.gate.play(7, "car-1", ear.now)
+    ear.say("car-1", 7, *range(230))
+    ear.gate.stop(7, ear.now, drain=True, last_seq=229)
+    ear.gate.play(8, "car-2", ear.now)
+    ear.say("car-2", 8, *range(20))
+    announced = ear.now
+    # when both are played
+    ear.run(4.0)
+    # then the tail is cut for it
+    first = next(at for at, said in ear.heard if said[0] == 8)
+    assert first - announced == pytest.approx(NEXT_WAITS_S, abs=2 * STEP_S)
+    assert [end.cut for end in ear.ended if end.word.burst == 7] == [True]
 
 
 def test_a_drain_without_a_last_number_plays_what_is_there() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gateway.core.round_trips import RoundTrips
 from gateway.core.words import Effect, Note, Publish, Tell, Told, ToWorker
 from protocol.ids import ConnectionId
-from protocol.messages import FromMember, Lifecycle, Message, Session
+from protocol.messages import AudioFocus, FromMember, Lifecycle, Message, Session
 from protocol.timers import FLOOR_MESSAGE_EXPIRY_S
 from protocol.topics import Kind
 from protocol.worker import Command
@@ -24,6 +24,7 @@ class Context:
         self.barred = False  # membership: this unit must not connect as the member
         self.voice_problem: Told | None = Told.NO_VOICE  # worker care
         self.session: Session | None = None  # listener
+        self.focus = AudioFocus.RADIO  # focus keeper
         self.keyed = False  # gateway: the button is physically down
         self.hands_free = False  # emergency: its window is open, nobody holds a button
         self.counting = False  # emergency: its button is down, not yet long enough
@@ -65,9 +66,23 @@ class Context:
         remaining_s: float | None = None,
         count: int = 0,
         ago_s: float | None = None,
+        *,
+        of: int = 0,
+        short: bool = False,
     ) -> None:
         """Tell the driver."""
-        self.emit(Tell(what=what, press_no=press_no, name=name, remaining_s=remaining_s, count=count, ago_s=ago_s))
+        self.emit(
+            Tell(
+                what=what,
+                press_no=press_no,
+                name=name,
+                remaining_s=remaining_s,
+                count=count,
+                of=of,
+                short=short,
+                ago_s=ago_s,
+            )
+        )
 
     def note(self, text: str, *, warning: bool = False, **fields: object) -> None:
         """Write a line of the log."""

@@ -8,7 +8,7 @@ from gateway.core.link import Link
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State
 from gateway.core.words import Effect, Look, Tell, Told, ToWorker
-from protocol.messages import Lifecycle
+from protocol.messages import Lifecycle, Priority
 from protocol.worker import Cue, Prepare, Say
 
 
@@ -19,7 +19,7 @@ def sounds(told: Iterable[Effect], lang: str) -> list[ToWorker]:
         if not isinstance(effect, Tell):
             continue
         row = TABLE[effect.what]
-        if row.sound is not None:
+        if row.sound is not None and not effect.short:
             found.append(ToWorker(command=Cue(sound=row.sound)))
         if effect.what is Told.REPLAY:
             continue  # the worker says it itself, right before what it replays
@@ -45,6 +45,8 @@ def prepared(lang: str) -> list[ToWorker]:
 
 def look(ctx: Context, participant: Participant, link: Link, listening: bool) -> Look:
     """Give what the status light shows."""
+    if ctx.counting:
+        return Look.HOLDING
     match participant.state:
         case State.PENDING_REQUEST:
             return Look.ASKING
@@ -63,5 +65,6 @@ def look(ctx: Context, participant: Participant, link: Link, listening: bool) ->
     if ctx.voice_problem is not None:
         return Look.NO_VOICE
     if listening:
-        return Look.LISTENING
+        urgent = ctx.session is not None and ctx.session.priority is Priority.EMERGENCY
+        return Look.EMERGENCY if urgent else Look.LISTENING
     return Look.PARKED if ctx.lifecycle in (Lifecycle.PARKED, Lifecycle.SHUTTING_DOWN) else Look.READY

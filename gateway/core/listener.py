@@ -3,7 +3,7 @@
 from gateway.core.context import Context
 from gateway.core.presence import PresenceKeeper
 from gateway.core.words import Told
-from protocol.messages import Ended, Session, VoicePath
+from protocol.messages import Ended, Priority, Session, VoicePath
 from protocol.worker import Join, Leave, Play, Stop
 
 
@@ -95,7 +95,9 @@ class Listener:
             self._ctx.voice(Stop(burst=self._playing, drain=drain, last_seq=session.last_seq if drain else None))
         if heard and speaker is not None and now_playing != self._playing:
             self._ctx.voice(Play(burst=session.burst, user=speaker, uid=session.speaker_uid))
-            if speaker != self._last_speaker:
+            if session.priority is Priority.EMERGENCY:
+                self._ctx.tell(Told.EMERGENCY_HEARD, name=session.speaker_name or speaker)
+            elif speaker != self._last_speaker:
                 self._ctx.tell(Told.SOMEONE_SPEAKS, name=session.speaker_name or speaker)
             self._last_speaker = speaker
         self._playing = now_playing

@@ -4,17 +4,12 @@ from typing import Any
 
 from gateway.core.participant_base import ParticipantBase
 from gateway.core.participant_words import State, Word
-from gateway.core.talk import Talk
+from gateway.core.talk import Talk, told_as
 from gateway.core.words import Told
-from protocol.messages import DenyCause, FloorDeny, FloorQueued, FloorRequest, Priority
+from protocol.messages import FloorDeny, FloorQueued, FloorRequest, Priority
 from protocol.timers import QUEUED_REFRESH_S, REQUEST_RETRANSMIT_S, TAIL_S
 from protocol.worker import Arm, Mute
 
-_DENIED_AS = {
-    DenyCause.INTERNAL_ERROR: Told.NO_ANSWER,
-    DenyCause.NO_RESOURCES: Told.NO_ANSWER,
-    DenyCause.RECEIVE_ONLY: Told.NOT_ALLOWED,
-}
 TAIL_BEFORE_NEXT_S = 0.5
 """A driver who presses again waits at most this long for the last burst's tail."""
 
@@ -36,13 +31,19 @@ class Asking(ParticipantBase):
             self.waiting = self._new_talk(now, edge_at)
             self.timers.set(Word.TAIL, min(now + TAIL_BEFORE_NEXT_S, self.timers.at(Word.TAIL, now + TAIL_S)))
 
-    def _new_talk(self, now: float, edge_at: float) -> Talk | None:
+    def answer_press(self, what: Told) -> None:
+        """Answer a press of which nothing else comes."""
+        self._presses += 1
+        self._ctx.tell(what, self._presses)
+
+    def _new_talk(self, now: float, edge_at: float, priority: Priority | None = None) -> Talk | None:
         ctx = self._ctx
         self._presses += 1
+        priority = priority or self.priority
         if ctx.problem is not None:
-            ctx.tell(ctx.problem, self._presses)
+            ctx.tell(told_as(ctx.problem, priority), self._presses)
             return None
-        talk = Talk((*ctx.connection_id, self._presses), edge_at, now, Priority.NORMAL)
+        talk = Talk((*ctx.connection_id, self._presses), edge_at, now, priority)
         ctx.voice(Arm(request_id=talk.request_id, edge_at=edge_at))
         return talk
 
@@ -68,8 +69,11 @@ class Asking(ParticipantBase):
         if deny.request_id != self._live().request_id:
             self.discarded += 1
             return
-        told = _DENIED_AS.get(deny.cause, Told.DENIED)
-        self._ctx.tell(told, self._live().press_no, deny.speaker_name or deny.speaker or "", deny.remaining_s)
+        talk = self._live()
+        denial = self._denials.judge(deny, now)
+        told = told_as(denial.told, talk.priority)
+        name = deny.speaker_name or deny.speaker or ""
+        self._ctx.tell(told, talk.press_no, name, deny.remaining_s, short=denial.short and told is denial.told)
         self._ctx.voice(Mute(request_id=deny.request_id))
         self._end(now)
 
@@ -81,6 +85,9 @@ class Asking(ParticipantBase):
             return
         if self.state is not State.QUEUED:
             self._ctx.voice(Mute(request_id=talk.request_id))
-            self._tell(Told.QUEUED)
             self._enter(State.QUEUED)
+            talk.waited = True
             self.timers.set(Word.ASK_AGAIN, now + QUEUED_REFRESH_S)
+        if position.position != talk.position:
+            talk.position = position.position
+            self._ctx.tell(Told.QUEUED, talk.press_no, count=position.position)

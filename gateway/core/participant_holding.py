@@ -68,7 +68,7 @@ class Holding(ParticipantBase):
         self.timers.set(Word.LEASE, talk.lease_ends)
         if not talk.spoke:
             talk.spoke = True
-            self._tell(Told.GRANTED)
+            self._tell(Told.TURN_CAME if talk.waited else Told.GRANTED)
         else:
             self._tell(Told.HEARD_AGAIN)
 

@@ -18,6 +18,7 @@ class Word(StrEnum):
 
     PRESS = "button down"
     KEY_UP = "button up"
+    EMERGENCY = "emergency button held"
     GRANTED = "Floor Granted"
     DENY = "Floor Deny"
     POSITION = "Queue Position Info"

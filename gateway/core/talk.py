@@ -1,8 +1,37 @@
 """One press of the button, from its edge to its end."""
 
+from gateway.core.words import Told
 from protocol.ids import RequestId
 from protocol.messages import Priority
 from protocol.timers import FIRST_RENEW_S, LEASE_S
+
+
+_URGENTLY = {
+    Told.CANCELLED: Told.EMERGENCY_ENDED,
+    Told.TALK_ENDED: Told.EMERGENCY_ENDED,
+    Told.NO_CONNECTION: Told.EMERGENCY_OFFLINE,
+    **dict.fromkeys(
+        (
+            Told.DENIED,
+            Told.EMERGENCY_ON,
+            Told.QUEUE_FULL,
+            Told.OFFICE_FULL,
+            Told.REFUSED,
+            Told.NOT_ALLOWED,
+            Told.NO_ANSWER,
+            Told.NO_MICROPHONE,
+            Told.NO_VOICE,
+            Told.REVOKED,
+            Told.FLOOR_LOST,
+        ),
+        Told.EMERGENCY_FAILED,
+    ),
+}
+
+
+def told_as(what: Told, priority: Priority) -> Told:
+    """Give what the driver is told of a talk: an emergency has sentences of its own, as its alert stays."""
+    return _URGENTLY.get(what, what) if priority is Priority.EMERGENCY else what
 
 
 class Talk:
@@ -20,6 +49,9 @@ class Talk:
         self.lease_s = LEASE_S
         self.all_joined = False
         self.permitted = False
+        self.armed = False
+        self.doubted = False
+        self.limit_at: float | None = None
         self.confirmed = False
         self.spoke = False
         self.renew_no = 0
@@ -29,6 +61,8 @@ class Talk:
         self.through_seq: int | None = None
         self.last_seq: int | None = None
         self.draining = False
+        self.waited = False
+        self.position = 0
         self.told_unheard = False
 
     @property

@@ -33,6 +33,13 @@ ABANDONED = ("Mute", "FloorRelease")
 EXPECTED: dict[tuple[str, Word], tuple[State, tuple[str, ...]]] = {
     ("idle", Word.PRESS): (P, ("Arm", "FloorRequest")),
     ("idle", Word.GRANTED): (N, ("FloorRelease",)),
+    ("idle", Word.EMERGENCY): (P, ("Arm", "FloorRequest")),
+    ("asking", Word.EMERGENCY): (P, ("tell emergency", *ABANDONED, "Arm", "FloorRequest")),
+    ("queued", Word.EMERGENCY): (P, ("tell emergency", *ABANDONED, "Arm", "FloorRequest")),
+    ("talking", Word.EMERGENCY): (P, (*ABANDONED, "Arm", "FloorRequest")),
+    ("held", Word.EMERGENCY): (P, (*ABANDONED, "Arm", "FloorRequest")),
+    ("draining", Word.EMERGENCY): (P, (*ABANDONED, "Arm", "FloorRequest")),
+    ("releasing", Word.EMERGENCY): (P, ("Arm", "FloorRequest")),
     ("asking", Word.KEY_UP): (N, ("tell cancelled", *ABANDONED)),
     ("asking", Word.GRANTED): (H, ("Transmit", "tell granted", "FloorRenew")),
     ("asking", Word.DENY): (N, ("tell denied", "Mute")),

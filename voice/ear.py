@@ -13,19 +13,19 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from msgspec import Struct
-
 from protocol.voice_frame import FrameFlags, VoiceFrame
-from protocol.worker import Heard, Play, Playback, PlayedOut, Stop
-from protocol.worker_settings import AudioSettings
+from protocol.worker import Heard, Play, Playback, PlayedOut, Replay, Replayed, Stop
+from protocol.worker_settings import AudioSettings, ReplaySettings
 from voice.core.align import STEP_S, levels_db
 from voice.core.jitter import Conceal, JitterBuffer, Packet
+from voice.core.kept import Kept
 from voice.core.listen import ListenGate
 from voice.core.paths import Paths
 from voice.cue_lanes import CueLanes
 from voice.hurry import Hurry
 from voice.mixing import mixed
 from voice.opus import BadPacket, Decoder, duration_s
+from voice.replay_lane import Pcm, Piece, ReplayLane
 from voice.stretch import faded, is_quiet, joined, lengthen
 
 INBOX_MAX = 2048
@@ -40,16 +40,12 @@ LAST_SEQ_SLACK = 50
 """Numbers counted over Agora may differ from the speaker's by its pauses and its jitter buffer: the end is heard by its
 silence, or by time, not by its number alone."""
 FADE_PER_STEP = 0.7
-
-
-class Pcm(Struct, frozen=True):
-    """A frame that came as sound."""
-
-    sound: bytes
+NO_REPLAY = ReplaySettings(keep=0)
+"""For an ear behind which nobody listens again."""
 
 
 class Ear:
-    """What is heard, over both ways. `tell` (any thread) gets Heard and PlayedOut.
+    """What is heard, over both ways. `tell` (any thread) gets Heard, PlayedOut and Replayed.
 
     The methods up to `render` are the loop thread's.
     """
@@ -58,8 +54,9 @@ class Ear:
         self,
         settings: AudioSettings,
         own_user: str,
-        tell: Callable[[Heard | PlayedOut], None],
+        tell: Callable[[Heard | PlayedOut | Replayed], None],
         clock: Callable[[], float] = time.monotonic,
+        replay: ReplaySettings = NO_REPLAY,
     ) -> None:
         rate, jitter = settings.device_rate_hz, settings.jitter
         self._rate_hz = rate
@@ -90,6 +87,8 @@ class Ear:
         self._playing = (0, "")
         self._last_seq: int | None = None
         self._lanes = CueLanes()
+        self._kept: Kept[Piece] = Kept(replay.keep, replay.keep_s)
+        self._replay = ReplayLane(rate, tell)
         self._totals = [0, 0, 0]
         self.refused = 0
         """Posts dropped because no device played them."""
@@ -142,6 +141,15 @@ class Ear:
     def cut_cues(self) -> None:
         """Be silent but for voice, at once."""
         self._post(self._lanes.cut)
+        self._post(self._replay.cut)
+
+    def replay(self, word: Replay, pieces: tuple[Piece, ...]) -> None:
+        """Play a burst once more where nothing else sounds: these pieces, or without any what was kept of it."""
+        self._post(lambda: self._replay.start(word.no, word.burst, pieces or self._kept.pieces(word.burst)))
+
+    def cut_replay(self) -> None:
+        """Replay nothing any more, at once."""
+        self._post(self._replay.cut)
 
     @property
     def health(self) -> tuple[int, int, int, int]:
@@ -200,6 +208,8 @@ class Ear:
         voice = self._voice(now, at_s)
         cue = self._lanes.next(self._frame_bytes // 2, now)
         if voice is None and cue is None:
+            cue = self._replay.next(self._frame_bytes // 2)
+        if voice is None and cue is None:
             self._gate.tick(now)
             self._note_ended()
             self.busy = False  # before looking: what is posted meanwhile sets it again
@@ -216,6 +226,7 @@ class Ear:
             self._last_seq = None
         self._two_ways = word.uid != 0
         self._playing = (word.burst, word.user)
+        self._replay.cut()
         self._agora_left.clear()
         if self._two_ways:
             self._paths.play(word.uid, now)
@@ -286,6 +297,7 @@ class Ear:
             self._pcm_burst, user = hearing
             self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s + self._queue.ahead_s))
         packet = out.packet
+        self._kept.add(self._pcm_burst, packet, out.duration_s)
         sound = self._from_agora(packet.sound) if isinstance(packet, Pcm) else self._from_mqtt(packet, out)
         samples = array("h", sound)
         self._packets += 1

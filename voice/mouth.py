@@ -29,13 +29,19 @@ class Utterance(Struct, frozen=True):
 class Mouth:
     """Belongs to the loop's thread. Speech is encoded as it is captured, so that a grant has nothing to wait for.
 
-    `tell` gets Drained and Through.
+    `tell` gets Drained and Through, `given` each frame as it goes out, over whatever way.
     """
 
-    def __init__(self, settings: AudioSettings, tell: Callable[[Drained | Through], None]) -> None:
+    def __init__(
+        self,
+        settings: AudioSettings,
+        tell: Callable[[Drained | Through], None],
+        given: Callable[[VoiceFrame], None] = lambda frame: None,
+    ) -> None:
         rate = settings.device_rate_hz
         self._rate_hz = rate
         self._tell = tell
+        self._given = given
         self._gate: TalkGate[Sound, Spoken] = TalkGate()
         self._encoder = Encoder(rate, settings.codec)
         self._packer = Packer(rate, self._encoder.packet_samples, round(LOOKAHEAD_S * rate))
@@ -61,7 +67,9 @@ class Mouth:
             return None
         opus, pcm = send.packet or (b"", b"")
         flags = FrameFlags.LAST if send.last else FrameFlags.NONE
-        return Utterance(VoiceFrame(send.burst, send.seq, send.capture_ms, opus, flags), pcm, send.captured_at_s)
+        frame = VoiceFrame(send.burst, send.seq, send.capture_ms, opus, flags)
+        self._given(frame)
+        return Utterance(frame, pcm, send.captured_at_s)
 
     def acked(self, burst: int, seq: int, now: float) -> None:
         """Take the network's word that a frame arrived."""

@@ -66,6 +66,10 @@ class Sayings:
             return True
         return self._speech.say(word.text, word.lang, urgent=word.urgent)
 
+    def speaks(self) -> bool:
+        """Whether a sentence that is not urgent would be spoken now."""
+        return not self._silent and not self._quiet.hold(self._minute_of_day())
+
     def prepare(self, word: Prepare) -> None:
         """Have a sentence made ahead."""
         if not self._silent:

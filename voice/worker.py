@@ -18,6 +18,7 @@ from protocol.worker import (
     Agora,
     AgoraState,
     Arm,
+    CatchUp,
     Cleaning,
     Command,
     Cue,
@@ -35,6 +36,7 @@ from protocol.worker import (
     Levels,
     Meter,
     Mute,
+    OfficeKeeps,
     Ping,
     Play,
     Playback,
@@ -42,9 +44,12 @@ from protocol.worker import (
     Pong,
     Prepare,
     Quit,
+    Replay,
+    Replayed,
     Say,
     SoundDevice,
     Stop,
+    StopReplay,
     Through,
     Token,
     TokenWanted,
@@ -54,6 +59,7 @@ from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from voice.announcer import Announcer
+from voice.burst_office import BurstOffice
 from voice.capturing import Capturing
 from voice.core.metering import tone
 from voice.devices.choose import open_agora, open_channel, open_devices
@@ -66,6 +72,7 @@ from voice.microphone import TONE_DB, TONE_S, Microphone
 from voice.mouth import Mouth
 from voice.pipe import Pipe
 from voice.realtime import settle
+from voice.replaying import Replaying
 from voice.sayings import Sayings
 from voice.speaking import Speaking
 from voice.speech import Spoken
@@ -102,13 +109,13 @@ class Worker:
         self._audio = audio
         self._loop = Loop()
         self._pipe = Pipe(self._loop, sock, self._command, self._orphaned)
-        self._mouth = Mouth(audio, self._tell_of_mouth)
+        self._mouth = Mouth(audio, self._tell_of_mouth, lambda frame: self._replaying.said(frame))
         self._half_duplex = HalfDuplex(audio, apart=audio.backend == "agora")
         self._microphone = Microphone(
             audio, self._half_duplex, lambda word: self._loop.call_soon_threadsafe(partial(self._cleaning, word))
         )
         self._capturing = Capturing(self._loop, self._microphone, self._mouth, self._pipe.tell)
-        self._ear = Ear(audio, settings.user, self._tell_from_thread)
+        self._ear = Ear(audio, settings.user, self._tell_from_thread, replay=settings.replay)
         rng = random.Random()
         self._mqtt = MqttVoice(self._loop, settings.mqtt, settings.office, settings.user, self._transported, rng)
         self._agora = open_agora(self._loop, settings, self._transported_by_agora, rng, _raise)
@@ -121,6 +128,8 @@ class Worker:
         self._device_ok = dict.fromkeys(Device, False)
         self._announcer: Announcer[array[int]] = Announcer(self._ear)
         self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day)
+        self._office = self._burst_office(settings)
+        self._replaying = Replaying(self._ear, self._sayings, self._office, self._pipe.tell, lambda: self._mouth.open)
         self._faults: dict[str, float] = {}
         self._null_at = 0.0
         self._restart_allowed = True
@@ -142,6 +151,8 @@ class Worker:
             self._silence()
             self._devices.stop()
             self._sayings.stop()
+            if self._office is not None:
+                self._office.stop()
             self._pipe.close()
             self._loop.close()
         log.info(
@@ -172,7 +183,7 @@ class Worker:
     def _on_spoken(self, spoken: Spoken) -> None:
         self._loop.call_soon_threadsafe(partial(self._spoken, spoken))
 
-    def _tell_from_thread(self, event: Heard | PlayedOut) -> None:
+    def _tell_from_thread(self, event: Heard | PlayedOut | Replayed) -> None:
         self._loop.call_soon_threadsafe(partial(self._told_by_ear, event))
 
     # --- the loop ---------------------------------------------------------------------------------------------------
@@ -188,6 +199,7 @@ class Worker:
             self._channel.tick(now)
         self._speaking.pump(now)
         self._listening.tick(now)
+        self._replaying.tick(now)
         self._announcer.microphone(mouth.open, now)
         self._half_duplex.microphone_open = mouth.open
         self._capturing.want(now)
@@ -205,6 +217,7 @@ class Worker:
             None if agora is None else agora.next_deadline(),
             None if self._channel is None else self._channel.next_deadline(),
             self._listening.next_deadline(),
+            self._replaying.next_deadline(),
             self._null_speaker(now),
         ]
         return min((d for d in deadlines if d is not None), default=None)
@@ -252,6 +265,7 @@ class Worker:
         now = time.monotonic()
         if self._channel is not None:
             self._channel.heed(command, now)
+        self._replaying.heed(command)
         match command:
             case Arm():
                 self._half_duplex.microphone_open = True
@@ -308,6 +322,9 @@ class Worker:
                 self._capturing.meter(command, now)
                 if wanted:
                     self._announcer.cue(tone(self._audio.device_rate_hz, TONE_S, TONE_DB), now)
+            case OfficeKeeps() | CatchUp() | Replay() | StopReplay():
+                self._need_devices(now)
+                self._replaying.take(command, now)
             case Quit():
                 self._loop.stop()
             case _:
@@ -368,10 +385,21 @@ class Worker:
         (log.info if word.ok else log.warning)("noise suppression", ok=word.ok, detail=word.detail)
         self._pipe.tell(word)
 
+    def _burst_office(self, settings: WorkerSettings) -> BurstOffice | None:
+        if settings.rest is None or settings.mqtt.password is None:
+            return None
+        return BurstOffice(
+            settings.rest,
+            settings.mqtt.password,
+            lambda got: self._loop.call_soon_threadsafe(partial(self._replaying.fetched, got)),
+        )
+
     def _tell_of_mouth(self, word: Drained | Through) -> None:
+        if isinstance(word, Drained):
+            self._replaying.drained(word)
         self._pipe.tell(replace(word, speech_at=self._microphone.speech_at) if isinstance(word, Through) else word)
 
-    def _told_by_ear(self, event: Heard | PlayedOut) -> None:
+    def _told_by_ear(self, event: Heard | PlayedOut | Replayed) -> None:
         if isinstance(event, PlayedOut):
             self._listening.played_out(event)
         self._pipe.tell(event)
@@ -382,6 +410,7 @@ class Worker:
         else:
             self._need_devices(time.monotonic())
             self._sayings.spoken(spoken, time.monotonic())
+            self._replaying.spoken(spoken)
 
     def _pong(self, no: int) -> None:
         played, concealed, late, buffer_ms = self._ear.health

@@ -113,13 +113,13 @@ class Fleet:
                 one.wait(Joined, lambda event: event.voice == VoicePath.AGORA)
         return one
 
-    def followed(self, user: str, edge: float, up: float) -> Alignment:
+    def followed(self, user: str, edge: float, up: float, *, faster_s: float = 0.0) -> Alignment:
         """How what `user` heard follows what car-1 said; Agora's way may take DELAY_S longer, and its own buffer."""
         said = cut(self.folder / "car-1.wav.json", "capture_epoch_s", voice_like(1, 60.0), edge, up)
         with wave.open(str(self.folder / f"{user}.wav")) as file:
             played = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(float)
-        heard = cut(self.folder / f"{user}.wav.json", "epoch_s", played, edge, up + 0.6)
-        return align(said, heard, slower_s=DELAY_S)
+        heard = cut(self.folder / f"{user}.wav.json", "epoch_s", played, edge, up + 0.6 + faster_s)
+        return align(said, heard, slower_s=DELAY_S, faster_s=faster_s)
 
     def pushed_s(self) -> float:
         """How much of car-1's speech Agora got."""
@@ -250,6 +250,24 @@ def test_where_mqtt_voice_is_cut_off_agora_carries_the_burst_and_its_renewals(fl
         heard = fleet.followed("car-2", edge, up)
         assert (heard.missing_ms < heard.voiced_ms / 4, heard.extra_run_ms <= 80) == (True, True), heard
         assert all(link.up for link in car1.all(VoiceLink))
+
+
+def test_where_agora_carries_a_burst_alone_what_waited_for_the_grant_is_heard_and_worked_off(fleet: Fleet) -> None:
+    # given a speaker behind a line that is cut, and a grant that takes 1.2 s
+    with Proxy(fleet.broker.port) as proxy:
+        car1, car2 = fleet.car("car-1", port=proxy.port), fleet.car("car-2")
+        proxy.refuse()
+        proxy.cut()
+        edge = begin(car1, car2)
+        time.sleep(1.2)
+        # when it speaks from the press on
+        talk(car1, 8.0)
+        up, _ = release(car1, car2)
+        # then all of it is heard, the first and the last syllable too, and the delay is worked off
+        heard = fleet.followed("car-2", edge, up, faster_s=1.2)
+        assert heard.problems == ()
+        assert 1200 <= heard.lag_start_ms
+        assert heard.lag_end_ms <= heard.lag_start_ms - 800
 
 
 @pytest.mark.parametrize("end", ["hold", "mute", "lapse", "hang up", "quit", "key up"])

@@ -19,7 +19,7 @@ log = Log(__name__)
 
 
 class Sayings:
-    """All that sounds in the cab and is not a colleague. The loop's thread; `on_spoken` is called on any.
+    """All that sounds in the cab and is not a colleague. The loop's thread; `on_spoken` and `on_engine` on any.
 
     `minute_of_day` gives the local minute, or None while the clock is not set.
     """
@@ -31,13 +31,14 @@ class Sayings:
         engine: SpeechEngine,
         on_spoken: Callable[[Spoken], None],
         minute_of_day: Callable[[], int | None],
+        on_engine: Callable[[bool, str], None] = lambda ok, why: None,
     ) -> None:
         self._settings = settings
         self._announcer = announcer
         self._minute_of_day = minute_of_day
         self._quiet = QuietHours(settings)
         self._silent = sentence_percent(settings) == 0
-        self._speech = Speech(engine, settings.device_rate_hz, sentence_percent(settings), on_spoken)
+        self._speech = Speech(engine, settings.device_rate_hz, sentence_percent(settings), on_spoken, state=on_engine)
         self._cues: dict[Sound, array[int]] = {}
         self._idle: bool | None = None
         self.hushed = 0

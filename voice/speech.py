@@ -46,7 +46,8 @@ class _Job(Struct, frozen=True):
 
 
 class Speech:
-    """Makes sentences into sound of `rate_hz`. `done` is called on any thread with each.
+    """Makes sentences into sound of `rate_hz`. `done` is called on any thread with each; `state` on the helper thread
+    with whether the engine works, and why not, when that changes.
 
     An urgent sentence drops those that wait and the one being made; one that is known is given at once, whatever the
     engine does. What ends with a full stop inside a sentence is made and remembered by itself, so that of "김기사, 최대
@@ -60,8 +61,10 @@ class Speech:
         volume_percent: int,
         done: Callable[[Spoken], None],
         clock: Callable[[], float] = time.monotonic,
+        state: Callable[[bool, str], None] = lambda ok, why: None,
     ) -> None:
         self._engine = engine
+        self._state = state
         self._rate_hz = rate_hz
         self._volume = volume_percent
         self._done = done
@@ -186,12 +189,15 @@ class Speech:
             if fault:
                 self._rests_until = self._clock() + RETRY_S
                 self.dropped += not ahead
-                if ahead:
+                if ahead or not self._ahead:  # tried again, whoever needs it: so it shows that the engine is mended
                     self._ahead.append(key)
                 told, self._told = self._told, fault
                 if told == fault:
                     return
+                self._state(False, fault)
             else:
+                if self._told:
+                    self._state(True, "")
                 self._told = ""
                 for part in _parts(job.text):
                     if part in made:

@@ -48,6 +48,7 @@ from protocol.worker import (
     Replayed,
     Say,
     SoundDevice,
+    SpeechEngine,
     Stop,
     StopReplay,
     Through,
@@ -127,7 +128,7 @@ class Worker:
         self._devices: SoundDevices = self._channel or open_devices(audio, *hooks, epoch_s)
         self._device_ok = dict.fromkeys(Device, False)
         self._announcer: Announcer[array[int]] = Announcer(self._ear)
-        self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day)
+        self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day, self._on_engine)
         self._office = self._burst_office(settings)
         self._replaying = Replaying(self._ear, self._sayings, self._office, self._pipe.tell, lambda: self._mouth.open)
         self._faults: dict[str, float] = {}
@@ -182,6 +183,9 @@ class Worker:
 
     def _on_spoken(self, spoken: Spoken) -> None:
         self._loop.call_soon_threadsafe(partial(self._spoken, spoken))
+
+    def _on_engine(self, ok: bool, why: str) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._pipe.tell(SpeechEngine(ok=ok, detail=why[:512])))
 
     def _tell_from_thread(self, event: Heard | PlayedOut | Replayed) -> None:
         self._loop.call_soon_threadsafe(partial(self._told_by_ear, event))
@@ -267,7 +271,8 @@ class Worker:
             self._channel.heed(command, now)
         self._replaying.heed(command)
         match command:
-            case Arm():
+            case Arm(edge_at=edge_at):
+                self._microphone.begin(edge_at)
                 self._half_duplex.microphone_open = True
                 self._need_devices(now)
                 self._capturing.begin()

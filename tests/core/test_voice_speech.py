@@ -56,7 +56,15 @@ class Rig:
         self.now = 0.0
         self.engine = Engine()
         self.told: queue.Queue[Spoken] = queue.Queue()
-        self.speech = Speech(self.engine, RATE, 100, self.told.put, clock=lambda: self.now)
+        self.states: list[tuple[bool, str]] = []
+        self.speech = Speech(
+            self.engine,
+            RATE,
+            100,
+            self.told.put,
+            clock=lambda: self.now,
+            state=lambda ok, why: self.states.append((ok, why)),
+        )
         self.speech.start()
 
     def next(self) -> Spoken:
@@ -176,6 +184,41 @@ def test_an_engine_that_fails_is_told_once_left_alone_and_tried_again(rig: Rig) 
     rig.engine.fault = "espeak-ng is missing"
     rig.speech.say("five", "ko", urgent=False)
     assert rig.next().fault == "espeak-ng is missing"
+
+
+def test_that_the_engine_fails_and_that_it_works_again_is_told_once_each_though_nothing_more_is_said(rig: Rig) -> None:
+    rig.engine.fault = "espeak-ng is missing"
+    rig.speech.say("one", "ko", urgent=False)
+    assert rig.next().fault == "espeak-ng is missing"
+    for retry in range(1, 4):
+        rig.now = retry * RETRY_S
+        rig.speech.idle(True)
+        until(lambda tries=retry + 1: rig.engine.begun.qsize() >= tries)  # type: ignore[misc]
+    rig.engine.fault = ""
+    rig.now = 10 * RETRY_S
+    rig.speech.idle(True)
+    until(lambda: (True, "") in rig.states)
+    assert rig.states == [(False, "espeak-ng is missing"), (True, "")]
+    assert rig.told.empty()
+
+
+def test_an_engine_that_hangs_and_is_killed_is_told_as_failing(tmp_path: Path) -> None:
+    states: queue.Queue[tuple[bool, str]] = queue.Queue()
+    told: queue.Queue[Spoken] = queue.Queue()
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
+    hangs.chmod(0o700)
+    speech = Speech(
+        Espeak(str(hangs), seconds_max=0.2), RATE, 100, told.put, state=lambda ok, why: states.put((ok, why))
+    )
+    speech.start()
+    try:
+        speech.say("one", "ko", urgent=True)
+        ok, why = states.get(timeout=DEADLINE_S)
+        assert not ok
+        assert "hung for 0.2 s and was killed" in why
+    finally:
+        speech.stop()
 
 
 def test_nothing_is_made_ahead_while_somebody_speaks_or_the_engine_rests(rig: Rig) -> None:

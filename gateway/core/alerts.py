@@ -53,7 +53,8 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
     "phone-stuck": (
         Severity.WARNING,
         "the telephone input has been active for very long",
-        "check its contact and wire (docs/wiring.md); it counts again after it was seen inactive; [focus] stuck_after_s",
+        "check its contact and wire (docs/wiring.md); it counts again after it was seen inactive; "
+        "[focus] stuck_after_s",
     ),
     "navigation-stuck": (
         Severity.WARNING,
@@ -100,6 +101,12 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         Severity.WARNING,
         "the machine was asked to switch off and still runs",
         "enable ptt-shutdown.path (`systemctl enable --now ptt-shutdown.path`), or set [ignition] shutdown_after_s = 0",
+    ),
+    "speech": (
+        Severity.WARNING,
+        "sentences are not spoken",
+        "sounds, light and vibration go on; install the engine (`apt install espeak-ng`) or see the journal for why "
+        "it fails; it is tried again every 30 s",
     ),
     "voice-flood": (
         Severity.WARNING,

@@ -86,7 +86,9 @@ TABLE: dict[Told, Row] = {
     ),
     Told.EMERGENCY_ON: _denied("긴급 통화 중입니다", "An emergency call is going on"),
     Told.NOT_ALLOWED: _denied("이 차량은 듣기만 할 수 있습니다", "This vehicle may only listen"),
-    Told.OFFICE_FULL: _denied("사무실에 자리가 없습니다. 사무실에 문의하세요", "The office is full. Please call your office"),
+    Told.OFFICE_FULL: _denied(
+        "사무실에 자리가 없습니다. 사무실에 문의하세요", "The office is full. Please call your office"
+    ),
     Told.REFUSED: _denied(
         "지금은 말할 수 없습니다. 잠시 후 다시 시도해주세요", "You cannot speak now. Please try again in a moment"
     ),
@@ -116,8 +118,16 @@ TABLE: dict[Told, Row] = {
     Told.SOMEONE_SPEAKS: Row(
         sound=Sound.SOMEONE_SPEAKING, ko="{name}님이 피티티를 시작했습니다", en="{name} is speaking"
     ),
-    Told.HEARD_BY: Row(ko="{of}명 중 {count}명이 들었습니다", en="{count} of {of} heard you", urgent=True),
-    Told.HEARD_UNKNOWN: Row(ko="아직 알 수 없습니다", en="Not known yet", urgent=True),
+    Told.HEARD_BY: Row(
+        vibration=Vibration.SESSION_NOTIFICATION,
+        beep=Beep.OK,
+        ko="{of}명 중 {count}명이 들었습니다",
+        en="{count} of {of} heard you",
+        urgent=True,
+    ),
+    Told.HEARD_UNKNOWN: Row(
+        vibration=Vibration.SESSION_NOTIFICATION, ko="아직 알 수 없습니다", en="Not known yet", urgent=True
+    ),
     Told.NOBODY_HEARD: _fail("아무도 듣지 못했습니다", "Nobody heard you"),
     Told.NOBODY_THERE: _fail("들을 사람이 없었습니다", "Nobody was there to hear you"),
     Told.LINK_LOST: Row(

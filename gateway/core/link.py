@@ -12,7 +12,9 @@ WAIT_REFUSED_S_MAX = 60.0
 STEADY_S = 30.0
 """A connection that lived this long starts the back-off anew."""
 TOLD_AFTER_S = 2.0
-"""A link that is back sooner is not worth a word to the driver."""
+"""A link that is back sooner is not worth a word to the driver, unless he presses meanwhile."""
+BACK_AFTER_S = 3.0
+"""A link that was told as lost is told as back once it has held so long: one that flaps is told once, not each time."""
 
 
 class Link:
@@ -31,7 +33,10 @@ class Link:
         self._dialling = False
         self._up_since = 0.0
         self._down_since: float | None = None
+        self._back_at: float | None = None
         self._told_lost = False
+        self.lost = False
+        """Whether the connection is away, and has been for so long that it is no blip."""
         self.reason = "not connected yet"
 
     def start(self, now: float) -> None:
@@ -49,10 +54,9 @@ class Link:
         self._ups += 1
         self._up_since = now
         self._down_since = None
+        self.lost = False
+        self._back_at = now + BACK_AFTER_S if self._told_lost else None
         ctx.note("link up", connection_id=ctx.connection_id)
-        if self._told_lost:
-            self._told_lost = False
-            ctx.tell(Told.LINK_BACK)
 
     def down(self, now: float, reason: str, refused: bool = False) -> None:
         """The connection or the attempt failed: wait and dial again, `refused` ones ever more seldom."""
@@ -60,6 +64,7 @@ class Link:
         was_up, ctx.link_up = ctx.link_up, False
         ctx.round_trips.lost()
         self._dialling = False
+        self._back_at = None
         if was_up:
             self._down_since = now
             if now - self._up_since >= STEADY_S:
@@ -99,10 +104,10 @@ class Link:
         """Whether the last attempt ended with the broker not letting this user in."""
         return self._ctx.refused
 
-    @property
-    def lost(self) -> bool:
-        """Whether the connection has been away so long that the driver was told."""
-        return self._told_lost
+    def pressed(self) -> None:
+        """The driver presses: by the answer he knows whether there is a connection, and need not be told again."""
+        self._told_lost = self._down_since is not None
+        self._back_at = None
 
     @property
     def waits_to_dial(self) -> bool:
@@ -113,7 +118,7 @@ class Link:
         """Dial no more, and tell the driver nothing of a lost link."""
         self._dial_at = None
         self._dialling = False
-        self._down_since = None
+        self._down_since = self._back_at = None
 
     def tick(self, now: float) -> None:
         """Dial when due; tell the driver once of a link that stays away."""
@@ -124,16 +129,23 @@ class Link:
             self._ctx.connection_id = (self._generation, self._boot, self._n)
             will = self._presence.will(self._ctx.connection_id)
             self._ctx.emit(Dial(connection_id=self._ctx.connection_id, will=will))
-        if self._lost_told_at is not None and now >= self._lost_told_at:
-            self._told_lost = True
-            self._ctx.tell(Told.NOT_ADMITTED if self.refused else Told.LINK_LOST)
+        if self._lost_at is not None and now >= self._lost_at:
+            self.lost = True
+            if not self._told_lost:
+                self._told_lost = True
+                self._ctx.tell(Told.NOT_ADMITTED if self.refused else Told.LINK_LOST)
+        if self._back_at is not None and now >= self._back_at:
+            self._back_at = None
+            self._told_lost = False
+            self._ctx.tell(Told.LINK_BACK)
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""
-        return min((t for t in (self._dial_at, self._lost_told_at) if t is not None), default=None)
+        times = (self._dial_at, self._lost_at, self._back_at)
+        return min((t for t in times if t is not None), default=None)
 
     @property
-    def _lost_told_at(self) -> float | None:
-        if self._down_since is None or self._told_lost:
+    def _lost_at(self) -> float | None:
+        if self._down_since is None or self.lost:
             return None
         return self._down_since + TOLD_AFTER_S

@@ -3,7 +3,7 @@
 from gateway.core.context import Context, Timers
 from gateway.core.words import KillWorker, StartWorker, Told
 from protocol.messages import VoiceHealth
-from protocol.worker import Device, Hello, Ping, Pong, SoundDevice, VoiceLink
+from protocol.worker import Device, Hello, Ping, Pong, SoundDevice, SpeechEngine, VoiceLink
 
 PING_S = 1.0
 SILENT_S = 4.0
@@ -44,6 +44,8 @@ class WorkerCare:
         self.state = "down"
         self.devices: dict[Device, SoundDevice] = {}
         self.link = False
+        self.speech_trouble = ""
+        """Why sentences are not spoken; empty where they are."""
         self.health = VoiceHealth(worker="down", capture=False, playback=False, link=False)
 
     def start(self, now: float) -> None:
@@ -70,6 +72,7 @@ class WorkerCare:
         self.state = "down"
         self.devices.clear()
         self.link = False
+        self.speech_trouble = ""
         planned, self._planned = self._planned, ""
         self.replacing = bool(planned)
         if planned:
@@ -112,6 +115,11 @@ class WorkerCare:
                 detail=device.detail,
             )
         self._judge()
+
+    def speech(self, engine: SpeechEngine) -> None:
+        """What makes sentences failed, or works again: nothing else waits for it."""
+        self.speech_trouble = "" if engine.ok else engine.detail or "sentences cannot be made into speech"
+        self._ctx.note("speech engine", warning=not engine.ok, ok=engine.ok, detail=engine.detail)
 
     def voice_link(self, link: VoiceLink) -> None:
         """The voice transport's own connection came or went."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from gateway.core.alerts import KNOWN, Alerts
 from gateway.core.context import Context, Timers
 from gateway.core.indicators import LIGHTS, TABLE, sentence
-from gateway.core.link import FIRST_WAIT_S, STEADY_S, TOLD_AFTER_S, WAIT_S_MAX, Link
+from gateway.core.link import BACK_AFTER_S, FIRST_WAIT_S, STEADY_S, TOLD_AFTER_S, WAIT_S_MAX, Link
 from gateway.core.listener import Listener
 from gateway.core.presence import PresenceKeeper
 from gateway.core.words import Dial, Look, Note, Publish, Tell, Told, ToWorker
@@ -105,7 +105,7 @@ def test_it_never_stops_trying_and_waits_longer_within_bounds_with_jitter(parts:
         parts.link.tick(now)
         assert len(parts.dials()) == 1
         parts.link.down(now, "refused")
-        parts.link._told_lost = True  # only dialling is looked at here
+        parts.link.lost = True  # only dialling is looked at here
         deadline = parts.link.next_deadline()
         assert deadline is not None
         waits.append(deadline - now)
@@ -147,6 +147,7 @@ def test_the_driver_is_told_of_a_link_that_stays_away_once_and_when_it_is_back(p
         parts.link.tick(10.0 + TOLD_AFTER_S + extra_s)
     late = [e.what for e in parts.ctx.take() if isinstance(e, Tell)]
     parts.link.up(20.0)
+    parts.link.tick(20.0 + BACK_AFTER_S)
     back = [e.what for e in parts.ctx.take() if isinstance(e, Tell)]
 
     assert (early, late, back) == ([], [Told.LINK_LOST], [Told.LINK_BACK])

@@ -1,7 +1,7 @@
 """The vehicle's control connection: link events to core events, and the core's publications to the broker.
 
-Up means: connected, and every subscription acknowledged. A vehicle subscribes to the session, its own presence and
-its own replies on this connection, and to nothing else; voice has a connection of its own, the worker's.
+Up means: connected, and every subscription acknowledged. A vehicle subscribes to the session, its own presence, its
+own replies and commands on this connection, and to nothing else; voice has a connection of its own, the worker's.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class BrokerLink:
             topic(self._office, Kind.SESSION): Kind.SESSION,
             topic(self._office, Kind.PRESENCE, self._user): Kind.PRESENCE,
             topic(self._office, Kind.REPLY, self._user): Kind.REPLY,
+            topic(self._office, Kind.COMMAND, self._user): Kind.COMMAND,
         }
         self._topics: dict[tuple[Kind, tuple[str, ...]], str] = {}
         self._state: Literal["down", "dialling", "subscribing", "up"] = "down"
@@ -104,6 +105,11 @@ class BrokerLink:
     def hang_up(self) -> None:
         """Close without a word, so that the will speaks; nothing where it is closed already."""
         self._link.drop("the process ends")
+
+    @property
+    def queue_bytes(self) -> int:
+        """What the broker's machine has not acknowledged yet."""
+        return self._link.outq_bytes()
 
     def counters(self) -> dict[str, int]:
         """Give every count of this connection since start."""
@@ -170,6 +176,8 @@ class BrokerLink:
             self.counts["unexpected"] += 1
             _log.warning("message on a topic nobody subscribed to", topic=event.topic[:200])
             return
+        if not event.payload and kind is Kind.COMMAND:
+            return  # somebody cleared a retained one
         if not event.payload and kind is Kind.PRESENCE:
             # Somebody cleared the retained presence: it is older than anything of ours, and is put right.
             cleared = Presence(state=PresenceState.OFFLINE, connection_id=(0, 0, 0), presence_no=0)
@@ -183,4 +191,4 @@ class BrokerLink:
             return
         if isinstance(message, FloorGranted):
             self.granted_at = event.at_s
-        self._feed(CoreReceived(kind=kind, message=message))
+        self._feed(CoreReceived(kind=kind, message=message, retained=event.retain))

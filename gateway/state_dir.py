@@ -20,6 +20,7 @@ COUNTER = "boot"
 SECOND = "boot.bak"
 GENERATION = "generation"
 LOCK = "lock"
+EMERGENCY = "emergency"
 
 
 class StateError(Exception):
@@ -94,6 +95,37 @@ class StateDir:
         if not text.isdigit() or not 0 <= int(text) < JSON_INT_MAX:
             return None
         return int(text)
+
+
+def read_flag(directory: Path, name: str, *, unreadable: bool) -> bool:
+    """Give whether a flag was kept as yes; `unreadable` where that cannot be read."""
+    try:
+        return {b"0": False, b"1": True}.get((directory / name).read_bytes()[:8].strip(), unreadable)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return unreadable
+
+
+def keep_flag(directory: Path, name: str, on: bool) -> None:
+    """Keep a yes or no over restarts and power cuts; raises OSError where it cannot be kept."""
+    _write(directory / name, int(on))
+
+
+def read_emergency(directory: Path, *, unreadable: int) -> int | None:
+    """Give since when (Unix ms) an emergency stands that nobody has cleared; `unreadable` where that cannot be read."""
+    try:
+        text = (directory / EMERGENCY).read_bytes()[:32].strip()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return unreadable
+    return (int(text) or None) if text.isdigit() and int(text) <= JSON_INT_MAX else unreadable
+
+
+def keep_emergency(directory: Path, since: int | None) -> None:
+    """Keep over restarts and power cuts since when an emergency stands, None for none; raises OSError."""
+    _write(directory / EMERGENCY, since or 0)
 
 
 def _write(path: Path, number: int) -> None:

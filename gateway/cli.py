@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.levels_cli import add_parser as levels_parser
 from gateway.texts import KO, LANGS, Texts, pick
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from gateway import doctor
 
                 return doctor.run(arguments, "ko" if texts is KO else "en")
+            case "levels":
+                from gateway import levels_cli
+
+                return levels_cli.run(arguments, "ko" if texts is KO else "en")
             case "outputs-off":
                 return _outputs_off(arguments, texts)
             case _:
@@ -95,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     status = commands.add_parser("status", parents=[common, as_json], help="ask the running daemon what it is doing")
     status.add_argument("--presses", type=int, default=5, metavar="N", help="show the last N presses (default: 5)")
+    levels_parser(commands, [common, as_json])
     _enrol_parser(commands, common)
     _doctor_parser(commands, common, as_json)
     return parser

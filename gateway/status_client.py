@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,10 @@ class Unreachable(Exception):
     """No daemon answers; says where was looked, and how to mend it."""
 
 
+class Refused(Exception):
+    """The daemon answers, but does not do it; says why."""
+
+
 class Answer(Struct, frozen=True):
     """A daemon's status, as it came and read."""
 
@@ -26,10 +30,23 @@ class Answer(Struct, frozen=True):
 
 def ask(sockets: Sequence[Path], presses: int = 10) -> Answer:
     """Ask the first daemon that answers on one of `sockets`; raises Unreachable."""
+    try:
+        status = _first(sockets, {"op": "status", "presses": presses}, "status")
+    except Refused as error:
+        raise Unreachable(f"the daemon gave no answer ({error})") from error
+    return Answer(json.dumps(status, ensure_ascii=False), status)
+
+
+def ask_levels(sockets: Sequence[Path], wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask about the levels, and set what `wish` holds (see gateway.status_server); raises Unreachable or Refused."""
+    return _first(sockets, {**wish, "op": "levels"}, "levels")
+
+
+def _first(sockets: Sequence[Path], request: Mapping[str, Any], wanted: str) -> dict[str, Any]:
     problems = []
     for path in sockets:
         try:
-            return _ask(path, presses)
+            return _ask(path, request, wanted)
         except PermissionError:
             problems.append(f"{path} belongs to another user (use sudo)")
         except (FileNotFoundError, ConnectionRefusedError):
@@ -39,15 +56,16 @@ def ask(sockets: Sequence[Path], presses: int = 10) -> Answer:
     raise Unreachable("; ".join(problems))
 
 
-def _ask(path: Path, presses: int) -> Answer:
+def _ask(path: Path, request: Mapping[str, Any], wanted: str) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(TIMEOUT_S)
         connection.connect(str(path))
-        connection.sendall(json.dumps({"op": "status", "presses": presses}).encode() + b"\n")
+        connection.sendall(json.dumps(request).encode() + b"\n")
         data = b""
         while came := connection.recv(65536):
             data += came
     answer = json.loads(data)
     if not answer["ok"]:
-        raise ValueError(answer["error"])
-    return Answer(json.dumps(answer["status"], ensure_ascii=False), answer["status"])
+        raise Refused(str(answer["error"]))
+    found: dict[str, Any] = answer[wanted]
+    return found

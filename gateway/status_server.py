@@ -1,8 +1,10 @@
-"""The daemon's answer to `ptt-gateway status`: one JSON line per connection on a Unix socket of mode 0600.
+"""The daemon's answer to `ptt-gateway status` and `levels`: one JSON line per connection on a Unix socket of mode 0600.
 
     {"op": "status", "presses": 10}    -> {"ok": true, "status": {...}}
+    {"op": "levels", "meter": true}    -> {"ok": true, "levels": {...}}
+    {"op": "levels", "mic_db": 6}         the same, after setting mic_db, speaker_db or both; "tone": true plays a tone
 anything else                          -> {"ok": false, "error": "..."}
-Nothing that comes here changes anything: the socket can look, never key.
+The socket can look, and set how loud sound is; it can never key.
 """
 
 from __future__ import annotations
@@ -26,16 +28,19 @@ ANSWER_S = 2.0
 
 Answer = Callable[[int], Mapping[str, Any]]
 """Gives the status with at most so many presses."""
+Levels = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Does what is asked about the levels; raises ValueError, whose text goes to who asked."""
 
 
 class StatusServer:
     """Serves from construction to `close`, in the loop's thread."""
 
-    def __init__(self, loop: Loop, path: Path, answer: Answer) -> None:
+    def __init__(self, loop: Loop, path: Path, answer: Answer, levels: Levels) -> None:
         """Listen on `path`; raises HardwareError where the socket cannot be made there."""
         self._loop = loop
         self._path = path
         self._answer = answer
+        self._levels = levels
         self._clients: dict[socket.socket, bytes] = {}
         self._listener = listen(path, what="the status socket")
         self._inode = path.stat().st_ino
@@ -80,12 +85,20 @@ class StatusServer:
     def _respond(self, request: bytes) -> bytes:
         try:
             asked = json.loads(request.split(b"\n")[0])
+            if asked["op"] == "levels":
+                return self._respond_levels(asked)
             if asked["op"] != "status":
                 raise ValueError
             count = min(max(int(asked.get("presses", 10)), 0), 10_000)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return msgspec.json.encode({"ok": False, "error": 'ask {"op": "status", "presses": 10}'}) + b"\n"
         return msgspec.json.encode({"ok": True, "status": self._answer(count)}) + b"\n"
+
+    def _respond_levels(self, asked: dict[str, Any]) -> bytes:
+        try:
+            return msgspec.json.encode({"ok": True, "levels": self._levels(asked)}) + b"\n"
+        except ValueError as error:
+            return msgspec.json.encode({"ok": False, "error": str(error)}) + b"\n"
 
     def _drop(self, client: socket.socket) -> None:
         del self._clients[client]

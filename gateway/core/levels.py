@@ -1,7 +1,7 @@
 """How loud microphone and speaker are set, and what the microphone hears while somebody watches its meter."""
 
 from gateway.core.context import Context
-from gateway.core.words import SaveLevels, SetLevels, WantMeter
+from gateway.core.words import LevelsKept, SaveLevels, SetLevels, WantMeter
 from protocol.worker import GAIN_DB_MAX, Cleaning, Levels, Meter, Metered
 
 METER_LEASE_S = 3.0
@@ -19,6 +19,10 @@ class SoundLevels:
         self.speaker_db = speaker_db
         self.meter: Metered | None = None
         """What was measured last; None where nobody asked or no worker runs."""
+        self.saved = True
+        """Whether the levels survive a restart, as far as is known."""
+        self.problem = ""
+        """Why they do not."""
         self.trouble = ""
         """Why noise suppression does not work although it is set; empty where it does or is not."""
 
@@ -30,10 +34,19 @@ class SoundLevels:
             self._ctx.note("levels refused", warning=True, mic_db=mic_db, speaker_db=speaker_db, by=wish.by)
             return False
         self.mic_db, self.speaker_db = mic_db, speaker_db
+        self.saved = False
         self._ctx.emit(SaveLevels(mic_db=mic_db, speaker_db=speaker_db))
         self._ctx.note("levels set", mic_db=mic_db, speaker_db=speaker_db, by=wish.by)
         self._tell()
         return True
+
+    def kept(self, answer: LevelsKept) -> bool:
+        """Take what came of saving; False where it failed."""
+        self.problem = answer.problem
+        self.saved = not answer.problem
+        if answer.problem:
+            self._ctx.note("levels are not saved", warning=True, why=answer.problem)
+        return self.saved
 
     def want_meter(self, wish: WantMeter, now: float) -> None:
         """Have the microphone measured for METER_LEASE_S more."""

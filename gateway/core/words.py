@@ -167,10 +167,22 @@ class SetLevels(_Word, frozen=True, kw_only=True):
     by: str
 
 
+class LevelsKept(_Word, frozen=True, kw_only=True):
+    """The sound levels are kept, or (`problem`) cannot be."""
+
+    problem: str = ""
+
+
 class WantMeter(_Word, frozen=True, kw_only=True):
     """Somebody watches the microphone's level; `tone`: a test tone is to be played."""
 
     tone: bool = False
+
+
+class EmergencyKept(_Word, frozen=True, kw_only=True):
+    """What was asked for by `KeepEmergency` is done; `problem` is empty, or says why it will not survive a restart."""
+
+    problem: str = ""
 
 
 class ClearEmergency(_Word, frozen=True, kw_only=True):
@@ -203,7 +215,9 @@ CoreEvent = (
     | Kept
     | ShutdownAsked
     | SetLevels
+    | LevelsKept
     | WantMeter
+    | EmergencyKept
     | ClearEmergency
     | Shutdown
 )

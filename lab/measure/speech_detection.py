@@ -49,7 +49,7 @@ def engine(rng: np.random.Generator, seconds: float) -> Samples:
     marks = np.arange(0, count + RATE_HZ, RATE_HZ)
     hz = np.interp(np.arange(count), marks, rng.uniform(800, 3000, len(marks)) / 30)
     phase = 2 * np.pi * np.cumsum(hz) / RATE_HZ
-    sound = sum(np.sin(k * phase + k) / k for k in range(1, 12))
+    sound = np.sum([np.sin(k * phase + k) / k for k in range(1, 12)], axis=0)
     sound = sound / np.std(sound)
     noise = road(rng, seconds)
     return np.asarray(sound + 0.5 * noise / np.std(noise))

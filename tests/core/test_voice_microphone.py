@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from voice.gain import CEILING, Gain
 from voice.half_duplex import HalfDuplex
 from voice.microphone import Microphone
 
-RATE = 16000
+RATE: Final = 16000
 FRAME = RATE // 100
 SETTINGS = AudioSettings(device_rate_hz=RATE)
 
@@ -162,7 +163,8 @@ def test_what_is_cleaned_bears_the_time_it_was_at_the_microphone() -> None:
     mic = Microphone(SETTINGS, HalfDuplex(SETTINGS), said.append, lambda _: Halved())
     mic.start()
     frame, start_s = mic.capture(array("h", [100] * FRAME).tobytes(), 5.0)
-    assert (array("h", frame)[0], start_s) == (50, pytest.approx(4.994))
+    assert array("h", frame)[0] == 50
+    assert start_s == pytest.approx(4.994)
     assert said == [Cleaning(ok=True)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from lab.measure.search import score
 from lab.measure.sound import RATE_HZ, Sound, as_int16
 from protocol.worker_settings import CodecSettings
 from voice.opus import Decoder, Encoder
+from voice.stretch import is_quiet, lengthen
 
 MS = RATE_HZ // 1000
 LAG = 30 * MS
@@ -180,6 +183,41 @@ def test_catching_up_by_single_periods_passes_and_its_lag_is_followed(said: Soun
     assert result.problems == ()
     assert result.lag_start_ms > 120
     assert result.lag_end_ms < 70
+
+
+def lengthened(sound: Sound, from_ms: int) -> Sound:
+    """Put in a period of the voice in each 40 ms until that makes SLOWER_S, as a listener does for a slower way."""
+    pcm = array("h", as_int16(sound))
+    begin, out = from_ms * MS, pcm[: from_ms * MS]
+    while len(out) - begin < SLOWER_S * RATE_HZ - 2 * MS:
+        piece = pcm[begin : begin + 40 * MS]
+        out += piece if is_quiet(piece) else lengthen(piece, RATE_HZ)
+        begin += len(piece)
+    return (np.array(out + pcm[begin:]) / 32768).astype(np.float32)
+
+
+SLOWER_S = 0.12
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_lengthening_to_reach_a_slower_way_passes(name: str) -> None:
+    sound = part(name)
+    heard = lengthened(coded(sound), 1000)
+
+    result = align(sound, heard, slower_s=SLOWER_S)
+
+    assert result.problems == ()
+    assert result.lag_rise_ms > 80
+
+
+@pytest.mark.parametrize("at_ms", [900, 1300, 1700, 2100, 2500, 2900])
+@pytest.mark.parametrize("length_ms", [150, 200])
+def test_what_is_heard_twice_is_caught_on_the_way_to_a_slower_way_too(
+    said: Sound, heard: Sound, at_ms: int, length_ms: int
+) -> None:
+    result = align(said, doubled(lengthened(heard, 1000), at_ms, length_ms), slower_s=SLOWER_S)
+
+    assert "heard twice" in problems(result)
 
 
 def test_what_was_on_its_way_at_a_kill_may_be_missing_and_no_more(said: Sound) -> None:

@@ -45,7 +45,7 @@ class Microphone:
         self.level = Gain()
         """The microphone's level."""
         self.speech_at: float | None = None
-        """When speech was last captured with the button down."""
+        """When speech was last captured with the button down, or its first edge; None before that."""
 
     def start(self) -> None:
         """Load what cleans, if anything is to be cleaned."""
@@ -79,6 +79,11 @@ class Microphone:
         if keyed and speech and kept is louder:
             self.speech_at = end_s
         return kept, metered
+
+    def begin(self, edge_at: float) -> None:
+        """The button went down: from here on it can be told that no speech was heard."""
+        if self.speech_at is None:
+            self.speech_at = edge_at
 
     def meter(self, until: float, now: float, *, tone: bool) -> None:
         """Measure until then; `tone`: the test tone is played now."""

@@ -1,11 +1,15 @@
 """What follows from every event: the light, the radio's mute, sounds and sentences, the device's published state."""
 
+from gateway.core.cab import Cab
 from gateway.core.context import Context, Timers
 from gateway.core.face import look, sounds
+from gateway.core.heard import Heard
+from gateway.core.hearing_again import HearingAgain
+from gateway.core.levels import SoundLevels
 from gateway.core.link import Link
 from gateway.core.listener import Listener
 from gateway.core.participant import Participant
-from gateway.core.words import Show, Tell
+from gateway.core.words import Look, Show, Tell
 from gateway.core.worker_care import WorkerCare
 from protocol.messages import DeviceState
 from protocol.topics import Kind
@@ -18,7 +22,18 @@ class Outlook:
     """Reads the other parts, changes none of them; emits only what differs from what was last emitted."""
 
     def __init__(
-        self, ctx: Context, participant: Participant, link: Link, listener: Listener, worker: WorkerCare, *, lang: str
+        self,
+        ctx: Context,
+        participant: Participant,
+        link: Link,
+        listener: Listener,
+        worker: WorkerCare,
+        levels: SoundLevels,
+        again: HearingAgain,
+        heard: Heard,
+        cab: Cab,
+        *,
+        lang: str,
     ) -> None:
         """`lang`: what the driver is spoken to in, `ko` or `en`."""
         self._ctx = ctx
@@ -26,6 +41,10 @@ class Outlook:
         self._link = link
         self._listener = listener
         self._worker = worker
+        self._levels = levels
+        self._again = again
+        self._heard = heard
+        self._cab = cab
         self._lang = lang
         self._timers = Timers()
         self._shown: Show | None = None
@@ -34,11 +53,19 @@ class Outlook:
 
     def status(self) -> DeviceState:
         """Give the device's state as monitors see it."""
+        counted = self._heard.counted
         return DeviceState(
             floor=self._participant.state.value,
-            keyed=self._ctx.keyed,
+            keyed=self._ctx.keyed or self._ctx.hands_free,
             voice=self._worker.health,
             last_press=self._last_press,
+            heard_by=counted.heard_by if counted is not None else None,
+            heard_of=counted.heard_of if counted is not None else None,
+            mic_db=self._levels.mic_db,
+            speaker_db=self._levels.speaker_db,
+            lifecycle=self._ctx.lifecycle,
+            focus=self._ctx.focus,
+            transmitter_muted=self._ctx.transmitter_muted,
         )
 
     def say_anew(self) -> None:
@@ -48,7 +75,7 @@ class Outlook:
     def after(self, now: float) -> None:
         """Add to the effects of an event what follows from them and from the state it left."""
         self._sound_answers()
-        self._show()
+        self._show(now)
         self._say_state(now)
 
     def tick(self, now: float) -> None:
@@ -66,10 +93,14 @@ class Outlook:
         if self._worker.state == "ok":
             self._ctx.out += sounds(self._ctx.out, self._lang)
 
-    def _show(self) -> None:
+    def _show(self, now: float) -> None:
         listening = self._listener.playing != 0
-        muted = self._participant.talk is not None or (listening and not self._link.lost)
-        show = Show(look=look(self._ctx, self._participant, self._link, listening=listening), mute_radio=muted)
+        replaying = self._again.playing
+        voice = self._participant.talk is not None or (listening and not self._link.lost) or replaying
+        seen = look(self._ctx, self._participant, self._link, listening=listening)
+        if seen is Look.READY and replaying:
+            seen = Look.REPLAYING
+        show = Show(look=seen, mute_radio=self._cab.mute_line(voice, now))
         if show != self._shown:
             self._shown = show
             self._ctx.emit(show)

@@ -6,13 +6,13 @@ answered message. Every doubt unkeys: an unanswered lease, a lost link, worker o
 
 from gateway.core.participant_asking import Asking
 from gateway.core.participant_ending import Ending
-from gateway.core.participant_holding import Holding
+from gateway.core.participant_pausing import Pausing
 from gateway.core.words import Told
 from protocol.messages import Priority
 from protocol.worker import Mute
 
 
-class Participant(Asking, Holding, Ending):
+class Participant(Asking, Pausing, Ending):
     """The vehicle's floor participant: one procedure for each cell of the table in floor_machine."""
 
     def ask_urgently(self, now: float, edge_at: float) -> None:

@@ -8,7 +8,7 @@ from gateway.core.talk import Talk, told_as
 from gateway.core.words import Told
 from protocol.messages import FloorDeny, FloorQueued, FloorRequest, Priority
 from protocol.timers import QUEUED_REFRESH_S, REQUEST_RETRANSMIT_S, TAIL_S
-from protocol.worker import Arm, Mute
+from protocol.worker import Mute
 
 TAIL_BEFORE_NEXT_S = 0.5
 """A driver who presses again waits at most this long for the last burst's tail."""
@@ -40,11 +40,16 @@ class Asking(ParticipantBase):
         ctx = self._ctx
         self._presses += 1
         priority = priority or self.priority
-        if ctx.problem is not None:
-            ctx.tell(told_as(ctx.problem, priority), self._presses)
+        problem = self._problem(priority)
+        if problem is None and priority is not Priority.EMERGENCY and not self.limit.counts(edge_at):
+            problem = Told.LET_GO
+        if problem is not None:
+            ctx.tell(told_as(problem, priority), self._presses)
             return None
         talk = Talk((*ctx.connection_id, self._presses), edge_at, now, priority)
-        ctx.voice(Arm(request_id=talk.request_id, edge_at=edge_at))
+        if priority is not Priority.EMERGENCY:
+            talk.limit_at = self.limit.runs_on(edge_at)
+        self._arm(talk, edge_at)
         return talk
 
     def ask_again(self, now: float, _: Any) -> None:
@@ -84,6 +89,8 @@ class Asking(ParticipantBase):
             self.discarded += 1
             return
         if self.state is not State.QUEUED:
+            talk.armed = False
+            talk.limit_at = None
             self._ctx.voice(Mute(request_id=talk.request_id))
             self._enter(State.QUEUED)
             talk.waited = True

@@ -36,7 +36,13 @@ class ParticipantBase:
 
     def let_go(self, at: float) -> None:
         """The button went up, whatever it held."""
-        self.limit.let_go(at, None if self.talk is None else self.talk.limit_at)
+        limit_at = None if self.talk is None or self.talk.priority is Priority.EMERGENCY else self.talk.limit_at
+        self.limit.let_go(at, limit_at)
+
+    def _at_limit(self) -> None:
+        """The talk is ended by its limit; an emergency's is none of the button's."""
+        if self._live().priority is not Priority.EMERGENCY:
+            self.limit.reached()
 
     def _problem(self, priority: Priority) -> Told | None:
         """What makes asking useless at once; the telephone does not for an emergency."""

@@ -31,6 +31,9 @@ class Ending(ParticipantBase):
         if not talk.spoke:
             self.cancel(now, at)
             return
+        if self._silenced(talk):
+            self.tail_over(now, at)  # what was captured is sent or dropped already
+            return
         talk.draining = True
         self.timers.stop(Word.LIMIT, Word.WARNING)
         self.timers.set(Word.TAIL, now + TAIL_S)
@@ -39,6 +42,7 @@ class Ending(ParticipantBase):
 
     def limit_reached(self, now: float, _: Any) -> None:
         """As key-up, by the clock; a new edge is required for the next burst."""
+        self._at_limit()
         self._tell(Told.LIMIT_REACHED)
         self.key_up(now, now)
 
@@ -79,6 +83,7 @@ class Ending(ParticipantBase):
         if revoke.cause is RevokeCause.PREEMPTED:
             self._tell(Told.PREEMPTED)
         elif revoke.cause is RevokeCause.BURST_TOO_LONG:
+            self._at_limit()
             self._tell(Told.LIMIT_REACHED)
         else:
             self._tell(Told.REVOKED)
@@ -90,6 +95,8 @@ class Ending(ParticipantBase):
         if session.rev <= talk.granted_rev or is_mine(session, talk, self._ctx.user):
             return
         if session.burst == talk.burst:
+            if session.ended is Ended.LIMIT:
+                self._at_limit()
             by = {Ended.LIMIT: Told.LIMIT_REACHED, Ended.PREEMPTED: Told.PREEMPTED}
             self._tell(by.get(session.ended or Ended.LOST, Told.FLOOR_LOST))
         else:

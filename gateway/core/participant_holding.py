@@ -17,7 +17,7 @@ from protocol.timers import (
     TRANSMIT_REPEAT_S,
     VOICE_THROUGH_S,
 )
-from protocol.worker import Arm, Hold, Through, Transmit
+from protocol.worker import Hold, Through, Transmit
 
 
 class Holding(ParticipantBase):
@@ -38,8 +38,11 @@ class Holding(ParticipantBase):
         if self.state is State.QUEUED:
             talk.asked_at = now
             talk.baseline = now - FIRST_RENEW_S
-            self._ctx.voice(Arm(request_id=talk.request_id, edge_at=now))
-        talk.duration_s, talk.lease_s = grant.duration_s, grant.lease_s
+        self._arm(talk, now)
+        talk.lease_s = grant.lease_s
+        runs_on_s = grant.duration_s if talk.limit_at is None else talk.limit_at - now
+        talk.duration_s = max(0.0, min(grant.duration_s, runs_on_s))
+        talk.limit_at = now + talk.duration_s
         talk.all_joined = grant.all_joined
         talk.through_at = now
         certain = now < talk.lease_ends
@@ -61,6 +64,9 @@ class Holding(ParticipantBase):
 
     def _permit(self, now: float) -> None:
         talk = self._live()
+        if self._silenced(talk):
+            self._wait_for_navigation(talk, now)
+            return
         talk.permitted = True
         talk.told_unheard = False
         talk.through_at = now
@@ -91,7 +97,7 @@ class Holding(ParticipantBase):
         """One behind an unanswered one goes to every replica: a stopped one may swallow what is shared among them."""
         talk = self._live()
         self.timers.set(Word.RENEW, now + (RENEW_S if talk.confirmed else REQUEST_RETRANSMIT_S))
-        through = now - talk.through_at <= VOICE_THROUGH_S
+        through = now - talk.through_at <= VOICE_THROUGH_S or self._silenced(talk)
         again = bool(talk.sent)
         unanswered = again and not talk.permitted
         if self._ctx.link_up and (through or unanswered or not talk.confirmed):
@@ -111,6 +117,7 @@ class Holding(ParticipantBase):
             self.timers.set(Word.RENEW, max(talk.baseline + RENEW_S, now))
         if now >= talk.lease_ends:
             return
+        talk.doubted = False
         self.timers.set(Word.LOST, max(talk.baseline + LOST_S, now))
         if talk.permitted:
             self.timers.set(Word.LEASE, talk.lease_ends)
@@ -123,6 +130,7 @@ class Holding(ParticipantBase):
 
     def _hold(self) -> None:
         talk = self._live()
+        talk.doubted = True
         if not talk.permitted:
             return
         talk.permitted = False

@@ -1,15 +1,12 @@
-"""What is wrong with this vehicle, as far as it can see: button, voice worker, sound devices, voice link, Agora."""
+"""What is wrong with this vehicle, as far as it can see: voice worker, sound devices, voice link, Agora."""
 
 from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
 from gateway.core.context import Context, Timers
 from gateway.core.tokens import Tokens
-from gateway.core.words import Told
 from gateway.core.worker_care import WorkerCare
 from protocol.worker import Device
 
-STUCK_AFTER_S = 10.0
-"""A button still down this long after its burst ended by the limit (or its press was refused) is stuck."""
 VOICE_LINK_AFTER_S = 5.0
 """A voice connection that stays down this long while control is up is an alert: the broker refuses the second one."""
 
@@ -26,31 +23,17 @@ class SelfCheck:
         self._tokens = tokens
         self._timers = Timers()
 
-    def held_at_start(self, wall_ms: int) -> None:
-        """The button was down before anybody could have pressed it."""
-        self._stuck(wall_ms)
-
-    def released(self, wall_ms: int) -> None:
-        """The button was seen up."""
-        self._timers.stop("stuck")
-        self._alerts.set("stuck-button", False, wall_ms)
-
     def tick(self, now: float, wall_ms: int) -> None:
         """Do what is due."""
-        while (name := self._timers.expire(now)) is not None:
-            if name == "stuck":
-                self._stuck(wall_ms)
-            else:
-                self._alerts.set("voice-link", True, wall_ms)
+        if self._timers.expire(now) is not None:
+            self._alerts.set("voice-link", True, wall_ms)
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""
         return self._timers.next()
 
-    def look(self, now: float, wall_ms: int, *, idle: bool) -> None:
-        """After every event; `idle`: no burst and no request is under way."""
-        if self._ctx.keyed and idle and not self._timers.running("stuck"):
-            self._timers.set("stuck", now + STUCK_AFTER_S)
+    def look(self, now: float, wall_ms: int) -> None:
+        """After every event."""
         worker, alerts = self._worker, self._alerts
         running = worker.state == "ok"
         for device, alert in ((Device.CAPTURE, "microphone"), (Device.PLAYBACK, "speaker")):
@@ -61,12 +44,9 @@ class SelfCheck:
         alerts.say("agora", worker.crashed_with_agora or self._agora.trouble, wall_ms)
         alerts.say("agora-token", self._tokens.trouble, wall_ms)
         alerts.say("voice-flood", self._agora.floods, wall_ms)
+        alerts.say("speech", worker.speech_trouble, wall_ms)
         if not (running and self._ctx.link_up and not worker.link):
             self._timers.stop("voice link")
             alerts.set("voice-link", False, wall_ms)
         elif not self._timers.running("voice link"):
             self._timers.set("voice link", now + VOICE_LINK_AFTER_S)
-
-    def _stuck(self, wall_ms: int) -> None:
-        self._alerts.set("stuck-button", True, wall_ms)
-        self._ctx.tell(Told.BUTTON_STUCK)

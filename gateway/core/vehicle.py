@@ -7,53 +7,75 @@ from msgspec import Struct
 
 from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
+from gateway.core.cab import Cab
+from gateway.core.cab_settings import ButtonSettings, FocusSettings
 from gateway.core.context import Context
+from gateway.core.emergency import Emergency, EmergencySettings
 from gateway.core.floor_machine import FloorMachine
+from gateway.core.heard import Heard
+from gateway.core.hearing_again import HearingAgain
+from gateway.core.ignition import IgnitionRules
+from gateway.core.levels import SoundLevels
 from gateway.core.link import Link
 from gateway.core.listener import Listener
 from gateway.core.membership import Membership
 from gateway.core.outlook import Outlook
 from gateway.core.participant import Participant
-from gateway.core.participant_words import State, Word
+from gateway.core.participant_words import Word
+from gateway.core.played import PlayedReports
 from gateway.core.presence import PresenceKeeper
 from gateway.core.releases import Releases
 from gateway.core.self_check import SelfCheck
+from gateway.core.telemetry import TelemetryRules
 from gateway.core.tokens import Tokens
+from gateway.core.upkeep import Upkeep
 from gateway.core.voice_reports import VoiceReports
 from gateway.core.words import (
     Acked,
+    ClearEmergency,
     CoreEvent,
     Effect,
+    EmergencyKept,
+    Flag,
     FromWorker,
     HangUp,
     HeldAtStart,
     HelloFailed,
     InputChanged,
+    Kept,
+    LevelsKept,
     LinkDown,
     LinkUp,
+    Measured,
     Pressed,
     Received,
     Released,
+    SetLevels,
     Shutdown,
+    ShutdownAsked,
     TokenCame,
     TokenFailed,
     Told,
     Trouble,
+    WantMeter,
     Welcomed,
     WorkerGone,
 )
 from gateway.core.worker_care import WorkerCare
 from protocol.messages import (
+    Command,
     DeviceInfo,
     DeviceState,
     FloorAck,
     FloorDeny,
     FloorGranted,
+    FloorHeard,
     FloorQueued,
     FloorRenewed,
     FloorRevoke,
     Message,
     Presence,
+    Priority,
     Session,
 )
 from protocol.topics import Kind
@@ -76,6 +98,21 @@ class Who(Struct, frozen=True, kw_only=True):
     """The enrolment was made for another machine's hardware."""
     agora: bool = False
     """Voice goes over Agora too."""
+    priority: Priority = Priority.NORMAL
+    """What the talk button asks with."""
+    emergency: EmergencySettings = EmergencySettings()
+    emergency_since: int | None = None
+    """Unix ms of an emergency that was not cleared before the last restart."""
+    replay_keep: int = 5
+    """How many of the bursts heard are kept for the replay button; 0: none."""
+    mic_db: float = 0.0
+    speaker_db: float = 0.0
+    flags: frozenset[Flag] = frozenset()
+    """What an earlier run kept as a yes."""
+    ignition: IgnitionRules = IgnitionRules()
+    telemetry: TelemetryRules = TelemetryRules()
+    focus: FocusSettings = FocusSettings()
+    button: ButtonSettings = ButtonSettings()
 
 
 class Vehicle:
@@ -86,7 +123,7 @@ class Vehicle:
         self._who = who
         self._ctx = ctx = Context(who.user, chance)
         self._releases = Releases(ctx)
-        self.participant = Participant(ctx, self._releases)
+        self.participant = Participant(ctx, self._releases, who.priority)
         self._floor = FloorMachine(self.participant, self._releases)
         self._presence = PresenceKeeper(ctx, who.presence)
         self.link = Link(ctx, self._presence, who.generation, who.boot)
@@ -95,12 +132,59 @@ class Vehicle:
         self.membership = Membership(ctx, enrolled=who.enrolled, foreign=who.foreign)
         self.tokens = Tokens(ctx, used=who.agora)
         self._agora = AgoraCare(ctx)
+        self._heard = Heard(ctx)
+        self._played = PlayedReports(ctx)
+        self._again = HearingAgain(
+            ctx,
+            self.participant,
+            self._listener,
+            keep=who.replay_keep,
+            lang=who.lang,
+            long_press=self._heard.tell,
+        )
+        self.levels = SoundLevels(ctx, who.mic_db, who.speaker_db)
         self._alerts = Alerts(ctx)
+        self._emergency = Emergency(ctx, self._floor, self._alerts, who.emergency)
+        self._cab = Cab(ctx, self._floor, self._alerts, who.focus, who.button)
         self._check = SelfCheck(ctx, self._alerts, self.worker, self._agora, self.tokens)
         self._voice = VoiceReports(
-            ctx, self.worker, self._floor, self._listener, self.tokens, self._agora, lang=who.lang
+            ctx,
+            self.worker,
+            self._floor,
+            self._listener,
+            self.tokens,
+            self._agora,
+            self.levels,
+            self._again,
+            self._played,
+            lang=who.lang,
         )
-        self._outlook = Outlook(ctx, self.participant, self.link, self._listener, self.worker, lang=who.lang)
+        self._outlook = Outlook(
+            ctx,
+            self.participant,
+            self.link,
+            self._listener,
+            self.worker,
+            self.levels,
+            self._again,
+            self._heard,
+            self._cab,
+            lang=who.lang,
+        )
+        self._upkeep = Upkeep(
+            ctx,
+            self._floor,
+            self._presence,
+            self.link,
+            self.worker,
+            self.levels,
+            self._alerts,
+            flags=who.flags,
+            ignition=who.ignition,
+            telemetry=who.telemetry,
+            emergency=lambda: ctx.hands_free or ctx.counting,
+            clear_emergency=lambda by, now: self._emergency.clear(by),
+        )
         self._stopping = False
 
     # --- what shells and monitors may ask ---------------------------------------------------------------------------
@@ -128,8 +212,10 @@ class Vehicle:
 
     def start(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         """Begin: start the worker, dial the broker (unless this unit is no member)."""
+        self._emergency.restore(self._who.emergency_since)
         self.membership.start(now)
         self.worker.start(now)
+        self._upkeep.start(now)
         if not self._ctx.barred:
             self.link.start(now)
             self.tokens.start(now)
@@ -139,38 +225,57 @@ class Vehicle:
         """Take one event; gives the effects in the order they are to be carried out."""
         match event:
             case Pressed(at=at):
-                self._pressed(at, now)
+                self._pressed(at, now, wall_ms)
             case Released(at=at):
                 self._released(at, now, wall_ms)
             case HeldAtStart():
                 self._ctx.keyed = True
-                self._check.held_at_start(wall_ms)
+                self._cab.held_at_start(wall_ms)
             case InputChanged():
                 self._input(event, now, wall_ms)
             case LinkUp():
                 self._link_up(now, wall_ms)
             case LinkDown(reason=reason, refused=refused):
                 self._link_down(reason, now, refused)
+            case Received(message=Command() as command, retained=retained):
+                self._upkeep.command(command, now, retained=retained)
             case Received(kind=kind, message=message):
                 self._received(kind, message, now)
+            case Measured() | Kept() | ShutdownAsked():
+                self._upkeep.answered(event, now, wall_ms)
             case Acked(token=token):
+                self._ctx.round_trips.acked(token, now)
                 self._presence.acked(token)
             case FromWorker(event=said):
                 self._voice.said(said, now)
+                self._cab.said(said, now)
             case WorkerGone(reason=reason):
                 self._voice.gone(reason, now)
+                self._cab.worker_gone()
             case Trouble(alert=alert, holds=holds):
                 self._alerts.set(alert, holds, wall_ms)
             case TokenCame():
                 self.tokens.came(event, now)
             case TokenFailed():
                 self.tokens.failed(event, now)
-            case Welcomed():
+            case Welcomed(welcome=welcome):
+                self._again.office(welcome.replay_keep_s)
                 if self.membership.welcomed():
                     self._admitted(now)
             case HelloFailed():
                 if self.membership.refused(event, now):
                     self._kept_out(now)
+            case SetLevels():
+                self.levels.set(event)
+            case LevelsKept():
+                if not self.levels.kept(event):
+                    self._alerts.set("state-dir", True, wall_ms)
+            case WantMeter():
+                self.levels.want_meter(event, now)
+            case EmergencyKept(problem=problem):
+                self._emergency.kept(problem, wall_ms)
+            case ClearEmergency(by=by):
+                self._emergency.clear(by)
             case Shutdown():
                 self._shutdown(now)
             case _:
@@ -187,6 +292,12 @@ class Vehicle:
             self.worker.tick(now)
             self.membership.tick(now)
             self.tokens.tick(now)
+            self._upkeep.tick(now, wall_ms)
+            self._again.tick(now)
+            self._played.tick(now)
+        self._emergency.tick(now, wall_ms)
+        if not self._stopping:
+            self._cab.tick(now, wall_ms)
         self._check.tick(now, wall_ms)
         self._outlook.tick(now)
         return self._finish(now, wall_ms)
@@ -200,6 +311,11 @@ class Vehicle:
             self.worker.next_deadline(),
             self.membership.next_deadline(),
             self.tokens.next_deadline(),
+            self._upkeep.next_deadline(),
+            self._again.next_deadline(),
+            self._played.next_deadline(),
+            self._emergency.next_deadline(),
+            self._cab.next_deadline(),
             self._check.next_deadline(),
             self._outlook.next_deadline(),
         )
@@ -207,22 +323,33 @@ class Vehicle:
 
     # --- button -----------------------------------------------------------------------------------------------------
 
-    def _pressed(self, at: float, now: float) -> None:
+    def _pressed(self, at: float, now: float, wall_ms: int) -> None:
         if self._stopping:
             return
+        self._upkeep.pressed(at, now, wall_ms)
         self._ctx.keyed = True
-        self._floor.take(Word.PRESS, now, at)
+        self.link.pressed()
+        if not self._emergency.talk_pressed():
+            self._floor.take(Word.PRESS, now, at)
+        self._again.cut()
 
     def _released(self, at: float, now: float, wall_ms: int) -> None:
         self._ctx.keyed = False
-        self._check.released(wall_ms)
-        self._floor.take(Word.KEY_UP, now, at)
+        self._cab.released(at, wall_ms)
+        if not self._ctx.hands_free:
+            self._floor.take(Word.KEY_UP, now, at)
 
     def _input(self, change: InputChanged, now: float, wall_ms: int) -> None:
         """Hand a change of any other input to its part; none of them keys but an emergency button held long enough."""
         match change.signal:
-            case "emergency" | "replay" | "ignition" | "phone_busy" | "nav_busy":
-                pass
+            case "replay":
+                self._again.button(change.active, change.at, now, at_start=change.at_start)
+            case "ignition":
+                self._upkeep.ignition(change, now, wall_ms)
+            case "emergency":
+                self._emergency.button(change, now, wall_ms)
+            case "phone_busy" | "nav_busy":
+                self._cab.input(change, now, wall_ms)
 
     # --- link -------------------------------------------------------------------------------------------------------
 
@@ -231,6 +358,7 @@ class Vehicle:
         self._presence.connected(now, wall_ms)
         self._floor.take(Word.LINK_UP, now)
         self._alerts.connected()
+        self._upkeep.connected()
         self._ctx.publish(Kind.DEVICE_INFO, self._who.info)
         self._outlook.say_anew()
 
@@ -239,6 +367,8 @@ class Vehicle:
         self.link.down(now, reason, refused)
         self._presence.disconnected()
         if was_up:
+            self._again.link_down()
+            self._emergency.link_lost(now)
             self._floor.take(Word.LINK_DOWN, now)
         if refused:
             self.membership.broker_refused(now)
@@ -251,6 +381,7 @@ class Vehicle:
         self._ctx.emit(HangUp())
         self._link_down("this unit must be enrolled", now)
         self.tokens.stop()
+        self._again.stop()
         self._listener.forget()
         self.worker.renew("it must not connect as the member")
 
@@ -271,6 +402,9 @@ class Vehicle:
                     self._link_down("connecting anew, above a newer connection known of this user", now)
             case FloorGranted():
                 self._floor.take(Word.GRANTED, now, message)
+                talk = self.participant.talk
+                if talk is not None and talk.burst == message.burst:
+                    self._heard.granted(message.burst)
             case FloorDeny():
                 self._floor.take(Word.DENY, now, message)
             case FloorQueued():
@@ -279,6 +413,8 @@ class Vehicle:
                 self._floor.take(Word.RENEWED, now, message)
             case FloorRevoke():
                 self._floor.take(Word.REVOKE, now, message)
+            case FloorHeard():
+                self._heard.take(message)
             case FloorAck(request_id=request_id):
                 if self._releases.acked(request_id):
                     self.participant.release_answered()
@@ -289,6 +425,7 @@ class Vehicle:
         if not self._listener.session(session):
             return
         self._presence.burst = self._listener.playing
+        self._again.session(session, now)
         self.tokens.session(session, now)
         self._floor.take(Word.SESSION, now, session)
         self._releases.burst_over(session.burst - (session.current_speaker == self._ctx.user))
@@ -303,12 +440,15 @@ class Vehicle:
 
     def _shutdown(self, now: float) -> None:
         self._stopping = True
+        self._emergency.stop()
         self.participant.stop(now)
         if self._ctx.link_up:
             self._presence.goodbye()
+        self._again.stop()
         self._ctx.voice(Quit())
         self.worker.stop()
         self.membership.stop()
+        self._upkeep.stop()
         self.tokens.stop()
         self.link.stop()
 
@@ -316,6 +456,10 @@ class Vehicle:
 
     def _finish(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         self._presence.voice = self.worker.health
-        self._check.look(now, wall_ms, idle=self.participant.state is State.NO_PERMISSION)
+        self._upkeep.look(now, wall_ms)
+        self._alerts.say("noise-suppression", self.levels.trouble, wall_ms)
+        self._check.look(now, wall_ms)
+        self._cab.look(now)
+        self._emergency.look(now)
         self._outlook.after(now)
         return self._ctx.take()

@@ -22,6 +22,7 @@ from gateway.core.words import (
     ToWorker,
 )
 from protocol.messages import (
+    AudioFocus,
     DenyCause,
     FloorDeny,
     FloorGranted,
@@ -37,6 +38,11 @@ from protocol.worker import Drained, Through
 CONNECTION = (0, 7, 1)
 REQUEST = (*CONNECTION, 1)
 BURST = 5
+_FOCUS = {
+    Word.FOCUS_LOST: AudioFocus.PHONE,
+    Word.PAUSED: AudioFocus.NAVIGATION,
+    Word.RESUMED: AudioFocus.RADIO,
+}
 
 
 def words(effects: Iterable[Effect]) -> tuple[str, ...]:
@@ -93,6 +99,7 @@ class Bench:
         """Feed inputs, each `after_s` later, with the data that fits the talk under way."""
         for word in inputs:
             self.now += after_s
+            self.ctx.focus = _FOCUS.get(word, self.ctx.focus)
             self.machine.take(word, self.now, self.fitting(word))
         return self
 

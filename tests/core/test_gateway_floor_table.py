@@ -23,10 +23,12 @@ SITUATIONS: dict[str, tuple[State, tuple[Word, ...]]] = {
     "queued": (Q, (Word.PRESS, Word.POSITION)),
     "talking": (H, (Word.PRESS, Word.GRANTED)),
     "held": (H, (Word.PRESS, Word.GRANTED, Word.LEASE)),
+    "paused": (H, (Word.PRESS, Word.GRANTED, Word.PAUSED)),
     "draining": (R, (Word.PRESS, Word.GRANTED, Word.KEY_UP)),
     "releasing": (R, (Word.PRESS, Word.GRANTED, Word.KEY_UP, Word.DRAINED)),
 }
-"""How to come to each situation. Held: the burst is ours but muted. Releasing: the release is not acknowledged yet."""
+"""How to come to each situation. Held: the burst is ours but muted. Paused: navigation mutes it. Releasing: the release
+is not acknowledged yet."""
 
 ABANDONED = ("Mute", "FloorRelease")
 
@@ -76,6 +78,33 @@ EXPECTED: dict[tuple[str, Word], tuple[State, tuple[str, ...]]] = {
     ("held", Word.LOST): (N, ("tell floor lost", *ABANDONED)),
     ("held", Word.WARNING): (H, ("tell limit near",)),
     ("held", Word.LIMIT): (R, ("tell limit reached", "KeyUp")),
+    ("asking", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
+    ("asking", Word.PAUSED): (P, ("Mute",)),
+    ("asking", Word.STUCK): (N, ABANDONED),
+    ("queued", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
+    ("queued", Word.STUCK): (N, ABANDONED),
+    ("talking", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
+    ("talking", Word.PAUSED): (H, ("Hold", "tell navigation speaks")),
+    ("talking", Word.PAUSED_LONG): (N, ("tell navigation took over", *ABANDONED)),
+    ("talking", Word.STUCK): (N, ABANDONED),
+    ("held", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
+    ("held", Word.PAUSED): (H, ("tell navigation speaks",)),
+    ("held", Word.PAUSED_LONG): (N, ("tell navigation took over", *ABANDONED)),
+    ("held", Word.STUCK): (N, ABANDONED),
+    ("paused", Word.KEY_UP): (R, ("Mute", "tell talk ended", "FloorRelease")),
+    ("paused", Word.EMERGENCY): (P, (*ABANDONED, "Arm", "FloorRequest")),
+    ("paused", Word.REVOKE): (N, ("tell revoked", *ABANDONED)),
+    ("paused", Word.SESSION): (N, ("tell floor lost", *ABANDONED)),
+    ("paused", Word.LINK_UP): (H, ("FloorRenew again",)),
+    ("paused", Word.VOICE_LOST): (N, ("tell no voice", *ABANDONED)),
+    ("paused", Word.RENEW): (H, ("FloorRenew again",)),
+    ("paused", Word.LOST): (N, ("tell floor lost", *ABANDONED)),
+    ("paused", Word.WARNING): (H, ("tell limit near",)),
+    ("paused", Word.LIMIT): (R, ("tell limit reached", "Mute", "tell talk ended", "FloorRelease")),
+    ("paused", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
+    ("paused", Word.RESUMED): (H, ("Transmit", "tell heard again")),
+    ("paused", Word.PAUSED_LONG): (N, ("tell navigation took over", *ABANDONED)),
+    ("paused", Word.STUCK): (N, ABANDONED),
     ("draining", Word.PRESS): (R, ("Arm",)),
     ("draining", Word.REVOKE): (N, ("tell revoked", *ABANDONED)),
     ("draining", Word.SESSION): (N, ("tell floor lost", *ABANDONED)),
@@ -98,6 +127,7 @@ REFUSED = {
     "queued": {Word.RENEWED, Word.REVOKE},
     "talking": {Word.DENY, Word.POSITION},
     "held": {Word.DENY, Word.POSITION},
+    "paused": {Word.DENY, Word.POSITION},
     "draining": {Word.DENY, Word.POSITION},
     "releasing": {Word.DENY, Word.POSITION, Word.RENEWED, Word.REVOKE},
 }
@@ -134,13 +164,17 @@ def test_a_message_without_a_procedure_is_discarded_and_counted(situation: str, 
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_no_input_makes_it_transmit_but_a_grant_or_an_answered_renewal_of_its_own_burst(situation: str) -> None:
+def test_no_input_makes_it_transmit_but_a_grant_an_answered_renewal_or_the_end_of_a_pause(situation: str) -> None:
     for word in Word:
         bench = bench_in(situation)
         before = bench.participant.transmitting
         bench.take(word)
         became = bench.participant.transmitting and not before
-        expected = (situation, word) in {("asking", Word.GRANTED), ("held", Word.RENEWED)}
+        expected = (situation, word) in {
+            ("asking", Word.GRANTED),
+            ("held", Word.RENEWED),
+            ("paused", Word.RESUMED),
+        }
         assert became is expected, word
 
 

@@ -229,8 +229,19 @@ def driver() -> Iterator[Driver]:
     made.close()
 
 
-def test_a_refusal_is_two_short_strong_pulses_and_a_low_double_beep(driver: Driver) -> None:
+def test_a_denial_is_one_long_push_and_two_short_ones(driver: Driver) -> None:
     driver.answers.tell(Tell(what=Told.DENIED), 0.0)
+
+    felt = driver.feels(1.0)
+    on = [at_s for (at_s, now), (_, before) in zip(felt, [(0.0, 0.0), *felt], strict=False) if now > 0 and before == 0]
+    off = [at_s for (at_s, now), (_, before) in zip(felt, [(0.0, 0.0), *felt], strict=False) if now == 0 and before > 0]
+
+    assert on == pytest.approx([0.0, 0.45, 0.61], abs=0.011)
+    assert off == pytest.approx([0.3, 0.53, 0.69], abs=0.011)
+
+
+def test_a_refusal_is_two_short_strong_pulses_and_a_low_double_beep(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.NO_CONNECTION), 0.0)
 
     felt = driver.feels(0.5)
     on = [at_s for at_s, strength in felt if strength == 1.0]
@@ -479,8 +490,8 @@ def test_the_example_configuration_is_good_and_its_comments_name_every_setting()
     settings = read_file(example)
 
     tables = (settings.vehicle, settings.broker, settings.audio, settings.voice, settings.agora, settings.state)
-    for table in (*tables, settings.audio.cue_volumes, settings.log):
-        fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "cue_volumes", "password"}
+    for table in (*tables, settings.replay, settings.audio.cue_volumes, settings.audio.cleaning, settings.log):
+        fields = set(table.__struct_fields__) - {"codec", "jitter", "wav", "cue_volumes", "cleaning", "password"}
         assert {name for name in fields if f"{name} = " not in shown} == set()
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.core.indicators import LIGHTS, TABLE, Beep, Colour, Vibration
 from gateway.core.words import Show, Tell
+from gateway.night import LightSettings, brightness
 from hw import leds, patterns
 from hw.panel import Panel
 from hw.patterns import Pattern
@@ -40,6 +41,8 @@ COLOURS: Final[dict[Colour, leds.Colour]] = {
     Colour.AMBER: leds.AMBER,
     Colour.WHITE: leds.WHITE,
 }
+DIM_EVERY_S: Final = 20.0
+"""How often the time of day is looked at."""
 HOLD_AFTER_S: Final = 0.2
 """The ticks felt while transmitting begin so long after whatever was felt before."""
 
@@ -50,9 +53,19 @@ class Answers:
     A pin that fails is logged and left: an answer that cannot be given must not end the radio.
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        lights: LightSettings | None = None,
+        minute_of_day: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """`minute_of_day` gives the local minute, or None while the clock is not set: then it is day."""
         self._panel = panel
         self._show = PanelShow(panel)
+        self._lights = lights or LightSettings()
+        self._minute_of_day = minute_of_day
+        self._dims = panel.leds.dims
+        self._dim_at = float("-inf")
         self._transmitting = False
         self._holding = False
         self._felt_until = 0.0
@@ -90,7 +103,10 @@ class Answers:
             self._show.silence()
 
     def tick(self, now: float) -> None:
-        """Move the patterns on."""
+        """Move the patterns on; look at the time of day."""
+        if self._dims and now >= self._dim_at:
+            self._dim_at = now + DIM_EVERY_S
+            self._try(lambda: self._show.dim(brightness(self._lights, self._minute_of_day())))
         if self._transmitting and not self._holding and now >= self._felt_until + HOLD_AFTER_S:
             self._holding = True
             self._show.vibrate(patterns.HOLD, now)
@@ -99,6 +115,8 @@ class Answers:
     def next_deadline(self) -> float | None:
         """Give when to tick again."""
         shown = self._show.next_deadline()
+        if self._dims:
+            shown = self._dim_at if shown is None else min(shown, self._dim_at)
         if not self._transmitting or self._holding:
             return shown
         hold_at = self._felt_until + HOLD_AFTER_S

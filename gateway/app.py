@@ -15,38 +15,46 @@ from contextlib import ExitStack
 
 from msgspec.structs import replace
 
+from gateway import levels_file
 from gateway.about import model, version
 from gateway.answers import Answers
 from gateway.broker_link import BrokerLink
 from gateway.buttons import Buttons
+from gateway.chores import Chores
 from gateway.core.vehicle import Vehicle, Who
-from gateway.core.words import CoreEvent, FromWorker, StartWorker, Trouble, WorkerGone
+from gateway.core.words import AskShutdown, CoreEvent, Flag, FromWorker, StartWorker, Trouble, WorkerGone
 from gateway.daemon import Daemon
-from gateway.enrolment import EnrolmentStore
+from gateway.enrolment import EnrolmentStore, login
 from gateway.hardware_id import hardware_id
 from gateway.health import Health
 from gateway.inbox import Inbox
+from gateway.levels_desk import LevelsDesk
 from gateway.settings import GatewaySettings
-from gateway.state_dir import Boot, StateDir, StateError
+from gateway.state_dir import Boot, StateDir, StateError, read_emergency, read_flag
 from gateway.status_server import StatusServer
 from gateway.token_client import TokenClient
 from gateway.worker_process import WorkerProcess
 from hw.errors import HardwareError
 from hw.hardware import Hardware, open_hardware, outputs_persist
-from protocol.messages import DeviceInfo, Presence, PresenceState
+from protocol.messages import DeviceInfo, Presence, PresenceState, Priority
 from protocol.rest import Enrolment
-from protocol.worker_settings import WorkerSettings
+from protocol.worker_settings import RestAccess, WorkerSettings
 from service.logs import Log
 from service.loop import Loop
 from service.settings import SettingsError
 from service.systemd import Notifier
+from service.wall_clock import minute_of_day
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+EXIT_RESTART = 75
+"""EX_TEMPFAIL: a monitor asked for a restart; systemd starts us again."""
 EXIT_BUG = 70
 """EX_SOFTWARE of sysexits.h: a programmer's error. Everything was made safe; systemd starts us again."""
 GOODBYE_S = 1.0
 WORKER_END_S = 1.0
+SAFE_AS_YES = frozenset({Flag.TRANSMITTER_MUTED})
+"""Flags that hold where nobody can read whether they do."""
 SWITCH_INTERVAL_S = 0.0001
 """How long another thread (a pin driver's) may keep the loop from running, once the loop has something to do."""
 
@@ -56,8 +64,8 @@ _log = Log("gateway")
 def run(settings: GatewaySettings, enrolment: Enrolment | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; gives the exit status. `enrolment`: where `settings` have come from.
 
-    0 after an orderly stop (at most 3 s), 1 where it could not start (told on the log), 70 after a programmer's
-    error: outputs are off and the worker is mute by then.
+    0 after an orderly stop (at most 3 s), 75 where that was to be started anew, 1 where it could not start (told on
+    the log), 70 after a programmer's error: outputs are off and the worker is mute by then.
     """
     began_at = time.monotonic()
     faulthandler.enable()
@@ -77,7 +85,7 @@ def run(settings: GatewaySettings, enrolment: Enrolment | None = None) -> int:
             _log.exception("programmer's error, the process ends")
             return EXIT_BUG
     _log.info("stopped")
-    return EXIT_OK
+    return EXIT_RESTART if daemon.restart_wanted else EXIT_OK
 
 
 def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitStack, began_at: float) -> Daemon:
@@ -92,7 +100,12 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
     foreign = enrolment is not None and enrolment.hardware != hardware
 
     def worker_settings(wanted: StartWorker) -> WorkerSettings:
-        return settings.worker(enrolled=enrolment is not None, agora=wanted.agora, outside=wanted.outside)
+        return settings.worker(
+            enrolled=enrolment is not None,
+            agora=wanted.agora,
+            outside=wanted.outside,
+            rest=None if enrolment is None else _rest_access(enrolment, EnrolmentStore(state.path), hardware),
+        )
 
     agora = settings.over_agora(enrolment)
     worker = WorkerProcess(
@@ -109,6 +122,10 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
     if boot.problem:
         _log.error("state directory is damaged", why=boot.problem)
         inbox(Trouble(alert="state-dir", holds=True))
+    levels, damage = levels_file.read(state.path)
+    if damage:
+        _log.error("sound levels are lost", why=damage)
+        inbox(Trouble(alert="state-dir", holds=True))
     board = settings.pins.wiring()
     buttons = Buttons(loop, board, inbox)
     panel = open_hardware(settings.pins, buttons.on_edge)
@@ -118,16 +135,27 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
     if enrolment is not None:
         boot = replace(boot, generation=enrolment.generation)
     who = replace(
-        _who(settings, boot, board.name, hardware), enrolled=enrolment is not None, foreign=foreign, agora=agora
+        _who(settings, boot, board.name, hardware),
+        enrolled=enrolment is not None,
+        foreign=foreign,
+        agora=agora,
+        mic_db=levels.mic_db,
+        speaker_db=levels.speaker_db,
+        replay_keep=settings.replay.keep,
+        emergency_since=read_emergency(state.path, unreadable=int(time.time() * 1000)),
+        flags=frozenset(flag for flag in Flag if read_flag(state.path, flag.value, unreadable=flag in SAFE_AS_YES)),
     )
     vehicle = Vehicle(who, random.SystemRandom().random)
     health = Health(notifier, vehicle, link, on_ready=lambda: _ready(began_at))
-    answers = Answers(panel.panel)
+    answers = Answers(panel.panel, settings.lights, minute_of_day)
     rest = None
     if enrolment is not None:
         store = EnrolmentStore(state.path)
         rest = TokenClient(store, enrolment, hardware or "", version(), loop.call_soon_threadsafe, inbox)
         opened.callback(rest.close)
+    chores = Chores(state.path, settings.shutdown_request(), loop.call_soon_threadsafe, inbox)
+    opened.callback(chores.close)
+    chores.ask_shutdown(AskShutdown(wanted=False))  # what an earlier run may have asked for holds no more
     daemon = Daemon(
         loop=loop,
         inbox=inbox,
@@ -136,12 +164,14 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
         worker=worker,
         buttons=buttons,
         answers=answers,
+        chores=chores,
         health=health,
         rest=rest,
         worker_settings=worker_settings,
         about=_about(settings, boot) | {"enrolled": enrolment is not None, "voice_over": "agora" if agora else "mqtt"},
     )
-    status = StatusServer(loop, settings.status_socket(), daemon.status)
+    desk = LevelsDesk(vehicle.levels, inbox, lambda: vehicle.worker.state == "ok")
+    status = StatusServer(loop, settings.status_socket(), daemon.status, desk.answer)
     opened.callback(status.close)
     opened.callback(worker.close, WORKER_END_S)
     closing.pop_all()  # from here on the worker ends before the rest: it is mute while the good-bye is said
@@ -151,6 +181,13 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
     buttons.begin(panel.panel.level)
     _take_signals(loop, daemon, opened)
     return daemon
+
+
+def _rest_access(enrolment: Enrolment, store: EnrolmentStore, hardware: str | None) -> RestAccess:
+    """How the voice worker reaches the office; its secret is that of the broker."""
+    return RestAccess(
+        url=enrolment.rest_url, ca=str(store.ca_path), login=str(login(enrolment)), hardware=hardware or ""
+    )
 
 
 def _ready(began_at: float) -> None:
@@ -237,6 +274,12 @@ def _who(settings: GatewaySettings, boot: Boot, board: str, hardware: str | None
         presence=presence,
         info=info,
         lang=vehicle.lang,
+        priority=Priority(vehicle.priority),
+        emergency=settings.emergency,
+        focus=settings.focus,
+        button=settings.button,
+        ignition=settings.ignition,
+        telemetry=settings.telemetry,
     )
 
 

@@ -170,16 +170,20 @@ def _check_config(arguments: argparse.Namespace, texts: Texts) -> int:
     from service.settings import Problem, SettingsError
 
     problems: tuple[Problem, ...]
+    dims = True
     try:
-        problems = inspection.problems(settings.read(arguments.config), arguments.config)
+        configuration = settings.read(arguments.config)
+        problems, dims = inspection.problems(configuration, arguments.config), inspection.dims(configuration)
     except SettingsError as error:
         problems = error.problems
     if arguments.json:
-        inspection.print_json({"ok": not problems, "problems": problems})
+        inspection.print_json({"ok": not problems, "problems": problems, "lights_dim": dims})
     elif problems:
         print(SettingsError(problems), file=sys.stderr)
     else:
         print(texts.config_good.format(path=arguments.config))
+        if not dims:
+            print(texts.no_dimming)
     return EXIT_USAGE if problems else EXIT_OK
 
 

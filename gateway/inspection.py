@@ -29,6 +29,12 @@ class Factory(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+def dims(settings: GatewaySettings) -> bool:
+    """Say whether the lights are as bright as [lights] wants them: a board that only switches them cannot dim them."""
+    lights = settings.lights
+    return settings.pins.wiring().leds.dimming_hz > 0 or lights.day_percent == lights.night_percent == 100
+
+
 def problems(settings: GatewaySettings, path: Path) -> tuple[Problem, ...]:
     """Find what is wrong around a configuration that is right in itself: files that it names and that are not there."""
     named: list[tuple[str, Path | str | None, str]] = [

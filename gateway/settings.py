@@ -12,13 +12,26 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from gateway.core.cab_settings import ButtonSettings, FocusSettings
+from gateway.core.emergency import EmergencySettings
+from gateway.core.ignition import IgnitionRules
+from gateway.core.telemetry import TelemetryRules
 from gateway.enrolment import EnrolmentStore, app_type, login
+from gateway.night import LightSettings
+from gateway.shutdown_request import NAME as SHUTDOWN_REQUEST
 from hw.hardware import HardwareSettings
 from protocol.ids import Id, OfficeId
 from protocol.login import Login
 from protocol.messages import AppType, VoicePath
 from protocol.rest import Enrolment
-from protocol.worker_settings import AgoraSettings, AudioSettings, VoiceMqttSettings, WorkerSettings
+from protocol.worker_settings import (
+    AgoraSettings,
+    AudioSettings,
+    ReplaySettings,
+    RestAccess,
+    VoiceMqttSettings,
+    WorkerSettings,
+)
 from service.mqtt import BrokerSettings
 from service.settings import Fault, Invalid, Problem, Secret, SettingsError, load, read_secret
 from service.settings_words import decode_hook
@@ -53,6 +66,10 @@ class VehicleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Annotated[str, Meta(max_length=256, description="Free text for monitors, e.g. the number plate")] | None
     ) = None
     lang: Annotated[Literal["ko", "en"], Meta(description="Language the driver is spoken to in")] = "ko"
+    priority: Annotated[
+        Literal["normal", "high"],
+        Meta(description="What the talk button asks with; the office grants no more than its registry allows"),
+    ] = "normal"
 
     def __post_init__(self) -> None:
         """Refuse half an identity."""
@@ -126,8 +143,15 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     broker: BrokerSettings = BrokerSettings()
     audio: AudioSettings = AudioSettings()
     voice: VoiceSettings = VoiceSettings()
+    replay: ReplaySettings = ReplaySettings()
+    emergency: EmergencySettings = EmergencySettings()
+    button: ButtonSettings = ButtonSettings()
+    focus: FocusSettings = FocusSettings()
     agora: AgoraSettings = AgoraSettings()
+    ignition: IgnitionRules = IgnitionRules()
+    telemetry: TelemetryRules = TelemetryRules()
     state: StateSettings = StateSettings()
+    lights: LightSettings = LightSettings()
     log: LogSettings = LogSettings()
 
     def __post_init__(self) -> None:
@@ -142,10 +166,13 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             return self.voice.transport == "agora"
         return enrolment is not None and enrolment.voice is VoicePath.AGORA
 
-    def worker(self, *, enrolled: bool = False, agora: bool = False, outside: bool = False) -> WorkerSettings:
+    def worker(
+        self, *, enrolled: bool = False, agora: bool = False, outside: bool = False, rest: RestAccess | None = None
+    ) -> WorkerSettings:
         """Give what the voice worker is told: the same broker over a connection of its own.
 
         `enrolled`: that connection has a login of its own. `outside`: it connects to nobody and only sounds.
+        `rest`: how it reaches the office's REST service, for bursts to be heard again.
         """
         broker, vehicle = self.broker, self.vehicle
         voice_login = vehicle.voice_client_id
@@ -158,6 +185,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             mqtt=mqtt,
             audio=self.audio,
             agora=self.agora if agora and not outside else None,
+            replay=self.replay,
+            rest=None if outside else rest,
             log_level=_LEVELS[self.log.level],
         )
 
@@ -179,6 +208,10 @@ class GatewaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def state_dir(self, environ: Mapping[str, str] = os.environ) -> Path:
         """Give the directory of what survives a restart."""
         return self.state.directory(environ)
+
+    def shutdown_request(self, environ: Mapping[str, str] = os.environ) -> Path:
+        """Give the file that asks root to switch the machine off."""
+        return (_first(environ.get("RUNTIME_DIRECTORY")) or self.state_dir(environ)) / SHUTDOWN_REQUEST
 
     def status_socket(self, environ: Mapping[str, str] = os.environ) -> Path:
         """Give the status socket of a daemon in this environment."""

@@ -14,6 +14,7 @@ class Texts(Struct, frozen=True, kw_only=True):
     """One language's texts; braces are filled in."""
 
     config_good: str
+    no_dimming: str
     sound_devices: str
     no_sound: str
     pin_factories: str
@@ -38,6 +39,7 @@ class Texts(Struct, frozen=True, kw_only=True):
 
 EN = Texts(
     config_good="{path}: the configuration is good",
+    no_dimming="The lights are as bright at night as by day: [lights] needs dimming_hz in the board's [leds]",
     sound_devices="Sound devices (names for [audio] capture_device and playback_device):",
     no_sound="cannot be listed: {why}",
     pin_factories="Pin factories (for [pins] factory):",
@@ -61,6 +63,7 @@ EN = Texts(
 )
 KO = Texts(
     config_good="{path}: 설정에 문제가 없습니다",
+    no_dimming="표시등이 밤에도 낮과 같은 밝기입니다: [lights]를 쓰려면 보드의 [leds]에 dimming_hz가 필요합니다",
     sound_devices="소리 장치 ([audio] capture_device, playback_device에 쓸 이름):",
     no_sound="목록을 얻을 수 없습니다: {why}",
     pin_factories="핀 라이브러리 ([pins] factory에 쓸 이름):",

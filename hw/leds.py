@@ -23,6 +23,8 @@ class Led:
 
     def __init__(self, signal: str, pin: int, board: Board, factory: Any) -> None:
         active = board.active_level(signal)
+        self.dims = board.leds.dimming_hz > 0
+        """Whether it has brightness."""
         self._pin: PwmPin | SwitchedPin = (
             PwmPin(pin, active=active, hz=board.leds.dimming_hz, factory=factory)
             if board.leds.dimming_hz
@@ -47,6 +49,8 @@ class StatusLeds:
 
     def __init__(self, leds: dict[str, Led]) -> None:
         self._channels = [leds.get(signal) for signal in ("led_red", "led_green", "led_blue")]
+        self.dims = any(led.dims for led in leds.values())
+        """Whether they have brightness; else they are on from 0.5."""
 
     def set(self, red: float, green: float, blue: float) -> None:
         """Light each channel at 0 to 1."""

@@ -19,6 +19,7 @@ class Show:
         self._buzzer = PatternPlayer()
         self._lights = PatternPlayer()
         self._colour: Colour = OFF
+        self._brightness = 1.0
 
     def vibrate(self, pattern: Pattern, now: float) -> None:
         """Play amplitudes of 0-255 on the motor, with its kick."""
@@ -48,6 +49,12 @@ class Show:
         self._lights.tick(now)
         self._light(self._lights.level)
 
+    def dim(self, brightness: float) -> None:
+        """Make the lights so bright (0 to 1) from now on; those that are only on or off stay what they are."""
+        if brightness != self._brightness:
+            self._brightness = brightness
+            self._light(self._lights.level)
+
     def dark(self) -> None:
         """Put the lights out."""
         self._colour = OFF
@@ -68,4 +75,5 @@ class Show:
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _light(self, brightness: int) -> None:
-        self._panel.leds.set(*(channel * min(brightness, 255) / 255 for channel in self._colour))
+        level = min(brightness, 255) / 255 * (self._brightness if self._panel.leds.dims else 1.0)
+        self._panel.leds.set(*(channel * level for channel in self._colour))

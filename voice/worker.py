@@ -59,6 +59,7 @@ from protocol.worker import (
 from protocol.worker_settings import WorkerSettings
 from service.logs import Log
 from service.loop import Loop
+from service.wall_clock import minute_of_day
 from voice.announcer import Announcer
 from voice.burst_office import BurstOffice
 from voice.capturing import Capturing
@@ -91,7 +92,6 @@ from voice.transports.port import (
     TokenNeeded,
     TransportEvent,
 )
-from voice.wall_clock import minute_of_day
 
 FAULT_EVERY_S = 10.0
 """The same kind of fault is told to the daemon no more often."""

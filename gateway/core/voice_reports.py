@@ -7,13 +7,17 @@ from gateway.core.agora_care import AgoraCare
 from gateway.core.context import Context
 from gateway.core.face import prepared
 from gateway.core.floor_machine import FloorMachine
+from gateway.core.hearing_again import HearingAgain
+from gateway.core.levels import SoundLevels
 from gateway.core.listener import Listener
 from gateway.core.participant_words import Word
+from gateway.core.played import PlayedReports
 from gateway.core.tokens import Tokens
 from gateway.core.words import Told
 from gateway.core.worker_care import WorkerCare
 from protocol.worker import (
     Agora,
+    Cleaning,
     Device,
     Drained,
     Fault,
@@ -23,9 +27,13 @@ from protocol.worker import (
     Hello,
     Joined,
     Left,
+    Metered,
+    Missed,
     PlayedOut,
     Pong,
+    Replayed,
     SoundDevice,
+    SpeechEngine,
     Through,
     TokenWanted,
     VoiceLink,
@@ -44,6 +52,9 @@ class VoiceReports:
         listener: Listener,
         tokens: Tokens,
         agora: AgoraCare,
+        levels: SoundLevels,
+        again: HearingAgain,
+        reports: PlayedReports,
         *,
         lang: str,
     ) -> None:
@@ -54,6 +65,9 @@ class VoiceReports:
         self._listener = listener
         self._tokens = tokens
         self._agora = agora
+        self._levels = levels
+        self._again = again
+        self._reports = reports
         self._lang = lang
 
     def said(self, said: WorkerEvent, now: float) -> None:
@@ -63,6 +77,8 @@ class VoiceReports:
         match said:
             case Hello():
                 self._worker.hello(said, now)
+                self._levels.worker_ready()
+                self._again.worker_ready()
                 self._ctx.out += prepared(self._lang)
                 self._tokens.worker_ready(now)
                 self._listener.worker_ready()
@@ -84,6 +100,8 @@ class VoiceReports:
                 burst_log.heard(self._ctx, said)
             case PlayedOut():
                 burst_log.played(self._ctx, said)
+                self._reports.played(said, now)
+                self._again.said(said, now)
             case Agora():
                 self._agora.said(said)
             case Handover():
@@ -94,6 +112,14 @@ class VoiceReports:
                 self._tokens.wished(said, now)
             case Pong():
                 self._worker.pong(said, now)
+            case Missed() | Replayed():
+                self._again.said(said, now)
+            case Cleaning():
+                self._levels.cleaning(said)
+            case Metered():
+                self._levels.metered(said)
+            case SpeechEngine():
+                self._worker.speech(said)
             case Fault(what=what):
                 self._ctx.note("voice worker fault", warning=True, what=what)
             case _:
@@ -106,3 +132,5 @@ class VoiceReports:
         self._listener.worker_gone(now)
         self._tokens.worker_gone()
         self._agora.worker_gone()
+        self._levels.worker_gone()
+        self._again.worker_gone()

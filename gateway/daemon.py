@@ -17,18 +17,26 @@ import msgspec
 from gateway.answers import Answers
 from gateway.broker_link import BrokerLink
 from gateway.buttons import Buttons
+from gateway.chores import Chores
 from gateway.core.participant_words import State
 from gateway.core.vehicle import Vehicle
 from gateway.core.words import (
+    AskShutdown,
     Dial,
     Effect,
     FetchToken,
     HangUp,
+    InputChanged,
+    Keep,
+    KeepEmergency,
     KillWorker,
+    Measure,
     Note,
     Pressed,
     Publish,
     Received,
+    Restart,
+    SaveLevels,
     SayHello,
     Show,
     Shutdown,
@@ -68,6 +76,7 @@ class Daemon:
         worker: WorkerProcess,
         buttons: Buttons,
         answers: Answers,
+        chores: Chores,
         health: Health,
         rest: TokenClient | None,
         worker_settings: Callable[[StartWorker], WorkerSettings],
@@ -87,6 +96,8 @@ class Daemon:
         self._about = about
         self._began_at = time.monotonic()
         self._stopping = False
+        self.restart_wanted = False
+        """Whether this process ended because it is to be started anew."""
         self.presses = Presses()
         self._carry: dict[type[Effect], Callable[[Any, float], object]] = {
             Publish: self._publish,
@@ -99,6 +110,12 @@ class Daemon:
             FetchToken: lambda effect, now: self._office().fetch(effect.channel),
             SayHello: lambda effect, now: self._office().hello(),
             KillWorker: lambda effect, now: worker.kill(effect.reason),
+            Measure: lambda effect, now: chores.measure(link.queue_bytes),
+            Keep: lambda effect, now: chores.keep(effect),
+            KeepEmergency: lambda effect, now: chores.keep_emergency(effect),
+            SaveLevels: lambda effect, now: chores.save_levels(effect),
+            AskShutdown: lambda effect, now: chores.ask_shutdown(effect),
+            Restart: lambda effect, now: self._restart(effect),
         }
 
     def run(self) -> None:
@@ -117,6 +134,11 @@ class Daemon:
         self._inbox(Shutdown())
         self._answers.safe()
         self._loop.stop()
+
+    def _restart(self, effect: Restart) -> None:
+        _log.info("restarting", why=effect.reason)
+        self.restart_wanted = True
+        self.shut_down()
 
     def say_goodbye(self, timeout_s: float) -> bool:
         """After `run`: flush and disconnect cleanly; False where the last will has to speak. Blocks ≤ `timeout_s`."""
@@ -179,7 +201,7 @@ class Daemon:
         if item == "tick":
             self._effects(self._vehicle.tick(now, _wall_ms()), now)
             return
-        if isinstance(item, Pressed):
+        if isinstance(item, Pressed) or (isinstance(item, InputChanged) and item.signal == "emergency" and item.active):
             self.presses.edge(item.at, now)
         effects = self._vehicle.handle(item, now, _wall_ms())
         granted = None
@@ -248,7 +270,7 @@ def _can_wait(effect: Effect) -> bool:
     return isinstance(effect, Tell | Show | Note) or (isinstance(effect, Publish) and effect.kind in _FOR_MONITORS)
 
 
-_FOR_MONITORS = frozenset({Kind.DEVICE_STATE, Kind.DEVICE_INFO, Kind.ALERT})
+_FOR_MONITORS = frozenset({Kind.DEVICE_STATE, Kind.DEVICE_INFO, Kind.ALERT, Kind.DEVICE_TELEMETRY, Kind.COMMAND_REPLY})
 
 
 def _wall_ms() -> int:

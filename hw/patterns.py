@@ -61,8 +61,8 @@ HOLD: Final = Pattern(((50, 100), (200, 0), (50, 100), (200, 0), (50, 100)), rep
 """While transmitting: faint ticks, repeated after 200 ms."""
 
 
-COUNTING: Final = Pattern(((60, 200), (60, 0)) * 25)
-"""The emergency button is held and counts: a tremble over the longest hold there is, cut by what comes of it."""
+COUNTING: Final = Pattern(((60, 200), (60, 0)) * 7 + ((60, 200),))
+"""The emergency button is held and counts: a tremble of 0.9 s, cut by what comes of it."""
 
 EMERGENCY: Final = Pattern(((200, 255), (80, 0)) * 2 + ((200, 255),))
 """An emergency, one's own or another's: three strong ones."""

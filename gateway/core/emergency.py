@@ -90,6 +90,12 @@ class Emergency:
         self._ctx.tell(Told.EMERGENCY_CLEARED)
         return True
 
+    def kept(self, problem: str, wall_ms: int) -> None:
+        """It is on the disk whether an emergency stands; where it is not, a restart would forget it, and that is told."""
+        if problem:
+            self._ctx.note("the emergency would not survive a restart", warning=True, why=problem)
+            self._alerts.set("state-dir", True, wall_ms)
+
     def stop(self) -> None:
         """The service ends: what is held opens nothing any more. The alert is kept."""
         self._timers.stop()

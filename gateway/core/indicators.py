@@ -237,7 +237,7 @@ LIGHTS: dict[Look, Light] = {
     Look.TALKING: Light(Colour.RED),
     Look.MUTED: Light(Colour.RED, 100, 100),
     Look.HOLDING: Light(Colour.WHITE),
-    Look.EMERGENCY: Light(Colour.WHITE, 120, 120),
+    Look.EMERGENCY: Light(Colour.BLUE, 120, 120),
     Look.PARKED: Light(Colour.GREEN, 100, 4900),
     Look.IDENTIFY: Light(Colour.WHITE, 100, 100),
 }

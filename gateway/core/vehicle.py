@@ -296,8 +296,7 @@ class Vehicle:
             self._again.tick(now)
             self._played.tick(now)
         self._emergency.tick(now, wall_ms)
-        if not self._stopping:
-            self._cab.tick(now, wall_ms)
+        self._cab.tick(now, wall_ms)
         self._check.tick(now, wall_ms)
         self._outlook.tick(now)
         return self._finish(now, wall_ms)

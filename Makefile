@@ -8,6 +8,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Every top-level package is checked; a new one is covered the day it appears.
 PACKAGES := $(sort $(patsubst %/__init__.py,%,$(filter-out tests/%,$(wildcard */__init__.py))))
 
+# How many tests `make test` runs side by side.
+JOBS ?= 2
 # What `make sim` runs.
 SEEDS ?= 2000
 FROM ?= 0
@@ -24,8 +26,16 @@ demo: $(if $(VOICE),setup,setup-demo) ## one press heard in the other cars: SAY=
 cab: setup-demo ## sit in virtual vehicles, in a browser: CARS=1..3, PORT=
 	@$(BIN)/ptt-lab cab --out build/cab $(if $(CARS),--cars $(CARS)) $(if $(PORT),--port $(PORT))
 
-test: setup ## every test but the rig's; ARGS="-k floor -x" goes to pytest
+# Tests in which sound or time is measured (tests/conftest.py) run when no other does.
+test: setup ## every test but the rig's; ARGS="-k floor -x" goes to one pytest, JOBS=1 runs nothing side by side
+ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@failed=; \
+	$(BIN)/python -m pytest -m "not alone" -n $(JOBS) --dist loadfile || failed=1; \
+	$(BIN)/python -m pytest -m alone || failed=1; \
+	[ -z "$$failed" ]
+endif
 
 sim: setup ## a long run of the simulator: SEEDS=2000 from FROM=0; what fails is replayed by python -m tests.sim <seed>
 	@$(BIN)/python -m tests.sim --from $(FROM) --to $$(( $(FROM) + $(SEEDS) ))

@@ -41,7 +41,13 @@ def out() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.parametrize("name", tuple(BENCHES))
+SOUND = ("mouth-to-ear", "agora-stub")
+"""What these cannot hear they cannot measure, however short: they run alone."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.alone] if name in SOUND else []) for name in BENCHES]
+)
 def test_a_benchmark_leaves_a_judged_figure_with_machine_and_raw_samples(name: str, out: Path) -> None:
     # when it is run with a few samples only
     status = main(["--out", str(out), "--only", name, "--short", "--no-fail"])

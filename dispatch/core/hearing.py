@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from dispatch.core.audience import takes_part
-from dispatch.core.judge import Clock
+from dispatch.core.judge import ROUNDING_S, Clock
 from dispatch.core.state import Floor, Heard, Member, OfficeRules, Over
 from dispatch.core.turn import Turn
 from protocol.messages import BurstPlayed, Ended, EventType, FloorHeard
@@ -151,7 +151,7 @@ class Hearing:
         A member tells that it is in the channel up to JOIN_SPREAD_S late; until it is known who was there, only the
         answers of all who are online are enough. What is given comes again while it is not counted.
         """
-        now = self._clock.time_s - behind_s
+        now = self._clock.time_s - behind_s + ROUNDING_S
         found = []
         for burst, one in self._counts.items():
             age_s = now - one.since

@@ -38,7 +38,7 @@ ONCE_WIDTH = 110
 
 def once(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) -> int:
     """Print one snapshot once the retained messages are in. One try: UNREACHABLE, with the reason on stderr."""
-    with _looping() as loop:
+    with looping() as loop:
 
         def on_link() -> None:
             if follower.complete or follower.failures or follower.taken_over:
@@ -69,7 +69,7 @@ def json_lines(settings: BrokerSettings, offices: Sequence[OfficeId], words: Wor
     `kind` is session, presence, roster, alert, device_state, events, bad or link; `message` is null where a topic was
     cleared.
     """
-    with _looping() as loop:
+    with looping() as loop:
 
         def say(record: dict[str, Any]) -> None:
             at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -106,7 +106,7 @@ def _record(change: Change) -> dict[str, Any]:
 
 def live(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) -> int:
     """Show the fleet on this terminal until q, Ctrl-C or SIGTERM."""
-    with _looping() as loop, Screen() as screen:
+    with looping() as loop, Screen() as screen:
         player = _Live(loop, screen, settings, offices, words)
         with _on_signal(signal.SIGWINCH, lambda: loop.call_soon_threadsafe(player.resized)):
             player.run()
@@ -187,7 +187,7 @@ class _Live:
 
 
 @contextmanager
-def _looping() -> Iterator[Loop]:
+def looping() -> Iterator[Loop]:
     """A loop that SIGINT, SIGTERM and SIGHUP end in an orderly way."""
     loop = Loop()
     with (

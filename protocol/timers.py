@@ -82,7 +82,9 @@ PRE_ROLL_S = 2.0
 TAIL_S = 2.0
 """No frame leaves later than this after key-up."""
 DRAIN_S = 0.5
-"""Listeners play a released burst's tail for at most this long."""
+"""Listeners wait for what is missing of a released burst's tail for at most this long..."""
+TAIL_HEARD_S = 2.5
+"""...and play what waits of it, because it waited for its grant, for at most this long."""
 EARLY_FRAMES_S = 3.0
 """Frames that overtake their announcement wait at most this long."""
 SEND_AGE_S = 0.5

@@ -113,7 +113,7 @@ class Play(_Word, frozen=True, kw_only=True, tag="play"):
 
 
 class Stop(_Word, frozen=True, kw_only=True, tag="stop"):
-    """`burst` is over: play to `last_seq` (≤ DRAIN_S) when `drain`, else be silent at once."""
+    """`burst` is over: play to `last_seq` (≤ TAIL_HEARD_S) when `drain`, else be silent at once."""
 
     burst: Burst
     drain: bool

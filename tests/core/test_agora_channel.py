@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from protocol.timers import DRAIN_S, TRANSMIT_LEASE_S
+from protocol.timers import DRAIN_S, TAIL_HEARD_S, TRANSMIT_LEASE_S
 from protocol.voice_frame import VoiceFrame
 from protocol.worker import (
     Agora,
@@ -28,7 +28,7 @@ from protocol.worker import (
 )
 from protocol.worker_settings import AudioSettings
 from service.loop import Loop
-from voice.devices.agora_channel import DRAINED_S, IDLE_S, AgoraChannel
+from voice.devices.agora_channel import DRAINED_S, IDLE_S, SILENT_S, AgoraChannel
 from voice.transports.agora_voice import AgoraVoice
 from voice.transports.port import Arrived, Bad, StateIs, TokenNeeded, TransportEvent
 
@@ -140,6 +140,7 @@ class Bench:
         self.voice = RecordingVoice(self.clock)
         self.captured: list[tuple[bytes, float]] = []
         self.rendered: list[float] = []
+        self.sounds_until = float("inf")
         self.states: list[tuple[Device, bool, str]] = []
         self.told: list[WorkerEvent] = []
 
@@ -164,7 +165,7 @@ class Bench:
 
     def render(self, at_s: float) -> bytes:
         self.rendered.append(at_s)
-        return len(self.rendered).to_bytes(2, "little") * 160
+        return len(self.rendered).to_bytes(2, "little") * 160 if at_s < self.sounds_until else bytes(320)
 
     def play_for(self, burst: int, seconds: float) -> None:
         """Repeat Play as the bridge does."""
@@ -222,10 +223,27 @@ def test_a_released_bursts_tail_is_pushed_and_no_more(bench: Bench) -> None:
     bench.play_for(5, 0.2)
     ended = bench.clock.now
 
+    bench.sounds_until = ended + 0.2
     bench.device.heed(Stop(burst=5, drain=True, last_seq=9), ended)
     bench.clock.run_for(3.0)
 
     assert ended + DRAIN_S <= max(at for at, _, _ in bench.voice.pushed) <= ended + DRAINED_S
+    assert bench.voice.asked == [("speak", 5), ("hush", True)]
+
+
+@pytest.mark.parametrize("sounds_s", [1.5, 60.0])
+def test_a_tail_that_waited_for_its_grant_is_pushed_while_it_sounds_and_no_longer_than_it_may(
+    bench: Bench, sounds_s: float
+) -> None:
+    bench.play_for(5, 0.2)
+    ended = bench.clock.now
+
+    bench.sounds_until = ended + sounds_s
+    bench.device.heed(Stop(burst=5, drain=True, last_seq=99), ended)
+    bench.clock.run_for(5.0)
+
+    last = max(at for at, _, _ in bench.voice.pushed)
+    assert last == pytest.approx(ended + min(sounds_s + SILENT_S, TAIL_HEARD_S), abs=0.03)
     assert bench.voice.asked == [("speak", 5), ("hush", True)]
 
 
@@ -242,7 +260,7 @@ def test_a_burst_cut_off_is_silent_at_once(bench: Bench) -> None:
 
 def test_a_late_repetition_of_play_does_not_open_a_burst_that_is_over(bench: Bench) -> None:
     bench.play_for(5, 0.2)
-    ended = bench.clock.now
+    ended = bench.sounds_until = bench.clock.now
     bench.device.heed(Stop(burst=5, drain=True), ended)
 
     bench.play_for(5, 0.4)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.timers import DRAIN_S, EARLY_FRAMES_S
+from protocol.timers import DRAIN_S, EARLY_FRAMES_S, TAIL_HEARD_S
 from voice.core.jitter import NEXT_WAITS_S, JitterBuffer, Packet
-from voice.core.listen import EARLY_BURSTS_MAX, EARLY_FRAMES_MAX, TAIL_HEARD_S, Ended, ListenGate
+from voice.core.listen import EARLY_BURSTS_MAX, EARLY_FRAMES_MAX, Ended, ListenGate
 
 STEP_S = 0.01
 Said = tuple[int, str, int]

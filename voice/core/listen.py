@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from protocol.timers import DRAIN_S, EARLY_FRAMES_S, PRE_ROLL_S
+from protocol.timers import DRAIN_S, EARLY_FRAMES_S, TAIL_HEARD_S
 from protocol.worker import PlayedOut
 from voice.core.jitter import NEXT_WAITS_S, Conceal, JitterBuffer, Nothing, Packet
 
@@ -22,8 +22,6 @@ P = TypeVar("P")
 
 EARLY_FRAMES_MAX = 512
 EARLY_BURSTS_MAX = 4
-TAIL_HEARD_S = PRE_ROLL_S + DRAIN_S
-"""The longest a released burst is heard behind its Stop, whatever waits of it."""
 EARLY_BURSTS_OF_ONE_MAX = 2
 """A quick press may follow another before either is announced."""
 

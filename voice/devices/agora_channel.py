@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from protocol.timers import DRAIN_S, TRANSMIT_LEASE_S
+from protocol.timers import DRAIN_S, TAIL_HEARD_S, TRANSMIT_LEASE_S
 from protocol.voice_frame import VoiceFrame
 from protocol.worker import (
     Agora,
@@ -42,7 +42,9 @@ IDLE_S = 0.1
 BEHIND_S_MAX = 0.1
 """A loop that was held up for longer leaves out what it missed instead of pushing it all at once."""
 DRAINED_S = DRAIN_S + 0.05
-"""After a released burst's end its tail is pushed for so long."""
+"""After a released burst's end its tail is pushed for so long, and then for as long as it sounds."""
+SILENT_S = 0.3
+"""A tail that is silent for so long is over: pauses of what waited for its grant are at most as long as this."""
 _WHOLE_CHANNEL = "agora"
 
 
@@ -76,6 +78,7 @@ class AgoraChannel:
         self._due_s = 0.0
         self._playing: int | None = None
         self._until_s = 0.0
+        self._tail_until_s = 0.0
         self._draining = False
         self._pushed = 0
         self._armed: Arm | None = None
@@ -136,6 +139,7 @@ class AgoraChannel:
                 if burst == self._playing and drain:
                     self._draining = True
                     self._until_s = now + DRAINED_S
+                    self._tail_until_s = now + TAIL_HEARD_S
                 elif burst == self._playing:
                     self._hush(drain=False)
             case _:
@@ -195,6 +199,8 @@ class AgoraChannel:
         while self._due_s <= now:
             pcm = self._on_playback(self._due_s)
             self._due_s += self._frame_s
+            if self._draining and any(pcm):
+                self._until_s = max(self._until_s, min(now + SILENT_S, self._tail_until_s))
             self._push(pcm, now)
         return self._turn_at(self._due_s)
 

@@ -11,10 +11,10 @@ from msgspec import Struct
 from dispatch.bridge.core.context import Context
 from protocol.ids import RequestId
 from protocol.messages import AppType, Ended, Presence, PresenceState, Session, VoicePath
-from protocol.timers import DRAIN_S, TRANSMIT_REPEAT_S
+from protocol.timers import TAIL_HEARD_S, TRANSMIT_REPEAT_S
 from protocol.worker import Arm, Hold, Join, Leave, Mute, Play, Stop, Transmit
 
-LEAVE_AFTER_S = DRAIN_S + 0.2
+LEAVE_AFTER_S = TAIL_HEARD_S + 0.2
 """The channel is left so long after the session's end: the tail of its last burst is still being played into it."""
 BLIND_S = 10.0
 """Without the broker for so long, the channel is left: whether anybody still talks is not known."""

@@ -18,7 +18,8 @@ def render(status: dict[str, Any], texts: Texts) -> list[str]:
         f"{texts.link:8} {texts.up if link['up'] else texts.down} ({status['broker']})"
         + ("" if link["up"] else f": {link['reason']}"),
         f"{texts.session:8} {_session(status['session'], texts)}",
-        f"{texts.floor:8} {device['floor']}{', keyed' if device['keyed'] else ''}",
+        f"{texts.floor:8} {device['floor']}{', keyed' if device['keyed'] else ''}"
+        + ("" if device.get("focus", "radio") == "radio" else f", {device['focus']}"),
         f"{texts.voice:8} {voice['worker']}, link {_mark(voice['link'])}, capture {_mark(voice['capture'])}, "
         f"playback {_mark(voice['playback'])}, buffer {voice['buffer_ms']} ms",
         *(f"{'':8} {line}" for line in missing),

@@ -642,6 +642,7 @@ def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
         "device": {
             "floor": "U: has no permission",
             "keyed": True,
+            "focus": "phone",
             "voice": {"worker": "ok", "link": True, "capture": False, "playback": True, "buffer_ms": 0},
         },
         "sound_devices": [{"device": "capture", "ok": False, "detail": "unplugged"}],
@@ -661,7 +662,7 @@ def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
 
     lines = "\n".join(render(status, EN))
 
-    for said in ("DOWN (h:1883): refused", "burst 4: car-2", "keyed", "capture: unplugged", "malformed 2"):
+    for said in ("DOWN (h:1883): refused", "burst 4: car-2", "keyed, phone", "capture: unplugged", "malformed 2"):
         assert said in lines
     assert "#3 denied: sent 0.4, told 10.0" in lines
     assert "unsent" not in lines

@@ -22,7 +22,7 @@ from protocol.voice_frame import OPUS_BYTES_MAX
 
 MAGIC = b"PTTB"
 VERSION = 1
-MEDIA_TYPE = "application/vnd.ptt.burst"
+MEDIA_TYPE = "application/octet-stream"
 PACKETS_MAX = 6000
 """A minute of 10 ms packets, two of 20 ms."""
 BURST_S_MAX = 120.0
@@ -31,6 +31,7 @@ BYTES_A_SECOND_MAX = 17_000
 """128 kb/s, the highest bitrate that can be set, and the heads of 100 packets."""
 _HEAD = struct.Struct(">4sBQH")
 _PACKET = struct.Struct(">IH")
+PACKET_HEAD_BYTES = _PACKET.size
 
 
 class BadBurstFile(ValueError):

@@ -24,6 +24,7 @@ LISTED_MAX = 100
 """Bursts that one answer lists: the newest so many of those asked for."""
 REPLAY_KEEP_S_MAX = 86_400
 REPLAY_COUNT_MAX = 1000
+REPLAY_COUNT = 50
 
 
 class Role(StrEnum):

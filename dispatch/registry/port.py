@@ -56,6 +56,9 @@ class Registry(Protocol):
     def change_office(self, office: OfficeId, *, name: str | None = None, voice: VoicePath | None = None) -> Office:
         """Change what is given; raises NotThere."""
 
+    def keep_bursts(self, office: OfficeId, keep_s: int, count: int) -> Office:
+        """Keep what is said for `keep_s` seconds (0: not at all), `count` bursts at most; raises NotThere."""
+
     # --- users
     def users(self, office: OfficeId | None = None) -> tuple[User, ...]:
         """Give the users of one office or of all, revoked ones too, by id."""

@@ -11,7 +11,7 @@ from dispatch.registry.words import Code, Kick, Office, Region, SecretHash, Toke
 from dispatch.store.errors import StoreDamaged
 from protocol.ids import OfficeId
 from protocol.messages import Hardware, Priority, VoicePath
-from protocol.rest import Role
+from protocol.rest import REPLAY_COUNT, REPLAY_COUNT_MAX, REPLAY_KEEP_S_MAX, Role
 from protocol.topics import BadTopic, check_id
 
 NAME_CHARS_MAX = 64
@@ -52,6 +52,15 @@ def clean(text: str, chars_max: int = WHY_CHARS_MAX) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:chars_max]
 
 
+def checked_replay(keep_s: int, count: int) -> tuple[int, int]:
+    """Give back for how long, and how many, bursts are to be kept; raises RegistryError."""
+    if not 0 <= keep_s <= REPLAY_KEEP_S_MAX:
+        raise RegistryError(f"bursts are kept for 1 to {REPLAY_KEEP_S_MAX} s, or not at all (off)")
+    if not 1 <= count <= REPLAY_COUNT_MAX:
+        raise RegistryError(f"1 to {REPLAY_COUNT_MAX} bursts are kept -> give another --count")
+    return keep_s, count
+
+
 def channel_of(office: OfficeId) -> str:
     """Give the name of an office's Agora channel; raises RegistryError where its ids are too long for one."""
     channel = f"{office.region}_{office.office}_ptt"
@@ -86,6 +95,8 @@ def read_office(row: Any) -> Office:
             channel=row.channel,
             voice=VoicePath(row.voice),
             created_at=row.created_at,
+            replay_keep_s=row.keep_s or 0,
+            replay_keep_count=row.keep_count or REPLAY_COUNT,
         )
 
 

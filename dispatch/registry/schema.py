@@ -44,6 +44,15 @@ office = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
+replay = sa.Table(
+    "registry_replay",
+    metadata,
+    *_office_columns(primary_key=True),
+    sa.Column("keep_s", sa.Integer, nullable=False),
+    sa.Column("keep_count", sa.Integer, nullable=False),
+)
+"""Offices that keep what is said for those who missed it; one that has no row keeps nothing."""
+
 user = sa.Table(
     "registry_user",
     metadata,

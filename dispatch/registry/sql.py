@@ -107,6 +107,10 @@ class SqlRegistry:
         """Change what is given; raises NotThere."""
         return self._change(lambda c: users.change_office(c, office, name, voice))
 
+    def keep_bursts(self, office: OfficeId, keep_s: int, count: int) -> Office:
+        """Say for how long, and how many, bursts of an office are kept; raises NotThere, RegistryError."""
+        return self._change(lambda c: users.keep_bursts(c, office, keep_s, count))
+
     # --- users ------------------------------------------------------------------------------------------------------
 
     def users(self, office: OfficeId | None = None) -> tuple[User, ...]:

@@ -104,6 +104,19 @@ _TEXT: dict[str, tuple[str, str]] = {
         "QR code written to {path} (it opens the door: delete it afterwards)",
         "QR 코드를 {path}에 저장 (문을 여는 열쇠이니 쓰고 나서 지우십시오)",
     ),
+    "replay_on": (
+        "office {office}: what is said is kept for {keep_s} s, {count} bursts at most. Whoever speaks there must know "
+        "and agree: see docs/recording.md. Vehicles upload from their next start on",
+        "사무소 {office}: 통화 음성을 {keep_s}초 동안, 최대 {count}건 보관합니다. 말하는 사람이 이를 알고 동의해야 "
+        "합니다(docs/recording.md). 차량은 다음 시작부터 올립니다",
+    ),
+    "replay_off": (
+        "office {office}: nothing of what is said is kept; {count} bursts deleted",
+        "사무소 {office}: 통화 음성을 보관하지 않습니다. {count}건 삭제됨",
+    ),
+    "bursts_deleted": ("{count} bursts deleted", "{count}건 삭제됨"),
+    "no_bursts": ("no bursts are kept", "보관된 통화 없음"),
+    "revoke_bursts": ("bursts kept of them: {count} deleted", "보관된 통화: {count}건 삭제됨"),
     "cured": ("{user}: clone alert ended", "{user}: 복제 경보 해제됨"),
     "not_cloned": ("{user}: no clone was noted", "{user}: 복제 기록 없음"),
     "no_users": ("no users", "사용자 없음"),

@@ -12,6 +12,7 @@ from dispatch.registry.rows import (
     channel_of,
     checked_id,
     checked_name,
+    checked_replay,
     clean,
     read_office,
     read_region,
@@ -44,13 +45,20 @@ def regions(connection: sa.Connection) -> tuple[Region, ...]:
 def offices(connection: sa.Connection) -> tuple[Office, ...]:
     """Give all, by id."""
     order = (schema.office.c.region, schema.office.c.office)
-    return tuple(map(read_office, connection.execute(sa.select(schema.office).order_by(*order))))
+    return tuple(map(read_office, connection.execute(_offices().order_by(*order))))
 
 
 def office(connection: sa.Connection, of: OfficeId) -> Office | None:
     """Give one, or None."""
-    row = connection.execute(sa.select(schema.office).where(_in(schema.office, of))).first()
+    row = connection.execute(_offices().where(_in(schema.office, of))).first()
     return None if row is None else read_office(row)
+
+
+def _offices() -> sa.Select[tuple[object, ...]]:
+    own, rule = schema.office, schema.replay
+    same = sa.and_(own.c.region == rule.c.region, own.c.office == rule.c.office)
+    chosen: sa.Select[tuple[object, ...]] = sa.select(own, rule.c.keep_s, rule.c.keep_count)
+    return chosen.select_from(own.outerjoin(rule, same))
 
 
 def users(connection: sa.Connection, of: OfficeId | None) -> tuple[User, ...]:
@@ -125,6 +133,17 @@ def change_office(connection: sa.Connection, of: OfficeId, name: str | None, voi
         sa.update(schema.office).where(_in(schema.office, of)).values(name=new.name, voice=new.voice.value)
     )
     return new
+
+
+def keep_bursts(connection: sa.Connection, of: OfficeId, keep_s: int, count: int) -> Office:
+    """Say for how long, and how many, bursts of an office are kept; raises NotThere, RegistryError."""
+    office_there(connection, of)
+    keep_s, count = checked_replay(keep_s, count)
+    connection.execute(sa.delete(schema.replay).where(_in(schema.replay, of)))
+    if keep_s:
+        row = {"region": of.region, "office": of.office, "keep_s": keep_s, "keep_count": count}
+        connection.execute(sa.insert(schema.replay).values(**row))
+    return office_there(connection, of)
 
 
 def add_user(connection: sa.Connection, wanted: User, draw: Callable[[], int]) -> User:

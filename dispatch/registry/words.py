@@ -7,7 +7,7 @@ from msgspec import Struct
 from protocol.ids import OfficeId
 from protocol.login import Login
 from protocol.messages import Priority, VoicePath
-from protocol.rest import Role
+from protocol.rest import REPLAY_COUNT, Role
 
 
 class SecretHash(Struct, frozen=True, kw_only=True):
@@ -33,6 +33,10 @@ class Office(Struct, frozen=True, kw_only=True):
     channel: str
     voice: VoicePath = VoicePath.MQTT
     created_at: int = 0
+    replay_keep_s: int = 0
+    """For how long what is said is kept for those who missed it, s; 0: it is not kept."""
+    replay_keep_count: int = REPLAY_COUNT
+    """How many bursts are kept at most."""
 
 
 class User(Struct, frozen=True, kw_only=True):

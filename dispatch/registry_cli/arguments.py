@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dispatch.registry_cli.parsing import hours, office_id, plain_id, switch, user_at
+from dispatch.registry_cli.parsing import hours, keep_count, keep_s, office_id, plain_id, switch, user_at
 from protocol.messages import Priority, VoicePath
-from protocol.rest import Role
+from protocol.rest import REPLAY_COUNT, REPLAY_KEEP_S_MAX, Role
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -23,6 +23,7 @@ def add(commands: Commands, common: argparse.ArgumentParser, lang: argparse.Argu
     _office(_group(commands, "office", "offices"), common)
     _user(_group(commands, "user", "users: people, monitors, bridges, and what units are called"), common)
     _device(_group(commands, "device", "units in vehicles: enrolment codes, replacements, clones"), common)
+    _bursts(_group(commands, "bursts", "what was said and is kept for those who missed it"), common)
     _cert(_group(commands, "cert", "the office's certificates"), common)
     made = _command(
         commands, "broker-config", "broker.config", common, "write mosquitto's folder anew from the registry"
@@ -111,6 +112,13 @@ def _office(group: Commands, common: argparse.ArgumentParser) -> None:
     made = _command(group, "voice", "office.voice", common, "change what an office's voice goes over")
     made.add_argument("of", type=office_id, metavar="REGION/OFFICE")
     made.add_argument("voice", type=VoicePath, choices=list(VoicePath))
+    made = _command(group, "replay", "office.replay", common, "keep what is said for those who missed it, or not")
+    made.add_argument("of", type=office_id, metavar="REGION/OFFICE")
+    made.add_argument("off", nargs="?", choices=["off"], help="keep nothing, and delete what is kept")
+    made.add_argument("--keep", type=keep_s, metavar="SECONDS", help=f"for how long, 1 to {REPLAY_KEEP_S_MAX}")
+    made.add_argument(
+        "--count", type=keep_count, default=REPLAY_COUNT, metavar="N", help="at most (default: %(default)s)"
+    )
     made = _command(group, "revoke", "office.revoke", common, "shut every door to all users of an office, at once")
     made.add_argument("of", type=office_id, metavar="REGION/OFFICE")
     _revoke(made)
@@ -193,6 +201,17 @@ def _code(made: argparse.ArgumentParser) -> None:
     made.add_argument("--png", type=Path, metavar="FILE", help="write the QR code into this new file, mode 0600")
     made.add_argument("--qr", action=argparse.BooleanOptionalAction, default=True, help="QR code in the terminal")
     _json(made)
+
+
+def _bursts(group: Commands, common: argparse.ArgumentParser) -> None:
+    made = _command(group, "list", "bursts.list", common, "list the bursts that are kept")
+    made.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
+    _json(made)
+    made = _command(group, "delete", "bursts.delete", common, "delete bursts that are kept")
+    which = made.add_mutually_exclusive_group(required=True)
+    which.add_argument("--user", type=user_at, metavar="USER", help="those of a user, or REGION/OFFICE/USER")
+    which.add_argument("--all", action="store_true", help="all of them, or of --office")
+    made.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
 
 
 def _cert(group: Commands, common: argparse.ArgumentParser) -> None:

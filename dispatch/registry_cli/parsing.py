@@ -3,6 +3,7 @@
 import argparse
 
 from protocol.ids import OfficeId
+from protocol.rest import REPLAY_COUNT_MAX, REPLAY_KEEP_S_MAX
 from protocol.topics import BadTopic, check_id
 
 VALID_H_MAX = 30 * 24
@@ -39,6 +40,22 @@ def hours(text: str) -> int:
     """Read a number of hours a code may be valid."""
     if not text.isdecimal() or not 1 <= int(text[:6]) <= VALID_H_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of hours from 1 to {VALID_H_MAX}")
+    return int(text)
+
+
+def keep_s(text: str) -> int:
+    """Read for how many seconds bursts are kept."""
+    return _between(text, 1, REPLAY_KEEP_S_MAX, "seconds")
+
+
+def keep_count(text: str) -> int:
+    """Read how many bursts are kept."""
+    return _between(text, 1, REPLAY_COUNT_MAX, "bursts")
+
+
+def _between(text: str, least: int, most: int, what: str) -> int:
+    if not text.isdecimal() or not least <= int(text[:9]) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {what} from {least} to {most}")
     return int(text)
 
 

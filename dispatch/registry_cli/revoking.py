@@ -8,6 +8,7 @@ from dispatch.registry.port import NotThere
 from dispatch.registry.texts import Refused
 from dispatch.registry.users import has_tokens
 from dispatch.registry.words import Kick, User
+from dispatch.registry_cli.bursts import delete_of
 from dispatch.registry_cli.desk import Desk
 from protocol.ids import OfficeId
 from protocol.timers import REVOKE_S
@@ -39,6 +40,9 @@ def _shut(desk: Desk, office: OfficeId, users: Sequence[User]) -> int:
     revoked = [desk.registry.revoke(office, user.user, desk.options.why) for user in users]
     desk.say("revoke_registry")
     shut = [_broker(desk, revoked), _agora(desk, office, revoked, started + REVOKE_S)]
+    gone = sum(delete_of(desk, office, user.user) for user in users)
+    if gone:
+        desk.say("revoke_bursts", count=gone)
     return 0 if all(shut) else 1
 
 

@@ -9,7 +9,7 @@ from dispatch.broker.files import BrokerFilesError
 from dispatch.pki import PkiError
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import RegistryError
-from dispatch.registry_cli import device, install, people, revoking
+from dispatch.registry_cli import bursts, device, install, people, revoking
 from dispatch.registry_cli.desk import Desk
 
 INTERRUPTED = 130
@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Callable[[Desk], int]] = {
     "office.list": people.office_list,
     "office.rename": people.office_rename,
     "office.voice": people.office_voice,
+    "office.replay": bursts.office_replay,
     "office.revoke": revoking.revoke_office,
     "user.add": people.user_add,
     "user.list": people.user_list,
@@ -39,6 +40,8 @@ COMMANDS: Mapping[str, Callable[[Desk], int]] = {
     "device.list": device.list_units,
     "device.revoke": revoking.revoke,
     "device.cured": device.cured,
+    "bursts.list": bursts.list_bursts,
+    "bursts.delete": bursts.delete,
     "cert.show": install.cert_show,
     "cert.renew": install.cert_renew,
     "broker.config": install.broker_config,

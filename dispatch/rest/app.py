@@ -1,25 +1,18 @@
 """The HTTP side: routes, bodies, answers. What is decided is decided behind it, in threads (`dispatch.rest.work`)."""
 
-import asyncio
-import time
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
 
 import msgspec
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Response, get, post
 from litestar.config.response_cache import ResponseCacheConfig
-from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from msgspec import Struct
 
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import Registry
-from dispatch.rest.door import Claim, Door, too_many
-from dispatch.rest.enrolment import EnrolDesk
-from dispatch.rest.limits import address_key
+from dispatch.rest.burst_routes import burst_routes
+from dispatch.rest.hearing import HEADERS, Asked, Parts, address_of, hear, json_answer, read
 from dispatch.rest.openapi import OPENAPI_PATH, document
 from dispatch.rest.problems import MEDIA_TYPE, Refused
-from dispatch.rest.tokens import TokenDesk
 from dispatch.rest.work import Work
 from protocol.rest import (
     CA_PATH,
@@ -38,33 +31,9 @@ from service.logs import Log
 BODY_BYTES_MAX = 16_384
 HEALTH_KEPT_S = 1.0
 """So long one look at the store answers `/healthz`: nobody can make us read it faster."""
-REFUSAL_S = 0.02
-"""A login is refused after a multiple of this time: how long the registry took tells nobody which logins exist."""
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
-A = TypeVar("A")
-T = TypeVar("T", bound=Struct)
-Asked: TypeAlias = Request[Any, Any, State]
-
 _log = Log(__name__)
-
-
-class Parts(Struct, frozen=True, kw_only=True):
-    """What the routes stand on."""
-
-    registry: Registry
-    door: Door
-    tokens: TokenDesk
-    enrolment: EnrolDesk
-    work: Work
-    doubt_work: Work
-    """Apart too: a flood of wrong logins fills this one, and honest ones do not wait behind it."""
-    enrol_work: Work
-    """Apart from `work`: an enrolment waits for the broker, and tokens must not wait for that."""
-    ca: str
-    url: str
-    clock: Callable[[], float] = time.monotonic
 
 
 def make_app(parts: Parts) -> Litestar:
@@ -74,46 +43,46 @@ def make_app(parts: Parts) -> Litestar:
 
     @post(TOKEN_PATH, status_code=200)
     async def token(request: Asked) -> Response[bytes]:
-        claim = parts.door.claim(request.headers.get("authorization"), _address(request))
-        asked = await _read(request, TokenRequest)
+        claim = parts.door.claim(request.headers.get("authorization"), address_of(request))
+        asked = await read(request, TokenRequest)
 
         def answer() -> TokenGrant:
             return parts.tokens.token(parts.door.user(claim), asked)
 
-        return _json(await _hear(parts, claim, answer))
+        return json_answer(await hear(parts, claim, answer))
 
     @post(HELLO_PATH, status_code=200)
     async def hello(request: Asked) -> Response[bytes]:
-        claim = parts.door.claim(request.headers.get("authorization"), _address(request))
-        asked = await _read(request, Hello)
+        claim = parts.door.claim(request.headers.get("authorization"), address_of(request))
+        asked = await read(request, Hello)
 
         def answer() -> Welcome:
             return parts.tokens.hello(parts.door.user(claim), asked)
 
-        return _json(await _hear(parts, claim, answer))
+        return json_answer(await hear(parts, claim, answer))
 
     @post(ENROL_PATH, status_code=201)
     async def enrol(request: Asked) -> Response[bytes]:
-        address = _address(request)
-        asked = await _read(request, EnrolRequest)
+        address = address_of(request)
+        asked = await read(request, EnrolRequest)
         parts.enrolment.check_rate(address)
-        return _json(await parts.enrol_work.do(lambda: parts.enrolment.enrol(asked, address)), 201)
+        return json_answer(await parts.enrol_work.do(lambda: parts.enrolment.enrol(asked, address)), 201)
 
     @get(CA_PATH)
     async def ca(request: Asked) -> Response[bytes]:
-        return Response(parts.ca.encode(), media_type="application/x-pem-file", headers=_HEADERS)
+        return Response(parts.ca.encode(), media_type="application/x-pem-file", headers=HEADERS)
 
     @get(HEALTH_PATH)
     async def healthz(request: Asked) -> Response[bytes]:
         await health.check(parts.work)
-        return Response(b'{"status":"ok"}', media_type="application/json", headers=_HEADERS)
+        return Response(b'{"status":"ok"}', media_type="application/json", headers=HEADERS)
 
     @get(OPENAPI_PATH)
     async def openapi(request: Asked) -> Response[bytes]:
-        return Response(described, media_type="application/json", headers=_HEADERS)
+        return Response(described, media_type="application/json", headers=HEADERS)
 
     return Litestar(
-        [token, hello, enrol, ca, healthz, openapi],
+        [token, hello, enrol, ca, healthz, openapi, *burst_routes(parts)],
         openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         exception_handlers={
@@ -142,46 +111,12 @@ class _Health:
             self._good_until = self._clock() + HEALTH_KEPT_S
 
 
-async def _hear(parts: Parts, claim: Claim, answer: Callable[[], A]) -> A:
-    """Answer who asks; one that is doubted as long as few are heard at once."""
-    began = time.monotonic()
-    try:
-        return await (parts.work if claim.wait_s <= 0 else parts.doubt_work).do(answer)
-    except Refused as refused:
-        if refused.code == "busy" and claim.wait_s > 0:
-            raise too_many(claim.wait_s) from None
-        if refused.code in ("unauthorised", "too_many"):
-            await asyncio.sleep(REFUSAL_S - (time.monotonic() - began) % REFUSAL_S)
-        raise
-
-
-async def _read(request: Asked, type_: type[T]) -> T:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Refused("media_type", f"the body is sent as {media_type[:80]!r}")
-    body = await request.body()
-    try:
-        return msgspec.json.decode(body, type=type_)
-    except msgspec.ValidationError as error:
-        raise Refused("bad_request", str(error)) from None  # names the field and what it must be, never its value
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused("bad_request", "the body is not JSON") from None
-
-
-def _address(request: Asked) -> str:
-    return address_key(request.client.host if request.client is not None else None)
-
-
-def _json(answer: Struct, status: int = 200) -> Response[bytes]:
-    return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json", headers=_HEADERS)
-
-
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 
 def _refused(_request: Asked, error: Refused) -> Response[bytes]:
     return Response(
-        error.body, status_code=error.kind.status, media_type=MEDIA_TYPE, headers={**_HEADERS, **error.headers}
+        error.body, status_code=error.kind.status, media_type=MEDIA_TYPE, headers={**HEADERS, **error.headers}
     )
 
 

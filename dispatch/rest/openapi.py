@@ -7,15 +7,21 @@ import msgspec
 from msgspec import Struct
 
 from dispatch.rest.problems import KINDS, MEDIA_TYPE, PREFIX
+from protocol.burst_file import MEDIA_TYPE as BURST_MEDIA_TYPE
+from protocol.ids import JSON_INT_MAX
 from protocol.rest import (
+    BURST_PATH,
+    BURSTS_PATH,
     CA_PATH,
     ENROL_PATH,
     HEALTH_PATH,
     HELLO_PATH,
     TOKEN_PATH,
+    BurstTaken,
     Enrolment,
     EnrolRequest,
     Hello,
+    KeptBursts,
     Problem,
     TokenGrant,
     TokenRequest,
@@ -23,7 +29,7 @@ from protocol.rest import (
 )
 
 OPENAPI_PATH = "/v1/openapi.json"
-BODIES = (EnrolRequest, Enrolment, Hello, Welcome, TokenRequest, TokenGrant, Problem)
+BODIES = (EnrolRequest, Enrolment, Hello, Welcome, TokenRequest, TokenGrant, KeptBursts, BurstTaken, Problem)
 ALWAYS = ("too_many", "internal", "busy", "store")
 """Codes that any call with a body may be answered with; those of reading it come on top."""
 READING = ("bad_request", "too_large", "media_type")
@@ -31,6 +37,16 @@ _EXAMPLE_UNIT = "b6f3c1d09a7e4f52"
 _JSON = "application/json"
 
 Json = dict[str, Any]
+_HARDWARE = (
+    "hardware",
+    {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[0-9a-z-]+$"},
+    "an enrolled unit's own, which it must name",
+)
+_AFTER = (
+    "after",
+    {"type": "integer", "minimum": 0, "maximum": JSON_INT_MAX, "default": 0},
+    "only bursts with higher numbers",
+)
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -40,12 +56,18 @@ class Operation(Struct, frozen=True, kw_only=True):
     method: str
     summary: str
     description: str
+    query: tuple[tuple[str, Json, str], ...] = ()
+    """Name, schema and meaning of each parameter behind the path; none is required."""
     asks: type[Struct] | None = None
+    asks_bytes: str = ""
+    """Media type of a body that is no JSON."""
     example: Json | None = None
     gives: type[Struct] | None = None
     given: Json | None = None
     media_type: str = _JSON
     status: int = 200
+    also: int | None = None
+    """Another status with the same answer."""
     login: bool = False
     refusals: tuple[str, ...] = ()
 
@@ -80,7 +102,13 @@ OPERATIONS: Sequence[Operation] = (
         asks=Hello,
         example={"generation": 3, "hardware": _EXAMPLE_UNIT, "version": "0.1.0"},
         gives=Welcome,
-        given={"name": "17호차", "role": "vehicle_gateway", "voice": "agora", "generation": 3},
+        given={
+            "name": "17호차",
+            "role": "vehicle_gateway",
+            "voice": "agora",
+            "generation": 3,
+            "replay_keep_s": 0,
+        },
         login=True,
         refusals=(*READING, "unauthorised", "clone", "replaced", *ALWAYS),
     ),
@@ -112,6 +140,52 @@ OPERATIONS: Sequence[Operation] = (
         refusals=(
             *READING,
             *("unknown_code", "used_code", "expired_code", "withdrawn_code", "revoked", "broker"),
+            *ALWAYS,
+        ),
+    ),
+    Operation(
+        path=BURSTS_PATH,
+        method="get",
+        summary="What others of the caller's office said and is still kept, oldest first",
+        description="For a vehicle that had no link: what it missed, and can hear again. Empty where the office keeps "
+        "nothing (`replay_keep_s` 0 in the answer to a greeting). Members of the floor alone may ask.",
+        query=(_AFTER, _HARDWARE),
+        gives=KeptBursts,
+        given={
+            "bursts": [
+                {"burst": 4294967301, "user": "car-17", "name": "17호차", "ago_s": 62.5, "seconds": 4.2},
+            ]
+        },
+        login=True,
+        refusals=("bad_request", "unauthorised", "no_member", "clone", *ALWAYS),
+    ),
+    Operation(
+        path=BURST_PATH,
+        method="get",
+        summary="What was said in one burst",
+        description="A burst file: see docs/protocol.md.",
+        query=(_HARDWARE,),
+        media_type=BURST_MEDIA_TYPE,
+        login=True,
+        refusals=("bad_request", "unauthorised", "no_member", "not_found", "clone", *ALWAYS),
+    ),
+    Operation(
+        path=BURST_PATH,
+        method="post",
+        summary="The speaker gives the office what it said in a burst",
+        description="After the release, and only where the office keeps bursts. It is taken from the burst's own "
+        "speaker alone, once: a repetition is answered with 200 and changes nothing. `not_spoken` means that the log "
+        "does not know its end (yet).",
+        query=(_HARDWARE,),
+        asks_bytes=BURST_MEDIA_TYPE,
+        gives=BurstTaken,
+        given={"burst": 4294967301, "seconds": 4.2},
+        status=201,
+        also=200,
+        login=True,
+        refusals=(
+            *READING,
+            *("unauthorised", "no_member", "replay_off", "not_yours", "not_found", "not_spoken", "clone"),
             *ALWAYS,
         ),
     ),
@@ -171,17 +245,38 @@ def document(url: str) -> Json:
 
 def _operation(operation: Operation) -> Json:
     made: Json = {
-        "operationId": operation.path.removesuffix(".json").strip("/").replace("/", "_"),
+        "operationId": _name(operation),
         "summary": operation.summary,
         "description": operation.description,
         "responses": {str(operation.status): _success(operation)} | _refusals(operation.refusals),
     }
+    if operation.also is not None:
+        made["responses"][str(operation.also)] = _success(operation)
+    parameters = [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": meaning}
+        for name, schema, meaning in operation.query
+    ]
+    if "{burst}" in operation.path:
+        schema = {"type": "integer", "minimum": 0, "maximum": JSON_INT_MAX}
+        parameters.insert(0, {"name": "burst", "in": "path", "required": True, "schema": schema})
+    if parameters:
+        made["parameters"] = parameters
+    if operation.asks_bytes:
+        content = {operation.asks_bytes: {"schema": {"type": "string", "format": "binary"}}}
+        made["requestBody"] = {"required": True, "content": content}
     if operation.login:
         made["security"] = [{"login": []}]
     if operation.asks is not None:
         body: Json = {"schema": _ref(operation.asks), "examples": {"usual": {"value": operation.example}}}
         made["requestBody"] = {"required": True, "content": {_JSON: body}}
     return made
+
+
+def _name(operation: Operation) -> str:
+    """Name a call by its path; by its method too where a path has several."""
+    name = operation.path.removesuffix(".json").translate(str.maketrans("/", "_", "{}")).strip("_")
+    several = sum(other.path == operation.path for other in OPERATIONS) > 1
+    return f"{operation.method}_{name}" if several else name
 
 
 def _success(operation: Operation) -> Json:

@@ -25,6 +25,13 @@ KINDS: Mapping[str, Kind] = {
     "unauthorised": Kind(401, "The login or its secret is not right", "enrol the unit anew, or rotate the secret"),
     "other_office": Kind(403, "The channel is another office's", "ask for the channel of your own office, or for none"),
     "role": Kind(403, "Users of this role do not speak", "nothing: monitors, technicians and admins get no token"),
+    "no_member": Kind(
+        403, "Only members of the office's floor hear again what was said", "nothing: least rights are meant"
+    ),
+    "replay_off": Kind(
+        403, "The office keeps nothing of what is said", "turn it on with `ptt-dispatch office replay`, if it is wanted"
+    ),
+    "not_yours": Kind(403, "The burst was another's", "upload what you said yourself"),
     "not_found": Kind(404, "There is no such resource", "see /v1/openapi.json"),
     "unknown_code": Kind(404, "No such enrolment code", "make a new one with `ptt-dispatch device code`"),
     "method_not_allowed": Kind(405, "The resource knows no such method", "see /v1/openapi.json"),
@@ -32,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
         409, "Another unit is enrolled under this identity", "enrol this unit under its own, or cure the clone"
     ),
     "replaced": Kind(409, "A newer enrolment replaced this unit", "enrol it anew with a code of its own"),
+    "not_spoken": Kind(409, "No such burst has ended", "try again shortly after the release"),
     "used_code": Kind(410, "The enrolment code was used", "make a new one with `ptt-dispatch device code`"),
     "expired_code": Kind(410, "The enrolment code has expired", "make a new one with `ptt-dispatch device code`"),
     "withdrawn_code": Kind(
@@ -39,7 +47,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "revoked": Kind(410, "The user of this code was revoked", "restore the user, then make a new code"),
     "too_large": Kind(413, "The request is too large", "send at most 16 KiB"),
-    "media_type": Kind(415, "The body is not JSON", "send it with Content-Type: application/json"),
+    "media_type": Kind(415, "The body is of another type", "send it with the Content-Type that the document names"),
     "too_many": Kind(429, "Too many failed tries", "wait as long as Retry-After says"),
     "internal": Kind(500, "The service failed", "see the log of ptt-dispatch-rest"),
     "not_configured": Kind(

@@ -10,11 +10,15 @@ import time
 from collections.abc import Mapping
 
 from dispatch.broker.admin import BrokerAdmin
+from dispatch.bursts.desk import BurstDesk, end_of
+from dispatch.bursts.store import BurstStore
 from dispatch.pki import PkiError, read_certificate
+from dispatch.ports import StoreUnavailable
 from dispatch.registry.sql import SqlRegistry
-from dispatch.rest.app import Parts, make_app
+from dispatch.rest.app import make_app
 from dispatch.rest.door import Door
 from dispatch.rest.enrolment import EnrolDesk, ca_pem, vehicle_side
+from dispatch.rest.hearing import Parts
 from dispatch.rest.http import BACKLOG, BoundedLoop, Server, config
 from dispatch.rest.lifetime import Lifetime
 from dispatch.rest.limits import CodeLimits, LoginLimits
@@ -22,6 +26,7 @@ from dispatch.rest.telling import Telling
 from dispatch.rest.tokens import TokenDesk
 from dispatch.rest.work import Work
 from dispatch.settings import DispatchSettings, RestSettings
+from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
 from dispatch.tokens.access_token2 import U32_MAX, build
 from service.logs import Log
@@ -31,7 +36,10 @@ from service.systemd import Notifier
 THREADS, WAITING_MAX = 2, 128
 DOUBT_THREADS, DOUBT_WAITING_MAX = 1, 16
 ENROL_THREADS, ENROL_WAITING_MAX = 1, 16
+BURST_THREADS, BURST_WAITING_MAX = 1, 32
 TICK_S = 1.0
+TIDY_S = 5.0
+"""Bursts that are to be kept no more are looked for so often."""
 
 _log = Log(__name__)
 
@@ -79,6 +87,16 @@ class RestApp:
             rest_url=rest.url,
             ca=ca,
         )
+        self._reader = StoreReader(settings.store.sqlalchemy_url)
+        self._burst_store = BurstStore(settings.store.sqlalchemy_url)
+        self._bursts = BurstDesk(
+            self._registry,
+            self._burst_store,
+            lambda office, burst: end_of(self._reader, office, burst),
+            self._tokens.check_unit,
+            {office.id: office.talk_limit_s for office in settings.office},
+            wall_ms=lambda: time.time_ns() // 1_000_000,
+        )
         self._ca = ca
 
     def run(self) -> None:
@@ -89,6 +107,8 @@ class RestApp:
         finally:
             self._notifier.stopping()
             self._telling.flush(last=True)
+            self._burst_store.close()
+            self._reader.close()
             self._registry.close()
             self._store.close()
         _log.info("stopped")
@@ -96,19 +116,23 @@ class RestApp:
     async def _serve(self) -> None:
         work, enrol_work = Work("rest", THREADS, WAITING_MAX), Work("enrol", ENROL_THREADS, ENROL_WAITING_MAX)
         doubt_work = Work("doubt", DOUBT_THREADS, DOUBT_WAITING_MAX)
+        burst_work = Work("bursts", BURST_THREADS, BURST_WAITING_MAX)
         parts = Parts(
             registry=self._registry,
             door=self._door,
             tokens=self._tokens,
             enrolment=self._enrolment,
+            bursts=self._bursts,
             work=work,
             doubt_work=doubt_work,
+            burst_work=burst_work,
             enrol_work=enrol_work,
             ca=self._ca,
             url=self._url,
         )
         server = Server(config(make_app(parts), self._tls), self._started)
         beside = [asyncio.create_task(self._tick(), name="tick"), asyncio.create_task(self._tell(), name="tell")]
+        beside.append(asyncio.create_task(self._tidy(), name="tidy"))
         for task in beside:
             task.add_done_callback(server.stop_if_failed)
         try:
@@ -119,6 +143,7 @@ class RestApp:
             ends = await asyncio.gather(*beside, return_exceptions=True)
             work.close()
             doubt_work.close()
+            burst_work.close()
             enrol_work.close()
         for end in ends:
             if isinstance(end, Exception):  # a fault of our own; CancelledError is none
@@ -146,6 +171,18 @@ class RestApp:
         while True:  # apart from the watchdog's feeding: a store that hangs must not look like a loop that hangs
             await loop.run_in_executor(None, self._telling.flush)
             await asyncio.sleep(TICK_S)
+
+    async def _tidy(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                gone = await loop.run_in_executor(None, self._bursts.tidy)
+            except StoreUnavailable as error:
+                _log.warning("bursts that are to be kept no more could not be deleted", why=error)
+            else:
+                if gone:
+                    _log.info("bursts deleted", count=gone)
+            await asyncio.sleep(TIDY_S)
 
 
 # --- start-up checks ------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class TokenDesk:
             raise Refused("other_office", "the channel asked for is not that of your office")
         if not user.role.member and user.role is not Role.BRIDGE:
             raise Refused("role", f"the role {user.role.value} takes no part in voice")
-        self._check_unit(user, asked.hardware)
+        self.check_unit(user, asked.hardware)
         agora = self._agora
         if agora is None or agora.certificate is None:
             missing = "[agora] is missing" if agora is None else "the app certificate is missing"
@@ -84,13 +84,17 @@ class TokenDesk:
         """Say what the registry holds of the user. Raises Refused (409) for a unit that is not the one enrolled."""
         if hello.generation != user.generation:
             raise Refused("replaced", f"this unit is of enrolment {hello.generation}, the newest is {user.generation}")
-        self._check_unit(user, hello.hardware)
+        self.check_unit(user, hello.hardware)
         office = self._registry.office(user.office)
         if office is None:
             raise Refused("store", "the registry holds no such office", mend="restore a backup of the store")
-        return Welcome(name=user.name, role=user.role, voice=office.voice, generation=user.generation)
+        keep_s = office.replay_keep_s if user.role.member else 0
+        return Welcome(
+            name=user.name, role=user.role, voice=office.voice, generation=user.generation, replay_keep_s=keep_s
+        )
 
-    def _check_unit(self, user: User, hardware: str | None) -> None:
+    def check_unit(self, user: User, hardware: str | None) -> None:
+        """Raise Refused for a unit that is not the one enrolled under this identity, and note a clone."""
         if user.hardware is None or hardware == user.hardware:
             return
         if hardware is None:  # a copy of its card must at least lie to get a token

@@ -24,6 +24,11 @@ def _section(operation: Operation) -> str:
     parts = [f"### `{operation.method.upper()} {operation.path}`\n", f"{operation.summary}. {operation.description}\n"]
     if operation.login:
         parts.append("With a login.\n")
+    if operation.query:
+        rows = [(f"`{name}`", _takes(schema), meaning) for name, schema, meaning in operation.query]
+        parts += ["Behind the path (none is required):\n", table(("parameter", "takes", "meaning"), rows)]
+    if operation.asks_bytes:
+        parts.append(f"Asks: a body of `{operation.asks_bytes}`\n")
     if operation.asks is not None:
         parts += ["Asks:\n", _fields(operation.asks.__name__), code(pretty(operation.example), "json")]
     given = f", `{operation.media_type}`" if operation.given is None else ":"

@@ -14,15 +14,18 @@ from cryptography import x509
 
 from dispatch import pki
 from dispatch.broker.admin import BrokerRefused
+from dispatch.bursts.desk import BurstDesk
+from dispatch.bursts.store import BurstStore
 from dispatch.core import notices
 from dispatch.ports import OfficeTx, StoreUnavailable
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry.words import SecretHash, TokenIssue, User
 from dispatch.rest import door as door_module
-from dispatch.rest.app import Parts, make_app
+from dispatch.rest.app import make_app
 from dispatch.rest.door import Door
 from dispatch.rest.enrolment import EnrolDesk, vehicle_side
+from dispatch.rest.hearing import Parts
 from dispatch.rest.lifetime import WARN_DAYS, Lifetime
 from dispatch.rest.limits import CodeLimits, LoginLimits
 from dispatch.rest.openapi import OPERATIONS, document
@@ -308,8 +311,17 @@ def test_the_document_describes_every_route_and_every_problem(world: World) -> N
             door=Door(world.registry, LoginLimits(), lambda: 0.0),
             tokens=TokenDesk(world.registry, world.telling, None, wall_s=lambda: 1.0, salt=lambda: 1),
             enrolment=desk(world, Logins()),
+            bursts=BurstDesk(
+                world.registry,
+                BurstStore("sqlite://"),
+                lambda office, burst: None,
+                lambda user, hardware: None,
+                {},
+                wall_ms=lambda: 0,
+            ),
             work=work,
             doubt_work=work,
+            burst_work=work,
             enrol_work=work,
             ca="pem",
             url="https://office.example.com:8443",
@@ -319,11 +331,14 @@ def test_the_document_describes_every_route_and_every_problem(world: World) -> N
 
     described = {(path, method.upper()) for path, found in document("https://x")["paths"].items() for method in found}
     served = {
-        (route.path, method) for route in app.routes for method in getattr(route, "methods", ()) if method != "OPTIONS"
+        (route.path.replace("{number:str}", "{burst}"), method)
+        for route in app.routes
+        for method in getattr(route, "methods", ())
+        if method != "OPTIONS"
     }
     assert described == served
     told = {code for operation in OPERATIONS for code in operation.refusals}
-    assert set(KINDS) - told == {"not_found", "method_not_allowed"}
+    assert set(KINDS) - told == {"method_not_allowed"}
     assert told <= set(KINDS)
 
 

@@ -35,6 +35,10 @@ class Size(Struct, frozen=True, kw_only=True):
     agora_frames: int = 20
     """Joins after each of which one frame is pushed and heard."""
 
+    cpu_rounds: int = 3
+    cpu_s: float = 10.0
+    """Processor time is counted over so long, in each state."""
+
 
 FULL = Size()
 SHORT = Size(
@@ -55,4 +59,6 @@ SHORT = Size(
     door_presses=3,
     agora_rounds=1,
     agora_frames=2,
+    cpu_rounds=1,
+    cpu_s=0.5,
 )

@@ -1,11 +1,13 @@
-"""What noise suppression wins and what it costs: `python -m lab.measure.noise_suppression` prints the table of ADR 0017.
+"""What noise suppression wins and costs: `python -m lab.measure.noise_suppression` prints the table of ADR 0017.
 
-Sentences of espeak-ng at -26 dBFS in the noise of a road and of an engine, before and after webrtc-noise-gain. SNR is
-that of speech to noise between 300 and 3,400 Hz, the noise measured where nobody speaks, the speech as what is coherent
-with the clean sentence. Word damage is the share of the words' own picture (log-mel, lab.measure.align) that differs.
+Sentences of espeak-ng at -26 dBFS in the noise of a road and of an engine, before and after webrtc-noise-gain. The SNR
+is that of speech over noise between 300 and 3,400 Hz. What it does to words is read from their spectrum: how much
+softer their loudest parts become, and how far these are from the clean sentence's, at the best common level.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -80,7 +82,7 @@ def _picture(sound: Samples) -> Samples:
     frames = np.lib.stride_tricks.sliding_window_view(sound, _WINDOW)[::_HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(_WINDOW))) ** 2
     edges = np.geomspace(200, 7000, 25) * _WINDOW / RATE_HZ
-    bands = [power[:, int(a) : max(int(a) + 1, int(b))].mean(axis=1) for a, b in zip(edges, edges[1:], strict=False)]
+    bands = [power[:, int(a) : max(int(a) + 1, int(b))].mean(axis=1) for a, b in pairwise(edges)]
     return np.asarray(10 * np.log10(np.stack(bands, axis=1) + 1e-9))
 
 

@@ -1,4 +1,4 @@
-"""Half-duplex in a car: real mouth, ear and microphone in a room where the speaker sounds on for 100 ms, on one clock."""
+"""Half-duplex in a car: real mouth, ear and microphone in a room that sounds on for 100 ms, on one clock."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ FIGURES = {
         "agora_stub_gap_120ms",
         "agora_stub_gap_200ms",
     ),
+    "cpu": ("cpu_idle", "cpu_listening", "cpu_talking"),
     "mouth-to-ear": ("mouth_to_ear_10ms", "mouth_to_ear_20ms", "speaker_bytes_10ms", "speaker_bytes_20ms"),
 }
 

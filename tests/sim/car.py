@@ -27,7 +27,7 @@ from gateway.core.words import (
 )
 from protocol.codec import decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import DeviceInfo, FloorRequest, Presence, PresenceState, Priority, VoicePath
+from protocol.messages import DeviceInfo, FloorHeard, FloorRequest, Presence, PresenceState, Priority, VoicePath
 from protocol.topics import Kind, parse, topic
 from protocol.worker import (
     Arm,
@@ -123,9 +123,11 @@ class Worker:
                 self._say(Left())
             case Play(burst=burst, user=user):
                 self.listen.play(burst, user, now)
+                self._tell_ended()
                 self._play_on()
             case Stop(burst=burst, drain=drain, last_seq=last_seq):
                 self.listen.stop(burst, now, drain=drain, last_seq=last_seq)
+                self._tell_ended()
             case Ping(no=no):
                 self._say(Pong(no=no, link=True, capture=True, playback=True))
         self._pump()
@@ -188,7 +190,7 @@ class Worker:
         if not self.alive:
             return
         out = self.listen.pull(self.clock.now)
-        self.listen.take_ended()
+        self._tell_ended()
         hearing = self.listen.hearing
         if isinstance(out, Packet) and hearing is not None:
             self.car.heard(hearing[0], hearing[1], out)
@@ -196,6 +198,10 @@ class Worker:
             self._playing = False
         else:
             self.clock.after(FRAME_S, self._speaker)
+
+    def _tell_ended(self) -> None:
+        for ended in self.listen.take_ended():
+            self._say(ended.word)
 
     def _say(self, word: object) -> None:
         car = self.car
@@ -458,7 +464,10 @@ class Car:
             if self.worker is not None:
                 self.worker.hear(where.user, payload)  # type: ignore[arg-type]
         elif payload:
-            self.put(Received(kind=where.kind, message=decode(payload, where.kind)))
+            message = decode(payload, where.kind)
+            if isinstance(message, FloorHeard):
+                self.watch.counted(self, message)
+            self.put(Received(kind=where.kind, message=message))
 
     def _publish(self, effect: Publish) -> None:
         if self._connection is not None:
@@ -500,6 +509,9 @@ class Watch:
 
     def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
         """A voice frame sounded."""
+
+    def counted(self, car: Car, said: FloorHeard) -> None:
+        """A speaker is told who heard it."""
 
     def spares_mqtt(self, car: Car) -> None:
         """A worker has permission, and is told that everybody else has joined Agora."""

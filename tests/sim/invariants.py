@@ -5,7 +5,7 @@ from dispatch.core.state import Floor, FloorState
 from dispatch.ports import Store
 from gateway.core.vehicle import Vehicle
 from gateway.core.words import Tell, Told
-from protocol.messages import Ended, FloorGranted
+from protocol.messages import Ended, FloorGranted, FloorHeard
 from protocol.timers import JOIN_SPREAD_S, LEASE_S, OUTAGE_GRACE_S
 from tests.sim.car import Car, Speech, Watch
 from tests.sim.clock import Clock
@@ -33,7 +33,8 @@ class Violated(AssertionError):
 
 class Invariants(Watch):
     """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 2.5 s; 10: nobody is told that
-    all have joined Agora while one that is there has not, longer than messages are on their way.
+    all have joined Agora while one that is there has not, longer than messages are on their way; 11: nobody is said to
+    have heard a burst who has not.
 
     `outage_s` grows while broker or dispatch are not serving.
     """
@@ -67,6 +68,8 @@ class Invariants(Watch):
         self.frames_sent = self.frames_heard = self.grants = 0
         self.sent_by_burst: dict[int, list[int]] = {}
         self.heard_by: dict[tuple[str, int], list[int]] = {}
+        self.counts: dict[int, tuple[int, int]] = {}
+        """Burst -> by how many of how many it was heard, as its speaker was told."""
 
     # --- 1 ----------------------------------------------------------------------------------------------------------
 
@@ -260,6 +263,20 @@ class Invariants(Watch):
             self._fail(2, f"{car.user} hears burst {burst} although it knows what pre-empted it")
         elif burst == session.burst and session.ended not in (None, Ended.RELEASED):
             self._fail(2, f"{car.user} hears burst {burst} that ended as {session.ended}")
+
+    # --- 11 ---------------------------------------------------------------------------------------------------------
+
+    def counted(self, car: Car, said: FloorHeard) -> None:
+        """11: who is told of as having heard has heard; and nobody is told of another's burst."""
+        holder = self._bursts.get(said.burst)
+        if holder is None or holder[0] != car.user:
+            self._fail(11, f"{car.user} is told who heard burst {said.burst} of {holder}")
+        others = [other.user for other in self.cars if other is not car]
+        heard = sum((user, said.burst) in self.heard_by for user in others)
+        if not said.heard_by <= said.heard_of <= len(others) or said.heard_by > heard:
+            what = f"{said.heard_by} of {said.heard_of}, of {len(others)} there are and {heard} that heard any of it"
+            self._fail(11, f"{car.user} is told that burst {said.burst} was heard by {what}")
+        self.counts[said.burst] = (said.heard_by, said.heard_of)
 
     def _read(self) -> Floor | None:
         return self._store.transact(self.cars[0].office, lambda tx: tx.floor(), durable=False)

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
 from dispatch.core import floor as floor_cells
 from dispatch.core import office
 from dispatch.core.audience import Audience
+from dispatch.core.hearing import SHORT_FRAMES, Hearing, Verdict
 from dispatch.core.inputs import Word as ServerWord
 from dispatch.core.judge import Judge
 from dispatch.core.state import Floor, FloorState, Member
@@ -46,7 +48,7 @@ def test_a_seed_replays_to_the_same_story_and_the_same_answers() -> None:
 def test_the_seeds_reach_what_they_are_to_judge() -> None:
     """A simulation in which nobody speaks, or nothing goes wrong, would hold every invariant."""
     tells: Counter[Told] = Counter()
-    frames = grants = taken_back = all_joined = spared = 0
+    frames = grants = taken_back = all_joined = spared = counted = missed = 0
     for seed in range(40):
         world = World(seed)
         world.run()
@@ -56,7 +58,11 @@ def test_the_seeds_reach_what_they_are_to_judge() -> None:
         tells.update(world.watch.tells)
         frames += world.watch.frames_heard
         grants += world.watch.grants
+        counted += len(world.watch.counts)
+        missed += sum(by < of for by, of in world.watch.counts.values())
     assert frames > 2000
+    assert counted > 60
+    assert missed > 5
     assert grants > 150
     assert taken_back > 3
     assert all_joined > 30
@@ -81,7 +87,7 @@ def test_the_seeds_reach_what_they_are_to_judge() -> None:
 
 def test_in_fair_weather_every_frame_of_every_burst_is_heard_once_and_in_order_by_everyone_else() -> None:
     """First and last included, and although every session begins with members who are in no channel yet."""
-    bursts = 0
+    bursts = counted = 0
     for seed in range(60):
         world = World(seed, fair=True)
         world.run()
@@ -91,8 +97,13 @@ def test_in_fair_weather_every_frame_of_every_burst_is_heard_once_and_in_order_b
             for car in world.cars:
                 if car.user != speakers[burst]:
                     assert world.watch.heard_by.get((car.user, burst)) == sent, (seed, burst, car.user)
+            if len(sent) >= SHORT_FRAMES:
+                everybody = len(world.cars) - 1
+                assert world.watch.counts.get(burst) == (everybody, everybody), (seed, burst)
+                counted += 1
             bursts += 1
     assert bursts > 150
+    assert counted > 100
 
 
 def test_a_stopped_replica_that_swallows_every_second_floor_message_costs_nobody_the_floor() -> None:
@@ -172,6 +183,15 @@ def _gateway_keeps_the_loss_of_agora_to_itself(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(PresenceKeeper, "channel", joined_only)
 
 
+def _server_counts_who_was_there_for_who_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = Hearing.due
+
+    def everybody(self: Hearing, *more: Any) -> tuple[Verdict, ...]:
+        return tuple(Verdict(burst=v.burst, heard=v.heard | set(v.missing), missing=()) for v in due(self, *more))
+
+    monkeypatch.setattr(Hearing, "due", everybody)
+
+
 def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_gate, "TRANSMIT_LEASE_S", 1000.0)
 
@@ -192,6 +212,7 @@ def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (_server_lets_the_revoked_talk_on, "9"),
         (_server_overlooks_who_lost_agora, "10"),
         (_gateway_keeps_the_loss_of_agora_to_itself, "10"),
+        (_server_counts_who_was_there_for_who_heard, "11"),
     ],
 )
 @pytest.mark.timeout(300)

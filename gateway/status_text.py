@@ -20,6 +20,7 @@ def render(status: dict[str, Any], texts: Texts) -> list[str]:
         f"{texts.session:8} {_session(status['session'], texts)}",
         f"{texts.floor:8} {device['floor']}{', keyed' if device['keyed'] else ''}"
         + ("" if device.get("focus", "radio") == "radio" else f", {device['focus']}"),
+        f"{texts.heard:8} {_heard(device, texts)}",
         f"{texts.voice:8} {voice['worker']}, link {_mark(voice['link'])}, capture {_mark(voice['capture'])}, "
         f"playback {_mark(voice['playback'])}, buffer {voice['buffer_ms']} ms",
         *(f"{'':8} {line}" for line in missing),
@@ -35,6 +36,12 @@ def _session(session: dict[str, Any] | None, texts: Texts) -> str:
         return texts.no_session
     who = session.get("speaker_name") or session.get("current_speaker") or texts.nobody
     return f"{session['event_id']}, burst {session['burst']}: {who}"
+
+
+def _heard(device: dict[str, Any], texts: Texts) -> str:
+    if device["heard_by"] is None:
+        return texts.heard_unknown
+    return texts.heard_by.format(by=device["heard_by"], of=device["heard_of"])
 
 
 def _press(press: dict[str, Any]) -> str:

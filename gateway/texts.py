@@ -31,6 +31,9 @@ class Texts(Struct, frozen=True, kw_only=True):
     no_session: str
     nobody: str
     floor: str
+    heard: str
+    heard_by: str
+    heard_unknown: str
     voice: str
     counters: str
     presses: str
@@ -56,6 +59,9 @@ EN = Texts(
     no_session="none",
     nobody="nobody speaks",
     floor="Floor",
+    heard="Heard",
+    heard_by="its last burst by {by} of {of}",
+    heard_unknown="not known of its last burst",
     voice="Voice",
     counters="Counts",
     presses="Last presses (ms after the edge)",
@@ -80,6 +86,9 @@ KO = Texts(
     no_session="없음",
     nobody="말하는 사람 없음",
     floor="발언권",
+    heard="청취",
+    heard_by="마지막 발언을 {of}명 중 {by}명이 들음",
+    heard_unknown="마지막 발언을 몇 명이 들었는지 모름",
     voice="음성",
     counters="횟수",
     presses="최근 누름 (누른 뒤 ms)",

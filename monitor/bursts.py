@@ -21,6 +21,9 @@ class Burst(Struct):
     ended: str = ""
     """How it ended; empty while it goes on or where that is not known."""
     last_seq: int | None = None
+    heard_by: int | None = None
+    heard_of: int | None = None
+    """By how many of how many it was heard; None until that is counted."""
     started_ms: int | None = None
     """By the server's event."""
     ended_ms: int | None = None
@@ -79,10 +82,12 @@ class Bursts:
         if session.ended is not None:
             burst_.ended = session.ended.value
             burst_.last_seq = session.last_seq
+        if session.heard_by is not None and session.heard_of is not None:
+            burst_.heard_by, burst_.heard_of = session.heard_by, session.heard_of
 
     def see_event(self, event: Event, now: float) -> None:
         """Note what an event says of a burst; events of other kinds, or without a burst's number, say nothing."""
-        if event.event not in (EventType.SPEAKER_CHANGED, EventType.BURST_ENDED):
+        if event.event not in (EventType.SPEAKER_CHANGED, EventType.BURST_ENDED, EventType.BURST_HEARD):
             return
         burst = self._note(_whole(event.metadata.get("burst")))
         if burst is None:
@@ -92,6 +97,11 @@ class Bursts:
         if event.event is EventType.SPEAKER_CHANGED:
             burst.started_ms = event.at
             burst.priority = _word(event.metadata.get("priority")) or burst.priority
+            return
+        if event.event is EventType.BURST_HEARD:
+            by, of = _whole(event.metadata.get("heard_by")), _whole(event.metadata.get("heard_of"))
+            if 0 <= by <= of:
+                burst.heard_by, burst.heard_of = by, of
             return
         burst.ended_ms = event.at
         burst.ended = _word(event.metadata.get("ended")) or burst.ended

@@ -238,6 +238,8 @@ def _bursts(office: Office, view: View) -> Iterator[Line]:
         start_ms, length_s = burst.start_ms(), burst.length_s()
         how = words("going_on") if burst.number == current else words(burst.ended) if burst.ended else "?"
         extra = f"  {words(burst.priority)}" if burst.priority not in ("", Priority.NORMAL.value) else ""
+        if burst.heard_by is not None:
+            extra += "  " + words("heard", burst.heard_by, burst.heard_of)
         yield Line(
             row(
                 number(burst.number),

@@ -61,6 +61,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "U: has permission": ("has the floor", "발언권 있음"),
     "U: pending Release": ("releases the floor", "발언권 반납 중"),
     "keyed": ("keyed", "버튼 누름"),
+    "heard": ("heard by {0} of {1}", "{1}명 중 {0}명이 들음"),
     "voice_is": ("VOICE {0}", "음성 장애({0})"),
     "no_microphone": ("NO MICROPHONE", "마이크 없음"),
     "no_speaker": ("NO SPEAKER", "스피커 없음"),

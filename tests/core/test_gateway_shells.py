@@ -643,6 +643,8 @@ def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
             "floor": "U: has no permission",
             "keyed": True,
             "focus": "phone",
+            "heard_by": 9,
+            "heard_of": 11,
             "voice": {"worker": "ok", "link": True, "capture": False, "playback": True, "buffer_ms": 0},
         },
         "sound_devices": [{"device": "capture", "ok": False, "detail": "unplugged"}],
@@ -666,3 +668,7 @@ def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
         assert said in lines
     assert "#3 denied: sent 0.4, told 10.0" in lines
     assert "unsent" not in lines
+    assert "its last burst by 9 of 11" in lines
+    assert "11명 중 9명이" in "\n".join(render(status, KO))
+    status["device"]["heard_by"] = None
+    assert "not known of its last burst" in "\n".join(render(status, EN))

@@ -193,6 +193,44 @@ def test_an_idle_floor_says_whose_burst_was_last_and_how_it_ended(active, word):
     assert f"seoul/north  {word}  for 1.0s  last 1.42 김민수 (car-1) lost" in text(model)
 
 
+def counted(no: int, by: object, of: object) -> bytes:
+    metadata = {"burst": ordered_number(1, 41), "heard_by": by, "heard_of": of, "missing": []}
+    return codec.encode(Event(no=no, event=EventType.BURST_HEARD, at=7000, user="car-2", name="Lee", metadata=metadata))
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "released  heard by 9 of 11"), ("ko", "11명 중 9명이 들음")])
+def test_a_burst_says_by_how_many_it_was_heard_once_that_is_counted(lang, said):
+    model = office_at_work()
+    before = "\n".join(lines(model, lang=lang))
+    model.apply(topic(OFFICE, Kind.EVENTS), counted(3, 9, 11), False, 109.0, NOON_MS)
+    assert (said in before, said in "\n".join(lines(model, lang=lang))) == (False, True)
+
+
+@pytest.mark.parametrize(("by", "of"), [(12, 11), ("9", 11), (-1, 3), (True, 3), (1, None)])
+def test_a_count_that_makes_no_sense_is_not_shown(by, of):
+    model = office_at_work()
+    model.apply(topic(OFFICE, Kind.EVENTS), counted(3, by, of), False, 109.0, NOON_MS)
+    assert "heard by" not in "\n".join(lines(model))
+
+
+def test_a_session_that_was_over_before_anybody_looked_still_says_who_heard_its_last_burst():
+    model = Model(0.0)
+    model.linked(100.0)
+    over = Session(
+        rev=4,
+        store="s",
+        active=False,
+        channel_name="c",
+        event_id="e-1",
+        burst=ordered_number(1, 42),
+        ended=Ended.RELEASED,
+        heard_by=2,
+        heard_of=3,
+    )
+    model.apply(topic(OFFICE, Kind.SESSION), codec.encode(over), True, 109.0, NOON_MS)
+    assert "heard by 2 of 3" in "\n".join(lines(model))
+
+
 @given(
     width=st.integers(20, 200), height=st.integers(4, 40), scroll=st.integers(0, 30), lang=st.sampled_from(["ko", "en"])
 )

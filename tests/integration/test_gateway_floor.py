@@ -104,7 +104,7 @@ def test_the_other_vehicle_joins_by_itself_plays_the_burst_and_mutes_its_radio_m
     eventually(lambda: scene.tap.on("presence/car-2")[-1]["in_channel"] is None, 4, "car-2 leaves")
 
 
-def test_a_press_while_another_speaks_is_refused_with_the_fail_pattern_and_sends_no_voice(scene: Scene) -> None:
+def test_a_press_while_another_speaks_is_denied_with_a_pattern_of_its_own_and_sends_no_voice(scene: Scene) -> None:
     scene.one.press()
     scene.one.answered("granted")
     eventually(lambda: scene.two.status()["session"]["current_speaker"] == "car-1")
@@ -113,16 +113,51 @@ def test_a_press_while_another_speaks_is_refused_with_the_fail_pattern_and_sends
 
     edge_s = scene.two.press()
     denied = scene.two.answered("denied")
-    eventually(lambda: len(outputs.lasted_ms("motor", edge_s)) >= 2)
+    eventually(lambda: len(outputs.lasted_ms("motor", edge_s)) >= 3)
     scene.two.release()
 
     assert denied["told_at"] - edge_s < 0.3
-    assert outputs.lasted_ms("motor", edge_s)[:2] == pytest.approx([80, 80], abs=40)
+    assert outputs.lasted_ms("motor", edge_s)[:3] == pytest.approx([300, 80, 80], abs=40)
     assert scene.two.floor == "U: has no permission"
     assert scene.tap.voice("car-2") == []
     assert scene.one.transmitting
     scene.one.release()
     scene.idle()
+
+
+def test_who_speaks_learns_how_many_loudspeakers_played_it_and_so_do_status_log_and_session(scene: Scene) -> None:
+    scene.one.press()
+    scene.one.answered("granted")
+    scene.two.daemon.says("burst heard")
+    eventually(lambda: len(scene.tap.voice("car-1")) >= 50)
+    scene.one.release()
+    over = scene.tap.wait("session", current_speaker=None, ended="released")
+    report = scene.tap.wait("heartbeat/car-2", type="burst_played")
+    told = scene.tap.wait("floor/car-1/reply", type="floor_heard")
+    logged = scene.tap.wait("events", event="BURST_HEARD")
+    scene.tap.wait("session", active=False, burst=over["burst"], heard_by=1, heard_of=1)
+
+    assert report["frames"] * 2 >= over["last_seq"] + 1
+    assert (told["burst"], told["heard_by"], told["heard_of"]) == (over["burst"], 1, 1)
+    assert (logged["user"], logged["metadata"]["missing"]) == ("car-1", [])
+    assert (scene.one.status()["device"]["heard_by"], scene.one.status()["device"]["heard_of"]) == (1, 1)
+    eventually(lambda: scene.tap.on("device/car-1/state")[-1]["heard_by"] == 1)
+
+
+def test_a_driver_whom_nobody_could_hear_is_told_unasked(scene: Scene) -> None:
+    scene.one.press()
+    scene.one.answered("granted")
+    scene.tap.wait("presence/car-2", in_channel=scene.tap.wait("session", current_speaker="car-1")["event_id"])
+    os.kill(scene.two.worker_pid(), signal.SIGSTOP)
+    spoken = len(scene.tap.voice("car-1"))
+    eventually(lambda: len(scene.tap.voice("car-1")) >= 2 * spoken + 50)
+    outputs = scene.one.watch()
+    scene.one.release()
+    told = scene.tap.wait("floor/car-1/reply", timeout_s=8.0, type="floor_heard")
+
+    assert (told["heard_by"], told["heard_of"]) == (0, 1)
+    eventually(lambda: outputs.lasted_ms("motor")[-2:] == pytest.approx([80, 80], abs=40))
+    assert scene.tap.wait("events", event="BURST_HEARD")["metadata"]["missing"] == ["car-2"]
 
 
 def test_of_two_presses_at_the_same_moment_in_two_cars_exactly_one_speaks(scene: Scene) -> None:

@@ -6,7 +6,7 @@ import math
 from array import array
 
 KNEE = 0.5
-"""Up to this part of full scale sound is only multiplied; above, it bends towards CEILING and never reaches it."""
+"""What is made louder is only multiplied up to this part of full scale; above, it bends towards CEILING."""
 CEILING = 0.98
 _FULL = 32768
 
@@ -20,7 +20,7 @@ class Gain:
         self._table: array[int] | None = None
 
     def set(self, level_db: float) -> None:
-        """Take a level in dB; the table for it takes some ten milliseconds to make on a Pi."""
+        """Take a level in dB. Its table takes a hundredth of a second to make here, some hundredths on a Pi."""
         if level_db != self.level_db:
             self.level_db = level_db
             self._table = _table(10 ** (level_db / 20)) if level_db else None
@@ -33,12 +33,8 @@ class Gain:
 
 def _table(factor: float) -> array[int]:
     """Indexed by a sample: those below zero count from the table's end, as Python's indices do."""
-    up = [_bent(sample * factor / _FULL) for sample in range(_FULL + 1)]
+    plain = _FULL if factor <= 1 else int(KNEE * _FULL / factor)
+    room, knee, tanh = (CEILING - KNEE) * _FULL, KNEE * _FULL, math.tanh
+    up = [round(sample * factor) for sample in range(plain + 1)]
+    up += [round(knee + room * tanh((sample * factor - knee) / room)) for sample in range(plain + 1, _FULL + 1)]
     return array("h", [*up[:_FULL], *(-sample for sample in up[:0:-1])])
-
-
-def _bent(level: float) -> int:
-    if level > KNEE:
-        room = CEILING - KNEE
-        level = KNEE + room * math.tanh((level - KNEE) / room)
-    return round(level * _FULL)

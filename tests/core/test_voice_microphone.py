@@ -62,6 +62,12 @@ def test_loud_sound_is_bent_and_never_clips(level_db: float) -> None:
     assert CEILING - 0.1 < np.abs(out.astype(int)).max() / 32768 <= CEILING + 1e-4
 
 
+def test_what_is_made_softer_is_not_bent() -> None:
+    gain = Gain()
+    gain.set(-1.0)
+    assert rms_db(gain.process(sine(-0.1))) == pytest.approx(-4.1, abs=0.02)
+
+
 def test_every_sample_keeps_its_sign_and_order_at_the_highest_level() -> None:
     gain = Gain()
     gain.set(20.0)

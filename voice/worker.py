@@ -93,10 +93,16 @@ from voice.transports.port import (
     TransportEvent,
 )
 
+SDK_STUCK_S = 30.0
+"""An SDK that does not return from a call for so long never will: nothing but a new process mends that."""
 FAULT_EVERY_S = 10.0
 """The same kind of fault is told to the daemon no more often."""
 
 log = Log(__name__)
+
+
+class SdkStuck(Exception):
+    """Agora's SDK does not return; nobody speaks or is heard, so the worker ends, and the daemon starts a new one."""
 
 
 class Worker:
@@ -161,6 +167,7 @@ class Worker:
             unsent=self._mouth.dropped,
             unheard=self._ear.discarded,
             strays=self._ear.strays,
+            unpushed=0 if self._agora is None else self._agora.unpushed,
             unsounded=self._ear.unsounded,
             flooded=self._mqtt.flooded,
         )
@@ -201,6 +208,7 @@ class Worker:
             agora.tick(now)
         if self._channel is not None:
             self._channel.tick(now)
+        self._look_at_sdk(now)
         self._speaking.pump(now)
         self._listening.tick(now)
         self._replaying.tick(now)
@@ -225,6 +233,12 @@ class Worker:
             self._null_speaker(now),
         ]
         return min((d for d in deadlines if d is not None), default=None)
+
+    def _look_at_sdk(self, now: float) -> None:
+        """End where the SDK hangs and nobody speaks or is heard over another way; raises SdkStuck. Pings turn us."""
+        sdk = self._agora or self._channel
+        if sdk is not None and sdk.stuck_s(now) > SDK_STUCK_S and self._mouth.idle and not self._ear.busy:
+            raise SdkStuck(f"Agora's SDK has not returned from a call for {SDK_STUCK_S:g} s")
 
     def _rest(self, now: float, quiet: bool) -> None:
         """Let the devices rest once nobody spoke, was heard or was in a session for a while (the pings turn us)."""

@@ -99,6 +99,13 @@ class Session:
     def unsubscribe(self) -> None:
         self.calls.append(("unsubscribe",))
 
+    def stuck_s(self, now: float) -> float:
+        return 0.0
+
+    @property
+    def unpushed(self) -> int:
+        return 0
+
     def close(self) -> None:
         self.calls.append(("close",))
 

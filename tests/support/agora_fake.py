@@ -106,6 +106,15 @@ class FakeSession:
         self.calls.append(("unsubscribe",))
         self._subscribed = None
 
+    def stuck_s(self, now: float) -> float:
+        """As the port says: nothing here hangs."""
+        return 0.0
+
+    @property
+    def unpushed(self) -> int:
+        """As the port says: nothing comes late."""
+        return 0
+
     def close(self) -> None:
         """As the port says."""
         self.calls.append(("close",))

@@ -153,6 +153,10 @@ class AgoraChannel:
         """When `tick` must be called at the latest."""
         return self._voice.next_deadline()
 
+    def stuck_s(self, now: float) -> float:
+        """How long the SDK has not returned from a call."""
+        return self._voice.stuck_s(now)
+
     @property
     def pushing(self) -> bool:
         """Whether sound given now goes out."""

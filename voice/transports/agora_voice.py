@@ -202,6 +202,15 @@ class AgoraVoice:
         """Sound given now goes out."""
         return self._publishing and self._burst is not None
 
+    def stuck_s(self, now: float) -> float:
+        """How long the SDK has not returned from a call."""
+        return self._session.stuck_s(now)
+
+    @property
+    def unpushed(self) -> int:
+        """Calls' worth of sound given but never pushed: the SDK came to them too late."""
+        return self._session.unpushed
+
     @property
     def rate_hz(self) -> int:
         """Rate of the sound that `send` gets."""

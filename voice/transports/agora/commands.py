@@ -1,6 +1,7 @@
 """Calls on their way to the SDK's thread: in order, bounded, never waited for by those who give them."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -18,6 +19,12 @@ class Commands:
         self._waiting: deque[tuple[bool, Callable[[], None]]] = deque()
         self._sound = 0
         self._last = False
+        self._making_since: float | None = None
+
+    def stuck_s(self, now: float) -> float:
+        """How long the call that is being made has lasted by `now` (CLOCK_MONOTONIC); 0 where none is. Any thread."""
+        since = self._making_since
+        return 0.0 if since is None else now - since
 
     def put(self, run: Callable[[], None]) -> bool:
         """Add a call."""
@@ -45,7 +52,11 @@ class Commands:
             sound, run = self._waiting.popleft()
             self._sound -= sound
             last = self._last and not self._waiting
-        run()
+        self._making_since = time.monotonic()
+        try:
+            run()
+        finally:
+            self._making_since = None
         return not last
 
     def _add(self, sound: bool, run: Callable[[], None]) -> bool:

@@ -86,5 +86,12 @@ class SdkSession(Protocol):
     def unsubscribe(self) -> None:
         """Hear nobody."""
 
+    def stuck_s(self, now: float) -> float:
+        """How long the SDK has not returned from a call, as of `now` (CLOCK_MONOTONIC); 0 where none is made."""
+
+    @property
+    def unpushed(self) -> int:
+        """Calls' worth of sound dropped since start because the SDK came to them too late."""
+
     def close(self) -> None:
         """Leave, release everything; waits for the thread at most 1 s."""

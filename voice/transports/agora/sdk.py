@@ -84,8 +84,7 @@ class AgoraSdk:
         self._kept: deque[object] = deque(maxlen=KEPT)
         # Shared:
         self._came_waits = False
-        self.unpushed = 0
-        """Calls' worth of sound dropped because the SDK's thread came to them too late."""
+        self._unpushed = 0
         self._inbox = Inbox(lambda: loop.call_soon_threadsafe(self._drain))
         self._commands = Commands()
         self._thread = threading.Thread(target=self._run, name="agora", daemon=True)
@@ -139,6 +138,15 @@ class AgoraSdk:
     def unsubscribe(self) -> None:
         """Hear nobody."""
         self._hear(0)
+
+    def stuck_s(self, now: float) -> float:
+        """How long the SDK has not returned from a call, as of `now`; 0 where none is made."""
+        return self._commands.stuck_s(now)
+
+    @property
+    def unpushed(self) -> int:
+        """Calls' worth of sound dropped since start because the SDK's thread came to them too late."""
+        return self._unpushed
 
     def close(self) -> None:
         """Leave, release everything; waits for the thread at most 1 s."""
@@ -246,7 +254,7 @@ class AgoraSdk:
 
     def _do_push(self, generation: int, utterance: int, pcm: bytes, given_at: float) -> None:
         if utterance != self._utterance or time.monotonic() - given_at > PUSH_AGE_S:
-            self.unpushed += 1
+            self._unpushed += 1
             return
         self._do(generation, lambda rtc: rtc.push(pcm))
 

@@ -108,7 +108,7 @@ class Emergency:
                 case "hold":
                     self._raise(now, wall_ms)
                 case "end":
-                    self._end(now)
+                    self._end(now, now)
                 case "stuck":
                     self._alerts.set(STUCK_ALERT, True, wall_ms)
                     self._ctx.tell(Told.EMERGENCY_STUCK)
@@ -137,7 +137,7 @@ class Emergency:
         if at < self._timers.at("cancel", at):
             self._cancel(now)
         elif self._window is not None:
-            self._end(now)
+            self._end(now, at)
         else:
             self._answered = False
             self._ctx.tell(Told.EMERGENCY_HELD)
@@ -184,7 +184,7 @@ class Emergency:
         self._alerts.set(ALERT, False, 0)
         self._ctx.emit(KeepEmergency(since=None))
 
-    def _end(self, now: float) -> None:
-        """The window closes as if a button were let go; the talk tells it."""
+    def _end(self, now: float, at: float) -> None:
+        """The window closes as if a button were let go `at` that time; the talk tells it."""
         self._timers.stop("cancel")
-        self._floor.take(Word.KEY_UP, now, now)
+        self._floor.take(Word.KEY_UP, now, at)

@@ -2,8 +2,7 @@
 
 from random import Random
 
-from msgspec.structs import replace
-
+from gateway.core.emergency import EmergencySettings
 from gateway.core.vehicle import Vehicle, Who
 from gateway.core.words import (
     Acked,
@@ -11,6 +10,8 @@ from gateway.core.words import (
     Dial,
     Effect,
     FromWorker,
+    InputChanged,
+    KeepEmergency,
     KillWorker,
     LinkDown,
     LinkUp,
@@ -22,12 +23,13 @@ from gateway.core.words import (
     Show,
     StartWorker,
     Tell,
+    Told,
     ToWorker,
     WorkerGone,
 )
 from protocol.codec import decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import DeviceInfo, FloorHeard, FloorRequest, Presence, PresenceState, Priority, VoicePath
+from protocol.messages import DeviceInfo, FloorHeard, Presence, PresenceState, Priority, VoicePath
 from protocol.topics import Kind, parse, topic
 from protocol.worker import (
     Arm,
@@ -57,6 +59,7 @@ from voice.core.listen import ListenGate
 from voice.core.talk import Cut, Send, TalkGate
 
 FRAME_S = 0.1
+EMERGENCY = EmergencySettings(hold_s=1.0, cancel_s=3.0, open_s=5.0)
 Speech = tuple[str, float, float]
 """Whose mouth, from when to when: what a frame of this simulation holds."""
 
@@ -234,8 +237,15 @@ class Car:
         self._inbox: list[CoreEvent] = []
         self.voice_link = False
         self.keyed_spans: list[list[float]] = []
+        self._talk_span: list[float] | None = None
+        self._window_span: list[float] | None = None
+        self._emergency_at: float | None = None
+        self.emergency_since: int | None = None
+        """What is on its disk."""
+        self.raised = False
+        """An emergency was held long enough at a loop that turned, and was not taken back."""
         self.priority = Priority.NORMAL
-        """What its next requests ask for; the gateway itself has no way yet to ask for more than normal."""
+        """What its talk button asks for."""
         self.stopped_at: float | None = None
 
     # --- the process ------------------------------------------------------------------------------------------------
@@ -252,12 +262,16 @@ class Car:
                 state=PresenceState.ONLINE, connection_id=(0, 0, 0), presence_no=0, name=f"{self.user}호"
             ),
             info=DeviceInfo(version="sim", python="sim", board="sim", pins="sim", capture="sim", playback="sim"),
+            priority=self.priority,
+            emergency=EMERGENCY,
+            emergency_since=self.emergency_since,
         )
         self.vehicle = Vehicle(who, self._rng.random)
         self._carry_out(self.vehicle.start(self.clock.now, self.clock.wall_ms))
 
     def crash(self) -> None:
         """SIGKILL of daemon and, by its closed pipe, of the worker."""
+        self._close_window()
         self.vehicle = None
         self._paused = False
         self._inbox.clear()
@@ -283,7 +297,7 @@ class Car:
         self._paused = False
         self.stopped_at = None
         inbox, self._inbox = self._inbox, []
-        button = (Pressed, Released)
+        button = (Pressed, Released, InputChanged)
         for event in sorted(inbox, key=lambda e: not isinstance(e, button)):  # as the daemon's loop: edges first
             self._take(event)
         self._tick()
@@ -354,9 +368,9 @@ class Car:
 
     def press(self) -> None:
         """Button down."""
-        if self.keyed_spans and self.keyed_spans[-1][1] == float("inf"):
+        if self._talk_span is not None:
             return
-        self.keyed_spans.append([self.clock.now, float("inf")])
+        self._talk_span = self._keyed()
         if self.vehicle is not None:
             if not self._paused:
                 self.watch.pressed(self, self.vehicle)
@@ -364,9 +378,54 @@ class Car:
 
     def release(self) -> None:
         """Button up."""
-        if self.keyed_spans and self.keyed_spans[-1][1] == float("inf"):
-            self.keyed_spans[-1][1] = self.clock.now
+        if self._talk_span is not None:
+            self._talk_span[1] = self.clock.now
+            self._talk_span = None
             self.put(Released(at=self.clock.now))
+
+    def _keyed(self) -> list[float]:
+        """From now on what is said may leave."""
+        span = [self.clock.now, float("inf")]
+        self.keyed_spans.append(span)
+        return span
+
+    def hold_emergency(self) -> None:
+        """Emergency button down: what an earlier one opened is over; held long enough this one opens a window."""
+        at = self.clock.now
+        self._emergency_at = at
+        self._close_window()
+        self.put(InputChanged(signal="emergency", active=True, at=at))
+        vehicle, alive = self.vehicle, not self._paused
+
+        def counts() -> None:
+            if self._emergency_at == at and vehicle is not None and self.vehicle is vehicle:
+                self._close_window()
+                self._window_span = self._keyed()
+                self.raised = self.raised or (alive and not self._paused)
+
+        self.clock.at(at + EMERGENCY.hold_s, counts)
+
+    def let_go_emergency(self) -> None:
+        """Emergency button up."""
+        if self._emergency_at is not None:
+            self._emergency_at = None
+            self.put(InputChanged(signal="emergency", active=False, at=self.clock.now))
+
+    def _close_window(self) -> None:
+        if self._window_span is not None:
+            self._window_span[1] = self.clock.now
+            self._window_span = None
+
+    def _window_granted(self) -> None:
+        """It speaks: bounded from here on, whatever the vehicle thinks."""
+        span = self._window_span
+
+        def over() -> None:
+            if self._window_span is span:
+                self._close_window()
+
+        if span is not None:
+            self.clock.after(EMERGENCY.open_s, over)
 
     # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -401,8 +460,15 @@ class Car:
                     self.clock.after(0.1 + self._rng.random() * 0.3, self._start_worker)
                 case KillWorker():
                     self.kill_worker()
-                case Tell():
+                case Tell(what=what):
+                    if what in (Told.GRANTED, Told.TURN_CAME):
+                        self._window_granted()
+                    elif what in (Told.EMERGENCY_FAILED, Told.EMERGENCY_OFFLINE, Told.EMERGENCY_CANCELLED):
+                        self._close_window()
+                    self.raised = self.raised and what is not Told.EMERGENCY_CANCELLED
                     self.watch.told(self, effect)
+                case KeepEmergency(since=since):
+                    self.emergency_since = since
                 case Show() | Note():
                     pass
         if self.vehicle is not None:
@@ -457,6 +523,7 @@ class Car:
         if self.worker is not None:
             self.worker.link(False)
         self.put(LinkDown(reason=reason))
+        self._close_window()
 
     def _receive(self, at: str, payload: bytes, retained: bool) -> None:
         where = parse(at)
@@ -474,8 +541,6 @@ class Car:
             token = effect.token
             acked = None if token is None else lambda: self.put(Acked(token=token))
             message = effect.message
-            if isinstance(message, FloorRequest):
-                message = replace(message, priority=self.priority)
             payload = b"" if message is None else encode(message)
             self._connection.publish(topic(self.office, effect.kind, *effect.ids), payload, effect.retain, acked)
 

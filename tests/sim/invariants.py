@@ -34,7 +34,7 @@ class Violated(AssertionError):
 class Invariants(Watch):
     """Checks 1, 2, 3, 4, 6 and 8, and 9: a revoked user is without the floor within 2.5 s; 10: nobody is told that
     all have joined Agora while one that is there has not, longer than messages are on their way; 11: nobody is said to
-    have heard a burst who has not.
+    have heard a burst who has not; 12: an emergency that was raised stays an alert until it is taken back.
 
     `outage_s` grows while broker or dispatch are not serving.
     """

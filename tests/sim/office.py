@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from random import Random
 
+from dispatch.core.emergencies import EMERGENCY
 from dispatch.core.server import (
     BrokerDown,
     BrokerUp,
+    EmergencySeen,
     EventAcked,
     Fault,
     FloorControlServer,
@@ -26,6 +28,10 @@ from tests.sim.clock import Alarm, Clock
 from tests.sim.net import Broker, Connection
 
 _WANTS = {Kind.FLOOR, Kind.FLOOR_AGAIN, Kind.PRESENCE, Kind.HEARTBEAT, Kind.SESSION}
+
+
+def _wanted(topic: Topic) -> bool:
+    return topic.kind in _WANTS or (topic.kind is Kind.ALERT and topic.item == EMERGENCY)
 
 
 class Dispatch:
@@ -133,7 +139,7 @@ class Dispatch:
             self.clock.after(0.3 + self._rng.random(), self._dial)
             return
         server = self.server
-        connection = Connection(self._broker, self.name, lambda t: t.kind in _WANTS, self._receive, self._lost, None)
+        connection = Connection(self._broker, self.name, _wanted, self._receive, self._lost, None)
         self._broker.connect(connection)
         self._connection = connection
         self._broker.give_retained(connection)
@@ -152,7 +158,9 @@ class Dispatch:
 
     def _receive(self, at: str, payload: bytes, retained: bool) -> None:
         where = parse(at)
-        if payload:
+        if where.kind is Kind.ALERT:
+            self._put(EmergencySeen(office=where.office, user=where.user, raised=bool(payload)))
+        elif payload:
             self._put(
                 Received(office=where.office, kind=where.kind, user=where.user, message=decode(payload, where.kind))
             )

@@ -17,6 +17,8 @@ from dispatch.core.inputs import Word as ServerWord
 from dispatch.core.judge import Judge
 from dispatch.core.state import Floor, FloorState, Member
 from gateway.core import floor_machine
+from gateway.core.emergency import Emergency
+from gateway.core.participant import Participant
 from gateway.core.participant_words import State, Word
 from gateway.core.presence import PresenceKeeper
 from gateway.core.talk import Talk
@@ -81,6 +83,13 @@ def test_the_seeds_reach_what_they_are_to_judge() -> None:
         Told.HEARD_AGAIN,
         Told.LINK_LOST,
         Told.PREEMPTED,
+        Told.EMERGENCY,
+        Told.EMERGENCY_NOT_HELD,
+        Told.EMERGENCY_CANCELLED,
+        Told.EMERGENCY_ENDED,
+        Told.EMERGENCY_FAILED,
+        Told.EMERGENCY_OFFLINE,
+        Told.EMERGENCY_HEARD,
     ):
         assert tells[told] > 0, told
 
@@ -192,6 +201,28 @@ def _server_counts_who_was_there_for_who_heard(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Hearing, "due", everybody)
 
 
+def _emergency_speaks_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Emergency, "_end", lambda *_: None)
+
+
+def _emergency_speaks_on_after_a_lost_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Emergency, "link_lost", lambda *_: None)
+
+
+def _emergency_counts_from_the_press(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Participant.ask_urgently
+
+    def ask_urgently(self: Participant, now: float, edge_at: float) -> None:
+        ask(self, now, edge_at - 1.0)
+
+    for state in State:
+        monkeypatch.setitem(floor_machine.TABLE, (state, Word.EMERGENCY), ask_urgently)
+
+
+def _emergency_is_forgotten_by_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Emergency, "restore", lambda *_: None)
+
+
 def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_gate, "TRANSMIT_LEASE_S", 1000.0)
 
@@ -213,6 +244,10 @@ def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (_server_overlooks_who_lost_agora, "10"),
         (_gateway_keeps_the_loss_of_agora_to_itself, "10"),
         (_server_counts_who_was_there_for_who_heard, "11"),
+        (_emergency_speaks_on_for_ever, "8"),
+        (_emergency_speaks_on_after_a_lost_link, "8"),
+        (_emergency_counts_from_the_press, "8"),
+        (_emergency_is_forgotten_by_a_restart, "12"),
     ],
 )
 @pytest.mark.timeout(300)

@@ -42,6 +42,7 @@ class World:
         urgent = {} if fair or seeds.random() < 0.7 else {"car-1": Priority.EMERGENCY, "car-2": Priority.HIGH}
         self._doors = Random(seed + 2)  # likewise
         self._agora = Random(seed + 3)  # likewise
+        self._urgent = Random(seed + 4)  # likewise
         self.rules = OfficeRules(
             talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
             hang_s=rng.choice((0.0, 2.0, 5.0)),
@@ -56,7 +57,7 @@ class World:
         roll = {car.user: Entry(uid=number, generation=1) for number, car in enumerate(self.cars, 1)}
         self.rules = replace(self.rules, roll=roll)
         for car in self.cars:
-            car.priority = urgent.get(car.user, Priority.NORMAL)
+            car.priority = min(urgent.get(car.user, Priority.NORMAL), Priority.HIGH, key=lambda p: p.rank)
         replicas = replicas or (2 if not fair and seeds.random() < 0.35 else 1)
         self.replicas = [
             Dispatch(
@@ -88,6 +89,7 @@ class World:
         if not self.fair:
             self._bad_luck()
             self._revocations()
+            self._emergencies()
         if self._agora.random() < 0.5:
             self._over_agora()
         self.clock.run(self.clock.now + RUN_S, self._step)
@@ -179,6 +181,23 @@ class World:
 
             self._outage_about(at, rng)
 
+    def _emergencies(self) -> None:
+        """Emergency buttons are held, most of them while somebody talks; some too briefly, some are pressed again."""
+        rng = self._urgent
+        for _ in range(rng.choice((0, 0, 1, 2, 3))):
+            at, length, _ = rng.choice(self._talks)
+            car = rng.choice(self.cars)
+            at = max(self.clock.now + 1.5, at + rng.random() * length - rng.choice((0.0, 1.0)))
+            held = rng.choice((0.02, 0.9, 1.1, 1.5, 3.0))
+            self._do(at, f"{car.user} emergency down", car.hold_emergency)
+            self._do(at + held, f"{car.user} emergency up", car.let_go_emergency)
+            if rng.random() < 0.3:
+                self._do(at + 1.5 + rng.random() * 3, f"{car.user} cut off", car.cut_network)
+            if rng.random() < 0.4:
+                again = at + held + rng.choice((0.3, 1.0, 4.0)) * (0.5 + rng.random())
+                self._do(again, f"{car.user} emergency down", car.hold_emergency)
+                self._do(again + 0.2, f"{car.user} emergency up", car.let_go_emergency)
+
     def _outage_about(self, at: float, rng: Random) -> None:
         """The office is away, in part, while somebody is revoked: it happens before, and ends after."""
         begins, ends = at - rng.random(), at + rng.choice((0.3, 3.0)) * rng.random()
@@ -228,7 +247,8 @@ class World:
 
     def _restart(self, car: Car, new_card: bool) -> None:
         if car.vehicle is None:
-            car.boot = 0 if new_card else car.boot  # its counter begins anew
+            if new_card:  # its counter begins anew, and nobody knows any more what it kept
+                car.boot, car.emergency_since, car.raised = 0, None, False
             car.start()
 
     # --- the end ----------------------------------------------------------------------------------------------------
@@ -248,6 +268,7 @@ class World:
             car.resume()
             car.resume_network()
             car.release()
+            car.let_go_emergency()
             if car.vehicle is None:
                 car.start()
 
@@ -262,6 +283,11 @@ class World:
             if vehicle.session is None or vehicle.session.rev != floor.rev:
                 raise Violated(f"at rest {car.user} knows session {vehicle.session}, the store has rev {floor.rev}")
             seen = decode(self.broker.retained[topic(OFFICE, Kind.PRESENCE, car.user)], Kind.PRESENCE)
+            stands = bool(self.broker.retained.get(topic(OFFICE, Kind.ALERT, car.user, "emergency")))
+            if stands is not (car.emergency_since is not None) or (car.raised and not stands):
+                raise Violated(
+                    f"invariant 12 at rest: {car.user} raised {car.raised}, keeps {car.emergency_since}, shows {stands}"
+                )
             if not isinstance(seen, Presence) or seen.state is not PresenceState.ONLINE or seen.in_channel is not None:
                 raise Violated(f"at rest the retained presence of {car.user} is {seen}")
         members = self.store.transact(OFFICE, lambda tx: tx.members(), durable=False)

@@ -5,6 +5,9 @@
        '---on for STEADY_S--- waking <---on, a press, a talk----'--|----------------------------'
                                 '------off, unused for AWAKE_S-----'
 
+The time to the shutdown runs from when the ignition went off, whatever happens meanwhile: the hardware's own time-out
+does, too, and cuts the supply. Only who talks is let finish, and who presses has AWAKE_S.
+
 An ignition that was never seen on is taken for one that is not connected: such a vehicle always drives. That it was
 seen is kept over restarts, so that a daemon restarted in a parked vehicle still lets the battery be.
 """
@@ -38,8 +41,14 @@ class IgnitionRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         float, Meta(ge=2, le=60, description="Off for so long (s) is parked; an engine that starts drops it for 1-3 s")
     ] = 5.0
     shutdown_after_s: Annotated[
-        float, Meta(ge=0, le=86_400, description="Parked for so long (s), the machine is switched off; 0: never")
-    ] = 600.0
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="So long (s) after the ignition went off the machine is switched off; 0: never. "
+            "With the power hold of docs/wiring.md no more than 150: its time-out cuts the supply",
+        ),
+    ] = 150.0
     announce: Annotated[bool, Meta(description="Tell the driver that the radio goes to sleep")] = True
 
 
@@ -58,6 +67,7 @@ class Ignition:
         self._on = False
         self._busy = False
         self._asked = False
+        self._off_at = 0.0
         self._timers = Timers()
 
     def changed(self, change: InputChanged, now: float, wall_ms: int) -> None:
@@ -69,6 +79,7 @@ class Ignition:
         if change.active:
             self._went_on(now, wall_ms)
         elif self._wired:
+            self._off_at = change.at
             self._went_off(change, now)
 
     def used(self, now: float, wall_ms: int) -> None:
@@ -113,6 +124,7 @@ class Ignition:
                     self._timers.set("refused", now + SHUTDOWN_S)
                 case "refused":
                     self._alerts.set("shutdown", True, wall_ms)
+                    self._off_at = now  # asked again after as long
                     self._enter(Lifecycle.PARKED, now, wall_ms)
 
     def stop(self) -> None:
@@ -151,7 +163,7 @@ class Ignition:
             self._asked = False
             self._ctx.emit(AskShutdown(wanted=False))
         if state is Lifecycle.PARKED and self._rules.shutdown_after_s:
-            self._timers.set("shutdown", now + self._rules.shutdown_after_s)
+            self._timers.set("shutdown", max(now, self._off_at + self._rules.shutdown_after_s))
         if state is Lifecycle.DRIVING:
             self._alerts.set("shutdown", False, wall_ms)
         self._ctx.note("lifecycle", before=before.value, now=state.value)

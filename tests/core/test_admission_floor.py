@@ -716,7 +716,24 @@ def test_all_joined_ends_when_one_of_them(last: dict[str, object]) -> None:
     assert (before, renewed(office, burst, 3)) == (True, False)
 
 
-def test_members_that_sleep_or_are_gone_or_revoked_keep_nobody_on_mqtt() -> None:
+def test_a_member_that_sleeps_listens_and_is_waited_for_like_any_other() -> None:
+    office = Office()
+    for user in ("car-1", "car-2", "car-3"):
+        office.come(user)
+    burst = office.take("car-1", 1)
+    on_agora(office, "car-2")
+    office.hear("car-3", Presence(state=SLEEPING, connection_id=(1, 1, 1), presence_no=2), Kind.PRESENCE)
+    before = renewed(office, burst, 2)
+
+    event_id = office.floor.event_id
+    asleep = {"state": SLEEPING, "in_channel": event_id, "voice": VoicePath.AGORA}
+    office.hear("car-3", Presence(connection_id=(1, 1, 1), presence_no=3, **asleep), Kind.PRESENCE)
+    office.advance(0.1)
+
+    assert (before, renewed(office, burst, 3)) == (False, True)
+
+
+def test_members_that_are_gone_or_revoked_keep_nobody_on_mqtt() -> None:
     office = Office(car_4=entry(104))
     for user in ("car-1", "car-2", "car-3", "car-4"):
         office.come(user)
@@ -724,7 +741,7 @@ def test_members_that_sleep_or_are_gone_or_revoked_keep_nobody_on_mqtt() -> None
     on_agora(office, "car-2")
     before = renewed(office, burst, 2)
 
-    office.hear("car-3", Presence(state=SLEEPING, connection_id=(1, 1, 1), presence_no=2), Kind.PRESENCE)
+    office.hear("car-3", Presence(state=OFFLINE, connection_id=(1, 1, 1), presence_no=2), Kind.PRESENCE)
     office.registry(car_4=gone())
     office.advance(0.1)
 

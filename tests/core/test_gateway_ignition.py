@@ -17,6 +17,7 @@ from gateway.core.words import (
     Released,
     Told,
 )
+from lab.docs.wiring_values import timeout_s
 from protocol.messages import Alert, FloorAck, Heartbeat, Presence, PresenceState
 from protocol.topics import Kind
 from tests.core.upkeep_rig import UpkeepRig
@@ -123,7 +124,7 @@ def test_a_press_wakes_a_parked_vehicle_before_it_asks_for_the_floor_and_it_slee
 
 
 def test_a_talk_in_a_parked_vehicle_is_not_cut_by_the_shutdown() -> None:
-    rig = parked(ignition=IgnitionRules(shutdown_after_s=20)).wait(15).talk().talk_on(25)
+    rig = parked(ignition=IgnitionRules(shutdown_after_s=20)).wait(10).talk().talk_on(25)
     during = (rig.lifecycle, rig.vehicle.participant.transmitting, rig.of(AskShutdown))
 
     rig.release().wait(AWAKE_S + 60)
@@ -150,7 +151,7 @@ def test_a_spike_on_the_ignition_wakes_and_nothing_more() -> None:
 def test_after_its_time_it_says_goodbye_and_asks_for_the_shutdown_when_the_broker_has_it() -> None:
     rig = parked()
     rig.acks = False
-    rig.wait(600 - 0.2)
+    rig.wait(600 - 5.3)
     before = (rig.presence, rig.of(AskShutdown))
     rig.wait(0.3)
     goodbye = (rig.lifecycle, rig.presence, rig.of(AskShutdown))
@@ -171,6 +172,22 @@ def test_without_a_link_nothing_is_waited_for() -> None:
     rig = parked().feed(LinkDown(reason="gone")).wait(600.1)
 
     assert rig.of(AskShutdown) == [AskShutdown(wanted=True)]
+
+
+def test_a_press_in_a_parked_vehicle_moves_the_shutdown_by_no_more_than_its_own_time() -> None:
+    rig = parked().wait(590)
+    rig.feed(Pressed(at=rig.now), Released(at=rig.now)).wait(AWAKE_S - 1)
+    awake = (rig.lifecycle, rig.of(AskShutdown))
+    rig.wait(2)
+
+    assert awake == ("waking", [])
+    assert rig.of(AskShutdown) == [AskShutdown(wanted=True)]
+
+
+def test_by_default_the_machine_is_off_before_the_power_holds_own_time_out() -> None:
+    shutdown_at_worst_s = 90.0  # docs/wiring.md
+
+    assert IgnitionRules().shutdown_after_s + shutdown_at_worst_s <= 0.8 * timeout_s()
 
 
 def test_zero_never_shuts_down() -> None:
@@ -196,7 +213,7 @@ def test_no_sign_of_life_contradicts_the_goodbye() -> None:
     rig = parked().wait(601)
     before = len(rig.published(Heartbeat))
 
-    rig.wait(SHUTDOWN_S - 5)
+    rig.wait(SHUTDOWN_S - 10)
 
     assert len(rig.published(Heartbeat)) == before
     assert rig.presence is PresenceState.OFFLINE

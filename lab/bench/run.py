@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.bench.agora import agora
+from lab.bench.cpu import cpu
 from lab.bench.doors import doors
 from lab.bench.figure import Figure, table, write
+from lab.bench.first_syllable import first_syllable
 from lab.bench.machine import describe
 from lab.bench.mouth_to_ear import mouth_to_ear
 from lab.bench.parts import BenchFailed
@@ -31,6 +33,8 @@ BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "doors": doors,
     "start": start_and_rest,
     "mouth-to-ear": mouth_to_ear,
+    "cpu": cpu,
+    "first-syllable": first_syllable,
     "token": tokens,
     "agora-stub": agora,
 }

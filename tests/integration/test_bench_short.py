@@ -27,6 +27,7 @@ FIGURES = {
         "agora_stub_gap_200ms",
     ),
     "cpu": ("cpu_idle", "cpu_listening", "cpu_talking"),
+    "first-syllable": ("first_syllable_1500ms",),
     "mouth-to-ear": ("mouth_to_ear_10ms", "mouth_to_ear_20ms", "speaker_bytes_10ms", "speaker_bytes_20ms"),
 }
 

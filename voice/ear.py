@@ -166,6 +166,11 @@ class Ear:
         )
 
     @property
+    def agora_at(self) -> float:
+        """When Agora's sound came last that may be heard."""
+        return self._paths.taken_at
+
+    @property
     def strays(self) -> dict[str, int]:
         """Steps of Agora's sound that were not used, by reason."""
         return self._paths.strays

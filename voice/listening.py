@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from protocol.timers import AGORA_ASK_S
 from protocol.voice_frame import FrameFlags
 from protocol.worker import Play, PlayedOut, Stop
 from voice.core.asking import Asking
@@ -62,7 +63,8 @@ class Listening:
         """Take a frame or sound as it came; False where it is neither sound nor an Opus packet."""
         user, frame, at_s = event.user, event.frame, event.at_s
         if event.pcm is not None:
-            self._asking.sound(frame.burst, at_s, silent=not any(event.pcm))
+            if at_s - self._ear.agora_at < AGORA_ASK_S:  # what is fenced off counts for nothing
+                self._asking.sound(frame.burst, at_s, silent=not any(event.pcm))
             self._ear.sound(frame.burst, event.pcm, at_s)
             return True
         self._asking.frame(user, frame.burst, at_s, handover=bool(frame.flags & FrameFlags.HANDOVER))

@@ -164,7 +164,11 @@ def test_sound_of_an_earlier_burst_of_the_same_speaker_is_never_heard_in_the_nex
     listener.play(burst=8, at=1.1)
     listener.over_agora(0.3, 1.5, delay_s=0.3, burst=8, silence_s=0.0)
     # when nothing of the new one comes
+    listener.run(1.1 + DRAIN_S - 0.02)
+    # then the old one's is not even taken for a sign that Agora brings the new one
+    assert listener.ear.agora_at < 1.1
     listener.run(2.5)
+    assert listener.ear.agora_at > 1.1 + DRAIN_S
     # then nothing is heard from its announcement on, for as long as an old tail may last
     assert np.max(np.abs(listener.sound[round(1.05 * RATE) : round((1.1 + DRAIN_S) * RATE)])) == 0
     assert listener.ear.strays["fenced"] > 30

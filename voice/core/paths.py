@@ -70,6 +70,8 @@ class Paths:
         self._uid = 0
         self._ended_at = float("-inf")
         self._lag_steps = round(LAG_ASSUMED_S / STEP_S)
+        self.taken_at = float("-inf")
+        """When sound came last that may be heard: of the announced burst, and not behind the fence."""
         self.lags = 0
         """How often a lag was found."""
         self.strays: dict[str, int] = {}
@@ -152,6 +154,7 @@ class Paths:
             if self._quiet_run < FENCE_QUIET_STEPS:
                 return self._drop("fenced")
             self._fence_until = float("-inf")
+        self.taken_at = at_s
         self._sounded = self._sounded or not quiet
         if self._sounded:  # the silence before a publisher's first sound has no like over MQTT
             self._aligner.agora(step, [level_db])

@@ -9,13 +9,16 @@ from enum import StrEnum
 from msgspec import Struct
 
 from monitor.bursts import Burst
-from monitor.model import Device, Kept, Member, Model, Office
+from monitor.model import Device, Kept, Member, Model, Office, Raised
 from monitor.text import cells, clean, clock, duration, fit
 from monitor.words import Words
 from protocol.ids import epoch_of
 from protocol.messages import PresenceState, Priority, Severity
 
 BURSTS_SHOWN = 5
+EMERGENCY = "emergency"
+"""Id of the alert that stands above everything."""
+EMERGENCIES_SHOWN = 5
 IDLE = "U: has no permission"
 """State of a floor participant that needs no word (TS 24.380)."""
 RESET = "\x1b[0m"
@@ -95,6 +98,7 @@ def _head(model: Model, view: View, broker: str, now: float, wall_ms: int) -> It
     yield Line(_ends(left, time, view.width), style)
     if not link.up and link.reason:
         yield Line(f"{words('stale')}: {link.reason}" if link.ever else link.reason, Style.ALARM)
+    yield from _emergencies(model, view)
     offices = model.offices.values()
     parts = [
         words(
@@ -111,6 +115,26 @@ def _head(model: Model, view: View, broker: str, now: float, wall_ms: int) -> It
     yield Line(_ends("  ".join(parts), keys, view.width), Style.WARN if model.bad else Style.DIM)
     if model.bad:
         yield Line(f"  {model.last_bad}", Style.WARN)
+
+
+def _emergencies(model: Model, view: View) -> Iterator[Line]:
+    """Who calls for help, of all offices, the oldest first: it is never scrolled out of sight."""
+    raised = sorted(
+        (
+            (kept.alert.since, str(office.id), user, office)
+            for office in model.offices.values()
+            for (user, item), kept in office.alerts.items()
+            if item == EMERGENCY
+        ),
+        key=lambda found: found[:3],
+    )
+    for since, _, user, office in raised[:EMERGENCIES_SHOWN]:
+        member = office.members.get(user)
+        name = member.presence.name if member is not None else None
+        who = _who(user, name or "")
+        yield Line(f"!! {view.words(EMERGENCY)}  {clock(since, view.zone)}  {office.id}  {who}", Style.ALARM)
+    if len(raised) > EMERGENCIES_SHOWN:
+        yield Line(f"!! {view.words('emergencies_more', len(raised) - EMERGENCIES_SHOWN)}", Style.ALARM)
 
 
 def _ends(left: str, right: str, width: int) -> str:
@@ -152,8 +176,14 @@ def _session_line(office: Office, view: View, now: float) -> Line:
     return Line("  ".join(parts), style)
 
 
+def _rank(entry: tuple[tuple[str, str], Raised]) -> tuple[bool, bool, tuple[str, str]]:
+    """Emergencies first, then what is critical."""
+    key, raised = entry
+    return key[1] != EMERGENCY, raised.alert.severity is not Severity.CRITICAL, key
+
+
 def _alerts(office: Office, view: View) -> Iterator[Line]:
-    ranked = sorted(office.alerts.items(), key=lambda kv: (kv[1].alert.severity is not Severity.CRITICAL, kv[0]))
+    ranked = sorted(office.alerts.items(), key=_rank)
     for (user, item), raised in ranked:
         alert, words = raised.alert, view.words
         style = Style.ALARM if alert.severity is Severity.CRITICAL else Style.WARN

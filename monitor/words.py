@@ -74,6 +74,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "normal": ("normal", "보통"),
     "high": ("high", "높음"),
     "emergency": ("EMERGENCY", "긴급"),
+    "emergencies_more": ("{0} more emergencies", "긴급 {0}건 더 있음"),
     "warning": ("WARNING", "주의"),
     "critical": ("CRITICAL", "심각"),
 }

@@ -308,3 +308,58 @@ def test_every_word_exists_in_both_languages_with_the_same_places():
 )
 def test_the_language_follows_the_environment(environ, lang):
     assert lang_of(environ) == lang
+
+
+def raise_emergency(model: Model, user: str, since_ms: int, office: OfficeId = OFFICE) -> None:
+    alert = Alert(
+        alert="emergency",
+        severity=Severity.CRITICAL,
+        what="the driver raised an emergency",
+        mend="help",
+        since=since_ms,
+    )
+    model.apply(topic(office, Kind.ALERT, user, "emergency"), codec.encode(alert), True, 109.0, NOON_MS)
+
+
+def test_emergencies_of_all_offices_stand_on_top_the_oldest_first():
+    model = office_at_work()
+    raise_emergency(model, "car-1", NOON_MS + 5000)
+    raise_emergency(model, "car-9", NOON_MS + 1000, OfficeId("busan", "port"))
+
+    shown = [line.rstrip() for line in lines(model)]
+
+    assert shown[1:3] == [
+        "!! EMERGENCY  22:13:21  busan/port  car-9",
+        "!! EMERGENCY  22:13:25  seoul/north  김민수 (car-1)",
+    ]
+    assert "!! 긴급  22:13:25  seoul/north  김민수 (car-1)" in [line.rstrip() for line in lines(model, lang="ko")]
+
+
+def test_an_emergency_is_not_scrolled_away_and_goes_when_it_is_cleared():
+    model = office_at_work()
+    raise_emergency(model, "car-1", NOON_MS)
+
+    assert lines(model, height=8, scroll=9)[1].startswith("!! EMERGENCY")
+
+    model.apply(topic(OFFICE, Kind.ALERT, "car-1", "emergency"), b"", False, 110.0, NOON_MS)
+    assert "!!" not in text(model)
+
+
+def test_many_emergencies_leave_room_for_the_rest():
+    model = office_at_work()
+    for n in range(9):
+        raise_emergency(model, f"car-{n}", NOON_MS + n)
+
+    shown = [line.rstrip() for line in lines(model)]
+
+    assert [line[:2] for line in shown].count("!!") == 6
+    assert shown[6] == "!! 4 more emergencies"
+
+
+def test_an_office_shows_its_emergencies_before_its_other_alerts():
+    model = office_at_work()
+    raise_emergency(model, "car-9", NOON_MS)
+
+    alerts = [line for line in lines(model) if line.startswith("  ! ")]
+
+    assert ["car-9 emergency" in line for line in alerts] == [True, False]

@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "patterns": indicators.patterns,
     },
     "docs/cues.md": {
+        "answers": indicators.answers,
         "cue-recipes": cues.recipes,
         "cue-pictures": cues.pictures,
         "cues-told-apart": partial(cues.told_apart, ROOT),

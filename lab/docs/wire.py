@@ -40,7 +40,7 @@ _DENY = {
     DenyCause.ONLY_PARTICIPANT: (3, "Only one participant", "never sent by this server"),
     DenyCause.RETRY_AFTER: (4, "Retry-after timer has not expired", "never sent by this server"),
     DenyCause.RECEIVE_ONLY: (5, "Receive only", "the office's rules let this member only listen"),
-    DenyCause.NO_RESOURCES: (6, "No resources available", "never sent by this server"),
+    DenyCause.NO_RESOURCES: (6, "No resources available", "the office has as many members as it can"),
     DenyCause.QUEUE_FULL: (7, "Queue full", "the office queues requests, and as many wait as may"),
     DenyCause.NOT_ADMITTED: (255, "Other reason", "not of this office, revoked, or another unit than the enrolled one"),
     DenyCause.OTHER: (255, "Other reason", "never sent by this server"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab.docs import acl, cues, driver_card, indicators, machines, messages, rest, settings, wire, wiring
+from lab.docs import acl, commands, cues, driver_card, indicators, machines, messages, rest, settings, wire, wiring
 from lab.docs.markers import fill
 from protocol.worker import Sound
 
@@ -20,6 +20,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "timers": wire.timers,
         "causes": wire.causes,
         "events": wire.events,
+        "commands": commands.commands,
         "server-table": machines.server,
         "participant-table": machines.participant,
     },

@@ -20,7 +20,7 @@ AgoraUid = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
 class Priority(StrEnum):
-    """Floor priority: normal, high or emergency; clamped by the server to what the member is allowed."""
+    """Floor priority: normal, high or emergency; clamped by the server to what office and registry allow the member."""
 
     NORMAL = "normal"
     HIGH = "high"
@@ -393,7 +393,7 @@ class LinkHealth(Struct, frozen=True, kw_only=True):
     since_s: Annotated[float, Meta(ge=0, description="how long it has been up")] = 0.0
     reconnects: Annotated[Count, Meta(description="connections since the start, the first one apart")] = 0
     rtt_ms: Annotated[Ms | None, Meta(description="median time of the last QoS 1 acknowledgements")] = None
-    queue_bytes: Annotated[Count, Meta(description="written by the device, not yet taken by its network")] = 0
+    queue_bytes: Annotated[Count, Meta(description="sent, and not yet acknowledged by the broker's machine")] = 0
 
 
 class PressCounts(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from gateway.core.vehicle import Vehicle
 from gateway.core.words import (
     ClearEmergency,
     Effect,
+    EmergencyKept,
     FromWorker,
     InputChanged,
     KeepEmergency,
@@ -42,7 +43,7 @@ from protocol.messages import (
     RevokeCause,
 )
 from protocol.topics import Kind
-from protocol.worker import Arm, Cue, Drained, KeyUp, Mute, Say, Sound, Through, Transmit
+from protocol.worker import Arm, Cue, Drained, KeyUp, Mute, Say, Sound, Stop, Through, Transmit
 from tests.core.gateway_bench import session
 from tests.core.test_gateway_vehicle import Rig
 
@@ -476,6 +477,15 @@ def test_an_emergency_that_stood_before_a_restart_is_raised_with_its_own_time_an
     assert (cab.requests(), cab.commands(Arm), cab.kept()) == ([], [], [])
 
 
+def test_a_disk_that_does_not_keep_it_is_told(cab: Cab) -> None:
+    cab.hold()
+    cab.feed(EmergencyKept(problem=""))
+    assert cab.alert("state-dir") is None
+    cab.feed(EmergencyKept(problem="/var/lib/x/emergency: No space left on device"))
+
+    assert (cab.alert("state-dir"), cab.alert()) == (True, True)
+
+
 def test_a_stop_of_the_service_opens_nothing_any_more_and_keeps_the_alert(cab: Cab) -> None:
     cab.hold()
     cab.wait(10.0)
@@ -512,6 +522,25 @@ def test_a_button_that_stays_down_is_told_once_and_opens_one_window(cab: Cab) ->
 
 
 # --- at the listeners ------------------------------------------------------------------------------------------------
+
+
+def test_an_emergency_waits_for_no_tail_of_the_burst_before_it(cab: Cab) -> None:
+    cab.feed(Received(kind=Kind.SESSION, message=session(1, 4, "car-2")))
+    cab.feed(Received(kind=Kind.SESSION, message=session(2, 4, None, ended=Ended.RELEASED, last_seq=9)))
+    cab.all = []
+    cab.feed(Received(kind=Kind.SESSION, message=session(3, 5, "car-3", priority=Priority.EMERGENCY)))
+    assert cab.commands(Stop) == [Stop(burst=4, drain=False)]
+
+
+@pytest.mark.parametrize(("speaker", "priority"), [("car-3", Priority.HIGH), ("car-2", Priority.EMERGENCY)])
+def test_any_other_burst_and_the_same_speakers_next_wait_for_the_tail(
+    cab: Cab, speaker: str, priority: Priority
+) -> None:
+    cab.feed(Received(kind=Kind.SESSION, message=session(1, 4, "car-2")))
+    cab.feed(Received(kind=Kind.SESSION, message=session(2, 4, None, ended=Ended.RELEASED, last_seq=9)))
+    cab.all = []
+    cab.feed(Received(kind=Kind.SESSION, message=session(3, 5, speaker, priority=priority)))
+    assert cab.commands(Stop) == []
 
 
 def test_an_emergency_of_another_is_heard_seen_and_felt_as_one_each_time(cab: Cab) -> None:

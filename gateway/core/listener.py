@@ -93,7 +93,12 @@ class Listener:
             over = session.burst == self._playing
             drain = over and session.ended is Ended.RELEASED
             self._ctx.voice(Stop(burst=self._playing, drain=drain, last_seq=session.last_seq if drain else None))
+            self._ended = self._playing if drain else 0
         if heard and speaker is not None and now_playing != self._playing:
+            urgent = session.priority is Priority.EMERGENCY and speaker != self._last_speaker
+            if urgent and self._ended:  # it waits for nobody else's tail
+                self._ctx.voice(Stop(burst=self._ended, drain=False))
+            self._ended = 0
             self._ctx.voice(Play(burst=session.burst, user=speaker, uid=session.speaker_uid))
             if session.priority is Priority.EMERGENCY:
                 self._ctx.tell(Told.EMERGENCY_HEARD, name=session.speaker_name or speaker)

@@ -43,7 +43,7 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
     "emergency": (
         Severity.CRITICAL,
         "the driver raised an emergency",
-        "speak to the driver, send help; then clear it with the command `clear_emergency`",
+        "speak to the driver, send help; then `ptt cmd REGION/OFFICE USER clear-emergency`",
     ),
     "stuck-emergency": (
         Severity.CRITICAL,

@@ -49,6 +49,7 @@ class Emergency:
         self._answered = False
         """The press under way did something already: it ended or took back what an earlier one had begun."""
         self._window: Talk | None = None
+        self._stopped = False
         self._fresh = False
         """The alert that stands was raised by the last hold, and no earlier one."""
 
@@ -61,6 +62,8 @@ class Emergency:
 
     def button(self, change: InputChanged, now: float, wall_ms: int) -> None:
         """The button went down or up. One that is down at the start counts for nothing until it was seen up."""
+        if self._stopped:
+            return
         if not change.active:
             self._up(change.at, now, wall_ms)
             return
@@ -98,8 +101,8 @@ class Emergency:
 
     def stop(self) -> None:
         """The service ends: what is held opens nothing any more. The alert is kept."""
+        self._stopped = True
         self._timers.stop()
-        self._down_at = None
 
     def tick(self, now: float, wall_ms: int) -> None:
         """Do what is due."""

@@ -18,6 +18,7 @@ _URGENTLY = {
             Told.OFFICE_FULL,
             Told.REFUSED,
             Told.NOT_ALLOWED,
+            Told.TRANSMITTER_MUTED,
             Told.NO_ANSWER,
             Told.NO_MICROPHONE,
             Told.NO_VOICE,

@@ -26,6 +26,10 @@ TALK: Final = (
         "진동이 두 번이면 보내지지 않습니다. 놓았다가 다시 누르세요.",
         "Two pushes: nobody hears you. Let go, press again.",
     ),
+    Words(
+        "긴급: 긴급 버튼을 1초 동안 누르고, 손을 떼고 말씀하세요. 잘못 눌렀으면 곧바로 짧게 다시 누르세요.",
+        "Emergency: hold its button for a second, let go, speak. By mistake? Press it briefly at once.",
+    ),
 )
 HEADS: Final = {
     "title": Words("무전기 카드", "Radio card"),

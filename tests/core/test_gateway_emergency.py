@@ -492,6 +492,9 @@ def test_a_stop_of_the_service_opens_nothing_any_more_and_keeps_the_alert(cab: C
     cab.down()
     cab.feed(Shutdown())
     cab.wait(5.0)
+    cab.let_go()
+    cab.down()
+    cab.wait(5.0)
 
     assert cab.requests() == [Priority.EMERGENCY]
     assert cab.vehicle.participant.state is State.NO_PERMISSION

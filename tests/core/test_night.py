@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from gateway.answers import DIM_EVERY_S, Answers
+from gateway.cli import main
 from gateway.core.words import Look, Show
 from gateway.night import LightSettings, brightness
 from hw.board import Board, Leds
@@ -125,3 +127,25 @@ def test_lights_that_are_only_on_or_off_stay_on_at_night(plain: Cab) -> None:
 def test_the_time_of_day_is_looked_at_often_enough_and_no_more(cab: Cab) -> None:
     cab.shows(Look.READY, 0.0)
     assert cab.answers.next_deadline() == DIM_EVERY_S
+
+
+@pytest.mark.parametrize(
+    ("leds", "lights", "told"),
+    [
+        ("", "", True),
+        ("[leds]\ndimming_hz = 200\n", "", False),
+        ("", "[lights]\nnight_percent = 100\n", False),
+        ("", "[lights]\nday_percent = 50\nnight_percent = 100\n", True),
+    ],
+)
+def test_check_config_tells_where_dimming_is_without_effect(
+    leds: str, lights: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board, config = tmp_path / "board.toml", tmp_path / "gateway.toml"
+    board.write_text(f'name = "test"\n{leds}')
+    config.write_text(
+        '[vehicle]\nuser = "car-1"\nname = "one"\nregion = "seoul"\noffice = "hq"\n'
+        f'[pins]\nfactory = "virtual"\nboard_file = "{board}"\n[state]\ndir = "{tmp_path}"\n{lights}'
+    )
+    assert main(["check-config", "--config", str(config), "--lang", "en"]) == 0
+    assert ("dimming_hz" in capsys.readouterr().out) is told

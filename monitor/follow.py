@@ -27,7 +27,7 @@ from service.mqtt import (
     Subscribed,
 )
 
-WATCHED = (Kind.SESSION, Kind.PRESENCE, Kind.ROSTER, Kind.EVENTS, Kind.ALERT, Kind.DEVICE_STATE)
+WATCHED = (Kind.SESSION, Kind.PRESENCE, Kind.ROSTER, Kind.EVENTS, Kind.ALERT, Kind.DEVICE_STATE, Kind.DEVICE_TELEMETRY)
 QUIET_S = 0.25
 """After the last retained message nothing came for so long: the broker is asked whether that was all."""
 SILENT_S_MAX = 15.0

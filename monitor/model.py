@@ -15,7 +15,7 @@ from monitor.bursts import Burst, Bursts
 from monitor.text import clean
 from protocol.codec import Malformed, decode
 from protocol.ids import OfficeId
-from protocol.messages import Alert, DeviceState, Event, Message, Presence, PresenceState, Roster, Session
+from protocol.messages import Alert, DeviceState, Event, Message, Presence, PresenceState, Roster, Session, Telemetry
 from protocol.topics import BadTopic, Kind, Topic, parse
 
 OFFICES_MAX = 1000
@@ -60,6 +60,12 @@ class Device(Kept):
     state: DeviceState
 
 
+class Measured(Kept):
+    """How a member's device was when it last said so; kept when the member is gone."""
+
+    telemetry: Telemetry
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """One thing that changed, in the order it did; `message` is None where a retained topic was cleared."""
 
@@ -81,6 +87,7 @@ class Office(Struct):
     members: dict[str, Member] = {}
     alerts: dict[tuple[str, str], Raised] = {}
     devices: dict[str, Device] = {}
+    measured: dict[str, Measured] = {}
     bursts: Bursts = field(default_factory=Bursts)
     event_nos: dict[int, None] = {}
 
@@ -143,6 +150,9 @@ class Model:
             for user in [u for u, d in office.devices.items() if d.link_no != self._link_no]:
                 del office.devices[user]
                 gone.append(Change(kind="device_state", office=office.id, user=user))
+            for user in [u for u, m in office.measured.items() if m.link_no != self._link_no]:
+                del office.measured[user]
+                gone.append(Change(kind="device_telemetry", office=office.id, user=user))
             if office.floor is not None and office.floor.link_no != self._link_no:
                 office.floor = None
                 gone.append(Change(kind="session", office=office.id))
@@ -186,6 +196,8 @@ class Model:
                 changed = self._alert(office, (place.user, place.item), message, retained, now)
             case Kind.DEVICE_STATE, DeviceState() | None:
                 changed = self._device(office, place.user, message, retained, now)
+            case Kind.DEVICE_TELEMETRY, Telemetry() | None:
+                changed = self._measured(office, place.user, message, retained, now)
             case Kind.EVENTS, Event():
                 changed = self._event(office, message, now)
             case _:
@@ -249,6 +261,17 @@ class Model:
             _bound(office.devices, MEMBERS_MAX, "devices")
         office.devices[user] = Device(self._link_no, now, not retained, new)
         return old is None or old.state != new
+
+    def _measured(self, office: Office, user: str, new: Telemetry | None, retained: bool, now: float) -> bool:
+        old = office.measured.get(user)
+        if new is None:
+            return office.measured.pop(user, None) is not None
+        if old is None:
+            _bound(office.measured, MEMBERS_MAX, "devices")
+        same = old is not None and old.telemetry == new
+        since_s, exact = (old.since_s, old.exact) if old is not None and same else (now, not retained)
+        office.measured[user] = Measured(self._link_no, since_s, exact, new)
+        return not same
 
     def _event(self, office: Office, event: Event, now: float) -> bool:
         if event.no in office.event_nos:

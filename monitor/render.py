@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from monitor import devices
 from monitor.bursts import Burst
-from monitor.model import Device, Kept, Member, Model, Office, Raised
+from monitor.model import Kept, Member, Model, Office, Raised
 from monitor.text import cells, clean, clock, duration, fit
 from monitor.words import Words
 from protocol.ids import epoch_of
@@ -19,8 +20,6 @@ BURSTS_SHOWN = 5
 EMERGENCY = "emergency"
 """Id of the alert that stands above everything."""
 EMERGENCIES_SHOWN = 5
-IDLE = "U: has no permission"
-"""State of a floor participant that needs no word (TS 24.380)."""
 RESET = "\x1b[0m"
 
 
@@ -209,8 +208,10 @@ def _members(office: Office, view: View, now: float) -> Iterator[Line]:
     for user, member in sorted(office.members.items()):
         said = member.presence
         joined = said.in_channel is not None and said.in_channel == event_id
-        device = office.devices.get(user) if said.state is PresenceState.ONLINE else None
-        doing, trouble = _doing(device, words)
+        there = said.state in (PresenceState.ONLINE, PresenceState.SLEEPING)
+        device, measured = office.devices.get(user) if there else None, office.measured.get(user)
+        trouble = devices.trouble(device, measured if there else None, words)
+        doing = devices.doing(device, words) if there else devices.last_seen(measured, words, now, view.zone)
         told = "  ".join(part for part in (*trouble, *doing, said.device_info, said.reason) if part)
         text = row(
             ">" if user == speaker else " ",
@@ -222,21 +223,6 @@ def _members(office: Office, view: View, now: float) -> Iterator[Line]:
             told,
         )
         yield Line(text, Style.WARN if trouble else _member_style(said.state, user == speaker))
-
-
-def _doing(device: Device | None, words: Words) -> tuple[list[str], list[str]]:
-    """What an online member's device does that is worth a word, and what its voice side lacks."""
-    if device is None:
-        return [], []
-    state, voice = device.state, device.state.voice
-    # A device's text is looked up only where it can be no other word, one with places to fill.
-    doing = [words(state.floor) if state.floor.startswith("U: ") else state.floor] if state.floor != IDLE else []
-    if state.keyed:
-        doing.append(words("keyed"))
-    if voice.worker != "ok":
-        return doing, [words("voice_is", voice.worker)]  # all else of it is down with the worker
-    lacks = (("no_microphone", voice.capture), ("no_speaker", voice.playback), ("no_voice_link", voice.link))
-    return doing, [words(word) for word, there in lacks if not there]
 
 
 def _member_since(member: Member, view: View, now: float) -> str:

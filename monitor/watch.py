@@ -66,8 +66,8 @@ def once(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) ->
 def json_lines(settings: BrokerSettings, offices: Sequence[OfficeId], words: Words) -> int:
     """Write every change as one JSON object a line, for ever; ends quietly when nobody reads any more.
 
-    `kind` is session, presence, roster, alert, device_state, events, bad or link; `message` is null where a topic was
-    cleared.
+    `kind` is session, presence, roster, alert, device_state, device_telemetry, events, bad or link; `message` is null
+    where a topic was cleared.
     """
     with looping() as loop:
 

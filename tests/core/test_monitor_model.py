@@ -22,6 +22,7 @@ from protocol.messages import (
     Roster,
     Session,
     Severity,
+    Telemetry,
     VoiceHealth,
 )
 from protocol.topics import Kind, topic
@@ -214,6 +215,7 @@ def test_after_a_reconnect_the_brokers_word_counts_and_what_it_forgot_is_forgott
     feed.say(alert, Kind.ALERT, "car-1", "hot")
     feed.say(Roster(participants=0, members=()), Kind.ROSTER)
     feed.say(DeviceState(floor="U: queued", keyed=True, voice=VoiceHealth()), Kind.DEVICE_STATE, "car-1")
+    feed.say(Telemetry(at=1, uptime_s=1.0), Kind.DEVICE_TELEMETRY, "car-1")
     # when the link comes back and the broker has an older session, one member, no alert, no roster, no device
     feed.model.unlinked("gone", 1.0)
     feed.model.linked(2.0)
@@ -224,7 +226,17 @@ def test_after_a_reconnect_the_brokers_word_counts_and_what_it_forgot_is_forgott
     assert feed.office.floor.session.rev == 7
     assert {user: m.presence.state for user, m in feed.office.members.items()} == {"car-2": PresenceState.LOST}
     assert (feed.office.alerts, feed.office.roster, feed.office.devices) == ({}, None, {})
-    assert sorted(change.kind for change in gone) == ["alert", "device_state", "presence", "roster"]
+    assert feed.office.measured == {}
+    assert sorted(change.kind for change in gone) == ["alert", "device_state", "device_telemetry", "presence", "roster"]
+
+
+def test_telemetry_is_kept_and_told_where_it_differs_and_cleared(feed):
+    first, second = Telemetry(at=1, uptime_s=1.0), Telemetry(at=2, uptime_s=11.0)
+    told = [feed.say(said, Kind.DEVICE_TELEMETRY, "car-1", at_s=at) for at, said in enumerate([first, first, second])]
+    since_s = feed.office.measured["car-1"].since_s
+    cleared = feed.say(None, Kind.DEVICE_TELEMETRY, "car-1")
+    assert ([len(changes) for changes in told], since_s, len(cleared)) == ([1, 0, 1], 2, 1)
+    assert feed.office.measured == {}
 
 
 def test_the_link_says_since_when_it_is_down_however_often_dialling_fails(feed):

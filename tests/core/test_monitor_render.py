@@ -20,6 +20,7 @@ from protocol.messages import (
     Ended,
     Event,
     EventType,
+    Lifecycle,
     Presence,
     PresenceState,
     Priority,
@@ -27,6 +28,8 @@ from protocol.messages import (
     RosterMember,
     Session,
     Severity,
+    Telemetry,
+    Throttling,
     VoiceHealth,
 )
 from protocol.topics import Kind, topic
@@ -143,6 +146,47 @@ def with_device(user: str, **state) -> Model:
 def test_a_member_says_what_its_device_does_and_lacks(state, told):
     row = next(line for line in text(with_device("car-2", **state)).splitlines() if line.startswith("  car-2"))
     assert row == f"  car-2             Lee               online    -            9.0s  {told}"
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"lifecycle": Lifecycle.PARKED}, "Pi 4"),
+        ({"lifecycle": Lifecycle.PARKING}, "ignition off  Pi 4"),
+        ({"lifecycle": Lifecycle.SHUTTING_DOWN}, "shutting down  Pi 4"),
+        ({"transmitter_muted": True}, "MUTED BY THE OFFICE  Pi 4"),
+    ],
+)
+def test_a_member_says_where_its_day_stands_and_that_it_is_muted(state, told):
+    row = next(line for line in text(with_device("car-2", **state)).splitlines() if line.startswith("  car-2"))
+    assert row.endswith(f"9.0s  {told}")
+
+
+def with_telemetry(user: str, retained: bool = True, **said) -> Model:
+    model = office_at_work()
+    payload = codec.encode(Telemetry(at=NOON_MS - 5000, uptime_s=9.0, **said))
+    model.apply(topic(OFFICE, Kind.DEVICE_TELEMETRY, user), payload, retained, 105.0, NOON_MS)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"temperature_c": 61.0, "throttling": Throttling(undervoltage_since_boot=True)}, "Pi 4"),
+        ({"temperature_c": 82.4}, "82°C  Pi 4"),
+        ({"throttling": Throttling(undervoltage=True, throttled=True)}, "UNDERVOLTAGE  SLOWED DOWN  Pi 4"),
+    ],
+)
+def test_what_a_device_suffers_from_is_told_and_the_rest_is_not(said, told):
+    row = next(line for line in text(with_telemetry("car-2", **said)).splitlines() if line.startswith("  car-2"))
+    assert row.endswith(f"9.0s  {told}")
+
+
+@pytest.mark.parametrize(("retained", "when"), [(False, "5.0s ago"), (True, "22:13:15")])
+def test_of_a_member_that_is_gone_the_last_telemetry_stays_with_its_age(retained, when):
+    model = with_telemetry("car-3", retained, temperature_c=61.0)
+    row = next(line for line in text(model).splitlines() if line.startswith("  car-3"))
+    assert f"last seen 61°C {when}" in row
 
 
 def test_a_member_that_is_gone_says_nothing_of_its_device():

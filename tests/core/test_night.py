@@ -145,7 +145,7 @@ def test_check_config_tells_where_dimming_is_without_effect(
     board.write_text(f'name = "test"\n{leds}')
     config.write_text(
         '[vehicle]\nuser = "car-1"\nname = "one"\nregion = "seoul"\noffice = "hq"\n'
-        f'[pins]\nfactory = "virtual"\nboard_file = "{board}"\n[state]\ndir = "{tmp_path}"\n{lights}'
+        f'[pins]\nfactory = "lgpio"\nboard_file = "{board}"\n[state]\ndir = "{tmp_path}"\n{lights}'
     )
     assert main(["check-config", "--config", str(config), "--lang", "en"]) == 0
     assert ("dimming_hz" in capsys.readouterr().out) is told

@@ -332,8 +332,9 @@ def test_a_good_configuration_is_told_so_in_the_readers_language(tmp_path: Path)
     english = gateway("check-config", "--config", config, "--lang", "en")
     korean = gateway("check-config", "--config", config, env={"LC_ALL": "ko_KR.UTF-8"})
 
-    assert (english.returncode, english.stdout) == (0, f"{config}: the configuration is good\n")
-    assert (korean.returncode, korean.stdout) == (0, f"{config}: 설정에 문제가 없습니다\n")
+    assert (english.returncode, english.stdout.splitlines()[0]) == (0, f"{config}: the configuration is good")
+    assert (korean.returncode, korean.stdout.splitlines()[0]) == (0, f"{config}: 설정에 문제가 없습니다")
+    assert all("dimming_hz" in line for line in (english.stdout + korean.stdout).splitlines() if "[lights]" in line)
 
 
 def test_the_configuration_is_shown_without_its_secrets(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from dispatch.bridge.core.words import (
 from protocol.worker import (
     Agora,
     AgoraState,
+    Cleaning,
     Drained,
     Fault,
     Flood,
@@ -38,6 +39,7 @@ from protocol.worker import (
     Hello,
     Joined,
     Left,
+    Metered,
     Missed,
     PlayedOut,
     Pong,
@@ -214,7 +216,9 @@ class Bridge:
                 ctx.note("voice flood", warning=bool(frames_s), user=user, frames_s=frames_s)
             case PlayedOut(burst=burst, frames=frames, concealed=concealed, late=late):
                 ctx.note("played into Agora", burst=burst, frames=frames, concealed=concealed, late=late)
-            case Heard() | Through() | Drained() | Joined() | Left() | Handover() | Missed() | Replayed():
+            case Heard() | Through() | Drained() | Joined() | Left() | Handover():
+                pass
+            case Missed() | Replayed() | Cleaning() | Metered():  # of vehicles alone
                 pass
             case _:
                 assert_never(said)

@@ -184,9 +184,10 @@ def test_rules_are_the_configuration_s_for_the_floor_and_the_registry_s_for_its_
     registry.change_user(HQ, "car-2", listen_only=True)
     registry.add_user(HQ, "car-9", Role.VEHICLE_GATEWAY, "새 차")
 
-    rules = rules_from(registry.offices(), registry.users(), {HQ: FloorRules(hang_s=2.0)})[HQ]
+    rules = rules_from(registry.offices(), registry.users(), {HQ: FloorRules(hang_s=2.0, emergency=False)})[HQ]
 
     assert (rules.hang_s, rules.priorities, rules.listen_only) == (2.0, {"car-1": Priority.HIGH}, ("car-2",))
+    assert not rules.emergency
     assert rules.names["car-1"] == "car-1호"
     assert rules.roll is not None
     assert {user: each.admitted for user, each in rules.roll.items()} == {"car-1": True, "car-2": True, "car-9": False}

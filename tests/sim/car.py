@@ -3,24 +3,33 @@
 from random import Random
 
 from gateway.core.emergency import EmergencySettings
+from gateway.core.ignition import IgnitionRules
 from gateway.core.vehicle import Vehicle, Who
 from gateway.core.words import (
     Acked,
+    AskShutdown,
     CoreEvent,
     Dial,
     Effect,
+    Flag,
     FromWorker,
     InputChanged,
+    Keep,
     KeepEmergency,
+    Kept,
     KillWorker,
     LinkDown,
     LinkUp,
+    Machine,
+    Measure,
+    Measured,
     Note,
     Pressed,
     Publish,
     Received,
     Released,
     Show,
+    ShutdownAsked,
     StartWorker,
     Tell,
     Told,
@@ -59,6 +68,7 @@ from voice.core.listen import ListenGate
 from voice.core.talk import Cut, Send, TalkGate
 
 FRAME_S = 0.1
+IGNITION = IgnitionRules(off_s=2.0, shutdown_after_s=8.0)
 EMERGENCY = EmergencySettings(hold_s=1.0, cancel_s=3.0, open_s=5.0)
 Speech = tuple[str, float, float]
 """Whose mouth, from when to when: what a frame of this simulation holds."""
@@ -247,6 +257,11 @@ class Car:
         self.priority = Priority.NORMAL
         """What its talk button asks for."""
         self.stopped_at: float | None = None
+        self.ignition: bool | None = None
+        """Its level; None where it is not wired."""
+        self.flags: frozenset[Flag] = frozenset()
+        """What is on its disk."""
+        self.shutdown_asked = False
 
     # --- the process ------------------------------------------------------------------------------------------------
 
@@ -265,9 +280,14 @@ class Car:
             priority=self.priority,
             emergency=EMERGENCY,
             emergency_since=self.emergency_since,
+            flags=self.flags,
+            ignition=IGNITION,
         )
+        self.shutdown_asked = False
         self.vehicle = Vehicle(who, self._rng.random)
         self._carry_out(self.vehicle.start(self.clock.now, self.clock.wall_ms))
+        if self.ignition is not None:
+            self.put(InputChanged(signal="ignition", active=self.ignition, at=self.clock.now, at_start=True))
 
     def crash(self) -> None:
         """SIGKILL of daemon and, by its closed pipe, of the worker."""
@@ -389,6 +409,11 @@ class Car:
         self.keyed_spans.append(span)
         return span
 
+    def turn_ignition(self, on: bool) -> None:
+        """The key is turned, or the starter drops it."""
+        self.ignition = on
+        self.put(InputChanged(signal="ignition", active=on, at=self.clock.now))
+
     def hold_emergency(self) -> None:
         """Emergency button down: what an earlier one opened is over; held long enough this one opens a window."""
         at = self.clock.now
@@ -469,10 +494,24 @@ class Car:
                     self.watch.told(self, effect)
                 case KeepEmergency(since=since):
                     self.emergency_since = since
+                case Keep(flag=flag, on=on):
+                    self.flags = self.flags | {flag} if on else self.flags - {flag}
+                    self._later(Kept(flag=flag, on=on))
+                case AskShutdown(wanted=wanted):
+                    self.shutdown_asked = wanted
+                    self.watch.shutdown_asked(self, wanted)
+                    self._later(ShutdownAsked(wanted=wanted))
+                case Measure():
+                    self._later(Measured(machine=Machine(temperature_c=50.0)))
                 case Show() | Note():
                     pass
         if self.vehicle is not None:
             self._alarm.set(self.vehicle.next_deadline())
+
+    def _later(self, answer: CoreEvent) -> None:
+        """What the daemon's own thread has done, it tells."""
+        vehicle = self.vehicle
+        self.clock.after(0.01, lambda: self._only(vehicle, answer))
 
     def _start_worker(self) -> None:
         if self.vehicle is not None and self.worker is None:
@@ -534,7 +573,7 @@ class Car:
             message = decode(payload, where.kind)
             if isinstance(message, FloorHeard):
                 self.watch.counted(self, message)
-            self.put(Received(kind=where.kind, message=message))
+            self.put(Received(kind=where.kind, message=message, retained=retained))
 
     def _publish(self, effect: Publish) -> None:
         if self._connection is not None:
@@ -574,6 +613,9 @@ class Watch:
 
     def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
         """A voice frame sounded."""
+
+    def shutdown_asked(self, car: Car, wanted: bool) -> None:
+        """A vehicle asks to be switched off, or takes that back."""
 
     def counted(self, car: Car, said: FloorHeard) -> None:
         """A speaker is told who heard it."""

@@ -66,6 +66,7 @@ class Invariants(Watch):
         self._revs: dict[tuple[str, int], int] = {}
         self.tells: dict[Told, int] = {}
         self.frames_sent = self.frames_heard = self.grants = 0
+        self.shutdowns = 0
         self.sent_by_burst: dict[int, list[int]] = {}
         self.heard_by: dict[tuple[str, int], list[int]] = {}
         self.counts: dict[int, tuple[int, int]] = {}
@@ -215,6 +216,13 @@ class Invariants(Watch):
         """4: an answer."""
         self.tells[tell.what] = self.tells.get(tell.what, 0) + 1
         self._waiting.pop((car.user, tell.press_no), None)
+
+    def shutdown_asked(self, car: Car, wanted: bool) -> None:
+        """13: only a vehicle whose ignition is off and that nobody talks in asks to be switched off."""
+        self.shutdowns += wanted
+        vehicle = car.vehicle
+        if wanted and (car.ignition is not False or vehicle is None or vehicle.participant.talk is not None):
+            self._fail(13, f"{car.user} asks to be switched off; its ignition: {car.ignition}")
 
     def crashed(self, car: Car) -> None:
         """Nobody answers for a dead process; the next one knows no session yet, whatever its boot number."""

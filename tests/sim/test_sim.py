@@ -18,6 +18,7 @@ from dispatch.core.judge import Judge
 from dispatch.core.state import Floor, FloorState, Member
 from gateway.core import floor_machine
 from gateway.core.emergency import Emergency
+from gateway.core.ignition import Ignition
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State, Word
 from gateway.core.presence import PresenceKeeper
@@ -223,6 +224,16 @@ def _emergency_is_forgotten_by_a_restart(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Emergency, "restore", lambda *_: None)
 
 
+def _ignition_switches_off_who_talks(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = Ignition.look
+
+    def looks_away(self: Ignition, now: float, wall_ms: int, *, busy: bool) -> None:
+        look(self, now, wall_ms, busy=False)
+
+    monkeypatch.setattr(Ignition, "look", looks_away)
+    monkeypatch.setattr(Ignition, "used", lambda *_: None)
+
+
 def _worker_ignores_a_silent_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_gate, "TRANSMIT_LEASE_S", 1000.0)
 
@@ -248,6 +259,7 @@ def _gateway_forgets_the_key_up(monkeypatch: pytest.MonkeyPatch) -> None:
         (_emergency_speaks_on_after_a_lost_link, "8"),
         (_emergency_counts_from_the_press, "8"),
         (_emergency_is_forgotten_by_a_restart, "12"),
+        (_ignition_switches_off_who_talks, "13"),
     ],
 )
 @pytest.mark.timeout(300)

@@ -10,7 +10,7 @@ from dispatch.store.sql import SqlStore
 from gateway.core.participant_words import State
 from protocol.codec import decode
 from protocol.ids import OfficeId
-from protocol.messages import Presence, PresenceState, Priority
+from protocol.messages import Lifecycle, Presence, PresenceState, Priority
 from protocol.topics import Kind, topic
 from tests.sim.car import Car
 from tests.sim.clock import Clock
@@ -43,6 +43,7 @@ class World:
         self._doors = Random(seed + 2)  # likewise
         self._agora = Random(seed + 3)  # likewise
         self._urgent = Random(seed + 4)  # likewise
+        self._day = Random(seed + 5)  # likewise
         self.rules = OfficeRules(
             talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
             hang_s=rng.choice((0.0, 2.0, 5.0)),
@@ -90,6 +91,7 @@ class World:
             self._bad_luck()
             self._revocations()
             self._emergencies()
+            self._ignitions()
         if self._agora.random() < 0.5:
             self._over_agora()
         self.clock.run(self.clock.now + RUN_S, self._step)
@@ -198,6 +200,18 @@ class World:
                 self._do(again, f"{car.user} emergency down", car.hold_emergency)
                 self._do(again + 0.2, f"{car.user} emergency up", car.let_go_emergency)
 
+    def _ignitions(self) -> None:
+        """Some vehicles have a key: it is turned off for moments and for long, most of all while somebody talks."""
+        rng = self._day
+        for car in rng.sample(self.cars, rng.choice((0, 1, 1, 2))):
+            car.ignition = True
+            for _ in range(rng.choice((1, 2, 3))):
+                at, length, _ = rng.choice(self._talks)
+                at = max(self.clock.now + 1.5, at + rng.random() * length - 1.0)
+                back = at + rng.choice((0.5, 1.5, 3.0, 9.0, 14.0)) * (0.5 + rng.random())
+                self._do(at, f"{car.user} ignition off", lambda c=car: c.turn_ignition(False))
+                self._do(back, f"{car.user} ignition on", lambda c=car: c.turn_ignition(True))
+
     def _outage_about(self, at: float, rng: Random) -> None:
         """The office is away, in part, while somebody is revoked: it happens before, and ends after."""
         begins, ends = at - rng.random(), at + rng.choice((0.3, 3.0)) * rng.random()
@@ -269,6 +283,8 @@ class World:
             car.resume_network()
             car.release()
             car.let_go_emergency()
+            if car.ignition is not None:
+                car.turn_ignition(True)
             if car.vehicle is None:
                 car.start()
 
@@ -280,6 +296,8 @@ class World:
             vehicle = car.vehicle
             if vehicle is None or not vehicle.link_up or vehicle.participant.state is not State.NO_PERMISSION:
                 raise Violated(f"at rest {car.user} is {vehicle and (vehicle.link_up, vehicle.participant.state)}")
+            if vehicle.status().lifecycle is not Lifecycle.DRIVING or car.shutdown_asked:
+                raise Violated(f"at rest {car.user} is {vehicle.status().lifecycle}, asked off: {car.shutdown_asked}")
             if vehicle.session is None or vehicle.session.rev != floor.rev:
                 raise Violated(f"at rest {car.user} knows session {vehicle.session}, the store has rev {floor.rev}")
             seen = decode(self.broker.retained[topic(OFFICE, Kind.PRESENCE, car.user)], Kind.PRESENCE)

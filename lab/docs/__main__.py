@@ -17,6 +17,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "topics": wire.topics,
         "messages": messages.sections,
         "voice-frame": wire.voice,
+        "burst-file": wire.burst_file,
         "timers": wire.timers,
         "causes": wire.causes,
         "events": wire.events,

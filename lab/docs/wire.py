@@ -5,6 +5,7 @@ import inspect
 import re
 from pathlib import Path
 
+import protocol.burst_file
 import protocol.timers
 import protocol.voice_frame
 from lab.docs.examples import FRAME
@@ -208,3 +209,9 @@ def voice() -> str:
         f"{len(FRAME.payload)} bytes of Opus:"
     )
     return f"{rows}\n\nExample, {meaning}\n\n{code(example, 'hex')}"
+
+
+def burst_file() -> str:
+    """The burst file's table out of its module."""
+    text = inspect.getdoc(protocol.burst_file) or ""
+    return text[text.index("| bytes") :]

@@ -60,9 +60,9 @@ class Mouth:
         """Let time pass."""
         self._take(self._gate.tick(now))
 
-    def pull(self, now: float, *, paced: bool = False) -> Utterance | None:
-        """Give the next frame to write now, or None; what is given counts as sent. `paced`: see TalkGate."""
-        send = self._gate.pull(now, paced=paced)
+    def pull(self, now: float, *, paced: bool = False, free_until: float = float("-inf")) -> Utterance | None:
+        """Give the next frame to write now, or None; what is given counts as sent. For the rest see TalkGate."""
+        send = self._gate.pull(now, paced=paced, free_until=free_until)
         if send is None:
             return None
         opus, pcm = send.packet or (b"", b"")

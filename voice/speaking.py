@@ -48,6 +48,9 @@ class Speaking:
         self._rate_hz = rate_hz
         self._queue = Hurry(rate_hz)
         self._behind = False
+        self._catching_up = False
+        self._backlog_seq = -1
+        self._filled_until = float("-inf")
 
     @property
     def left_out_s(self) -> float:
@@ -75,6 +78,7 @@ class Speaking:
         self._queue.clear()
         self._queue.begin()
         self._behind = False
+        self._catching_up, self._backlog_seq, self._filled_until = True, -1, float("-inf")
         if burst is not None:
             self._mqtt_room_at = now
             self._mqtt.speak(burst, self._as_user)
@@ -100,6 +104,8 @@ class Speaking:
             if self._burst is None:
                 break
             takes = mqtt.room(now)
+            if self._backlog_seq >= 0 and mqtt.holds(self._burst, self._backlog_seq):
+                self._filled_until = now
             if takes:
                 self._mqtt_room_at = now
             on_agora = agora is not None and agora.publishing
@@ -107,7 +113,7 @@ class Speaking:
             ways = plan.ways
             if not (takes if ways.mqtt else agora is not None and ways.agora and agora.room(now)):
                 break
-            said = mouth.pull(now, paced=not ways.mqtt)
+            said = mouth.pull(now, paced=not ways.mqtt, free_until=self._filled_until)
             if said is None:
                 break
             self._send(said, now)
@@ -131,6 +137,10 @@ class Speaking:
         if route.mqtt:
             handover = FrameFlags.HANDOVER if route.handover else FrameFlags.NONE
             self._mqtt.send(_flagged(frame, handover), now)
+            if self._catching_up and not fresh:
+                self._backlog_seq = frame.seq
+            elif not self._mqtt.holds(frame.burst, self._backlog_seq):
+                self._catching_up = False
         if route.agora and agora is not None:
             agora.send(frame, now, self._hurried(agora, said, now, alone=not route.mqtt, last=last))
         if last:

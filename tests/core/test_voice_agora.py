@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from protocol.ids import RequestId
-from protocol.timers import AGORA_AHEAD_S, AGORA_OVERLAP_S, TRANSMIT_LEASE_S
+from protocol.timers import AGORA_AHEAD_S, AGORA_OVERLAP_S, SEND_AGE_S, TRANSMIT_LEASE_S
 from protocol.voice_frame import FrameFlags, VoiceFrame
 from protocol.worker import AgoraState, Arm, Drained, Handover, Hold, KeyUp, Mute, Through, Token, Transmit
 from protocol.worker_settings import AudioSettings
@@ -27,6 +27,7 @@ from voice.transports.agora.port import (
     Unusable,
 )
 from voice.transports.agora_voice import AgoraVoice
+from voice.transports.in_flight import InFlight
 from voice.transports.port import (
     Arrived,
     Bad,
@@ -421,6 +422,9 @@ class FakeMqtt:
         self.sent.append(frame)
         return True
 
+    def holds(self, burst: int, up_to_seq: int) -> bool:
+        return False
+
     def speak(self, burst: int, as_user: str | None) -> None:
         self.as_user = as_user
 
@@ -428,13 +432,41 @@ class FakeMqtt:
         pass
 
 
+class SlowLine(FakeMqtt):
+    """A line that takes so many bytes a second, and answers MqttVoice's questions by what it still has to carry."""
+
+    def __init__(self, clock: Clock, bytes_s: float) -> None:
+        super().__init__()
+        self._clock, self._bytes_s = clock, bytes_s
+        self._flight = InFlight()
+        self._outstanding = 0.0
+        self._at = clock.now
+        self.stalled = False
+
+    def room(self, now: float) -> bool:
+        if not self.stalled:
+            self._outstanding = max(0.0, self._outstanding - (now - self._at) * self._bytes_s)
+        self._at = now
+        self._flight.acknowledged(int(self._outstanding))
+        return self.up and self._flight.oldest_age_s(now) < SEND_AGE_S
+
+    def holds(self, burst: int, up_to_seq: int) -> bool:
+        return self._flight.holds(burst, up_to_seq)
+
+    def send(self, frame: VoiceFrame, now: float, pcm: bytes = b"") -> bool:
+        size = len(frame.payload) + 40
+        self._outstanding += size
+        self._flight.wrote(frame.burst, frame.seq, size, now)
+        return super().send(frame, now, pcm)
+
+
 class Talker:
     """A mouth with real gate and codec, both ways, and a daemon that repeats its permission, in virtual time."""
 
-    def __init__(self, car: Car) -> None:
+    def __init__(self, car: Car, mqtt: FakeMqtt | None = None) -> None:
         self.car, self.clock = car, car.clock
         self.told: list[Drained | Through | Handover] = []
-        self.mqtt = FakeMqtt()
+        self.mqtt = mqtt or FakeMqtt()
         self.mouth = Mouth(AudioSettings(device_rate_hz=16000), self.told.append)
         self.speaking = Speaking(self.mouth, self.mqtt, car.voice, self.told.append)  # type: ignore[arg-type]
         self.permit = False
@@ -553,6 +585,28 @@ def test_a_key_up_in_the_middle_of_a_backlog_that_agora_carries_alone_is_heard_t
     assert talker.pushed_s + talker.speaking.left_out_s == pytest.approx(2.0, abs=0.045)
     drained = [word for word in talker.told if isinstance(word, Drained)]
     assert [(word.burst, word.last_seq) for word in drained] == [(7, 100)]
+
+
+def test_over_a_slow_line_live_speech_follows_the_pre_roll_without_a_gap(car: Car) -> None:
+    # given 1.5 s of pre-roll, and a line that takes a little more than speech needs
+    line = SlowLine(car.clock, 7000.0)
+    talker = Talker(car, line)
+    talker.arm()
+    talker.run(1.5)
+    # when it is granted and spoken on
+    talker.permit = True
+    talker.run(6.0)
+    # then every frame was sent, none dropped, and what is said now leaves now
+    assert talker.mouth.dropped == {}
+    assert [frame.seq for frame in line.sent] == list(range(len(line.sent)))
+    assert len(line.sent) * 0.02 == pytest.approx(7.5, abs=0.1)
+    # when the line stalls for a second after all that
+    line.stalled = True
+    talker.run(1.2)
+    line.stalled = False
+    talker.run(1.0)
+    # then what is too old by now is dropped as ever
+    assert talker.mouth.dropped["too_old"] > 10
 
 
 def test_a_stalled_mqtt_line_leaves_the_burst_to_agora_and_takes_it_up_again(car: Car) -> None:

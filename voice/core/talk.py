@@ -52,9 +52,9 @@ class TalkGate(Generic[F, P]):
       as by Hold: what waits is dropped, what is captured is dropped, sequence numbers go on. Transmit of the same
       burst resumes with speech captured from then on; of another burst it is ignored and counted.
     - Speech older than SEND_AGE_S is dropped instead of sent late. The age of pre-roll counts from the first packet
-      that a way took, so that waiting for the grant and for the way costs nothing, while a stall behind it does. Over
-      a way that takes speech only as fast as it is spoken, live speech waits behind the pre-roll and may be so much
-      older, while the pre-roll is worked off (`pull(paced=True)`).
+      that a way took, so that waiting for the grant and for the way costs nothing, while a stall behind it does. Nor
+      does waiting while a slow line still takes the pre-roll (`free_until`). Over a way that takes speech only as fast
+      as it is spoken (`paced`), live speech may be as much older as the pre-roll was, while that is worked off.
     - KeyUp ends capture at its `at`. What is left goes out for as long as the permission holds, TAIL_S after `at`
       at the longest; the last frame says so, bare where its speech was dropped. Then Drained, exactly once.
     - A newer Arm ends the capture of an older request; a newer burst ends an older one's sending.
@@ -129,10 +129,11 @@ class TalkGate(Generic[F, P]):
         while len(request.queue) > PACKETS_MAX:
             self._drop_oldest(request, "queue_full")
 
-    def pull(self, now: float, *, paced: bool = False) -> Send[P] | None:
+    def pull(self, now: float, *, paced: bool = False, free_until: float = float("-inf")) -> Send[P] | None:
         """Give the next frame to write at this moment, or None. What is given counts as sent.
 
-        `paced`: the way it goes takes speech no faster than it is spoken.
+        `paced`: the way it goes takes speech no faster than it is spoken. `free_until`: until then the way was filled
+        by the pre-roll, and what waited behind it grew no older.
         """
         self._lapse(now)
         for request in self._requests:
@@ -140,7 +141,7 @@ class TalkGate(Generic[F, P]):
                 continue
             queue = request.queue
             request.open(now)
-            while queue and request.age_s(now, paced=paced) > SEND_AGE_S:
+            while queue and request.age_s(now, paced=paced, free_until=free_until) > SEND_AGE_S:
                 self._drop_oldest(request, "too_old")
             if queue:
                 packet, start_s = queue.popleft()

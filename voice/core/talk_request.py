@@ -89,17 +89,18 @@ class Request(Generic[P]):
             self.opened_at = now
             self.behind_s = now - self.queue[0][1]
 
-    def age_s(self, now: float, *, paced: bool) -> float:
+    def age_s(self, now: float, *, paced: bool, free_until: float) -> float:
         """How much too long its oldest packet has been waiting for a way; 0 where nothing waits.
 
-        Waiting for the grant and for the first way costs nothing. `paced`: the way takes speech no faster than it is
-        spoken, so that what came later waits behind the pre-roll, which is worked off at WORK_OFF_SHARE at least.
+        Waiting for the grant and for the first way costs nothing, nor does any before `free_until`. `paced`: the way
+        takes speech no faster than it is spoken, so that what came later waits behind the pre-roll, which is worked
+        off at WORK_OFF_SHARE at least.
         """
         if not self.queue or self.opened_at is None:
             return 0.0
         worked_off_s = WORK_OFF_SHARE * (now - self.opened_at)
         behind_s = max(0.0, self.behind_s - worked_off_s) if paced else 0.0
-        return now - max(self.queue[0][1], self.opened_at) - behind_s
+        return now - max(self.queue[0][1], self.opened_at, free_until) - behind_s
 
     @property
     def all_pulled(self) -> bool:

@@ -1,6 +1,7 @@
 """Which frames written to a TCP connection its other end has acknowledged. Pure."""
 
 from collections import deque
+from itertools import islice
 
 FRAMES_MAX = 1024
 
@@ -35,6 +36,10 @@ class InFlight:
     def oldest_age_s(self, now: float) -> float:
         """How long the oldest unacknowledged frame has been waiting; 0 where none is."""
         return now - self._frames[0][3] if self._frames else 0.0
+
+    def holds(self, burst: int, up_to_seq: int) -> bool:
+        """Whether a frame of a burst up to this number is still on its way."""
+        return any(of == burst and seq <= up_to_seq for of, seq, _, _ in islice(self._frames, 1))
 
     def clear(self) -> None:
         """Forget all: the connection is gone."""

@@ -138,6 +138,10 @@ class MqttVoice:
         self._look(now)
         return self._up and not self._link.pending_write and self._in_flight.oldest_age_s(now) < SEND_AGE_S
 
+    def holds(self, burst: int, up_to_seq: int) -> bool:
+        """Whether frames of a burst up to this number are still on their way, as of the last look."""
+        return self._in_flight.holds(burst, up_to_seq)
+
     def send(self, frame: VoiceFrame, now: float, pcm: bytes = b"") -> bool:
         """Write a frame; its sound travels as the Opus packet it holds."""
         data = pack(frame)

@@ -18,8 +18,10 @@ import pytest
 from gateway import shutdown_request
 from gateway.app import EXIT_RESTART
 from hw.virtual_client import VirtualPins
+from lab.office import OFFICE
 from tests.integration.dispatch_rig import Service
 from tests.integration.gateway_rig import QUIET_AUDIO, Office, Tap, Vehicle
+from tests.integration.test_gateway_office import World, says
 from tests.support.broker import Broker
 from tests.support.procs import ROOT, eventually
 
@@ -252,3 +254,26 @@ def test_no_start_stop_crash_or_restart_touches_the_pin_that_holds_the_power(
     assert off.returncode == 0, off.stderr
     assert {17, 12, 27} <= pins  # what is fitted was, so the record is one
     assert POWER_HOLD not in pins
+
+
+def test_at_an_office_with_doors_a_technician_may_command_and_a_monitor_may_not(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    world = World(stack, tmp_path)
+    office, unit = world.office, world.unit("one")
+    world.enrol(unit)
+    daemon = world.start(unit)
+    says(unit, "link up; voice ok;", daemon)
+    answers = {}
+    for role in ("technician", "monitor"):
+        secret = tmp_path / f"{role}.secret"
+        office.command("user", "add", role, "--role", role, "--name", role, "--secret-file", str(secret), office=True)
+        door = ["--broker", f"127.0.0.1:{office.broker_port}", "--ca", str(office.folder / "ca.pem")]
+        login = ["--username", f"{OFFICE.region}.{OFFICE.office}.{role}", "--password-file", str(secret)]
+        argv = [sys.executable, "-m", "monitor", "cmd", *door, *login, str(OFFICE), "car-17", "self-check"]
+        answers[role] = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (answers["technician"].returncode, answers["technician"].stderr) == (0, "")
+    assert answers["technician"].stdout.startswith("car-17: ")
+    assert answers["monitor"].returncode == 1
+    assert "does not let this login ask" in answers["monitor"].stderr

@@ -7,12 +7,10 @@ import signal
 import pytest
 
 ALONE = {
-    "test_agora_bridge.py",
-    "test_agora_stub.py",
     "test_broker_load.py",
     "test_cab.py",
     "test_dispatch_faults.py",
-    "test_doctor.py",
+    "test_first_syllable.py",
     "test_gateway_floor.py",
     "test_gateway_link.py",
     "test_gateway_order.py",

@@ -49,6 +49,8 @@ class Emergency:
         self._answered = False
         """The press under way did something already: it ended or took back what an earlier one had begun."""
         self._window: Talk | None = None
+        self._speaks = False
+        """The window was granted the floor: its time runs from there."""
         self._stopped = False
         self._fresh = False
         """The alert that stands was raised by the last hold, and no earlier one."""
@@ -109,7 +111,7 @@ class Emergency:
         while (name := self._timers.expire(now)) is not None:
             match name:
                 case "hold":
-                    self._raise(now, wall_ms)
+                    self._raise(now, wall_ms, now if self._down_at is None else self._down_at + self._settings.hold_s)
                 case "end":
                     self._end(now, now)
                 case "stuck":
@@ -123,10 +125,13 @@ class Emergency:
     def look(self, now: float) -> None:
         """After every event: the window follows its talk."""
         talk = self._window
-        if talk is not None and (talk is not self._floor.participant.talk or talk.draining):
+        if talk is None:
+            self._timers.stop("end")
+        elif talk is not self._floor.participant.talk or talk.draining:
             self._window = None
             self._timers.stop("end")
-        elif talk is not None and talk.spoke and not self._timers.running("end"):
+        elif talk.spoke and not self._speaks:
+            self._speaks = True
             self._timers.set("end", now + self._settings.open_s)
         self._ctx.hands_free = self._window is not None
         self._ctx.counting = self._timers.running("hold")
@@ -153,17 +158,18 @@ class Emergency:
         if down_at is None or not counting:
             return
         if at - down_at >= self._settings.hold_s:  # held long enough, and the loop was late
-            self._raise(now, wall_ms)
+            self._raise(now, wall_ms, down_at + self._settings.hold_s)
         elif not self._answered:
             self._ctx.tell(Told.EMERGENCY_NOT_HELD)
 
-    def _raise(self, now: float, wall_ms: int) -> None:
-        """Ask for the floor first; the alert is behind it, the file is last."""
-        edge_at = now if self._down_at is None else self._down_at + self._settings.hold_s
+    def _raise(self, now: float, wall_ms: int, edge_at: float) -> None:
+        """Ask for the floor first; the alert is behind it, the file is last. A window that has to wait does not for ever."""
         self._ctx.tell(Told.EMERGENCY)
         self._floor.take(Word.EMERGENCY, now, min(edge_at, now))
         self._window = self._floor.participant.talk
-        self._timers.stop("end", "cancel")
+        self._speaks = False
+        self._timers.stop("cancel")
+        self._timers.set("end", now + self._settings.open_s)
         if self._settings.cancel_s:
             self._timers.set("cancel", now + self._settings.cancel_s)
         self._fresh = ALERT not in self._alerts.standing

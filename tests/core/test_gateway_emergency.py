@@ -302,6 +302,33 @@ def test_denied_by_an_equal_one_it_says_who_speaks_and_the_alert_stays(cab: Cab)
     assert cab.requests()[-1] is Priority.NORMAL
 
 
+def test_waiting_behind_another_emergency_it_speaks_when_its_turn_comes_but_does_not_wait_for_ever(cab: Cab) -> None:
+    def queue(seconds: float) -> None:
+        for _ in range(round(seconds)):
+            cab.reply(FloorQueued(rev=3, request_id=(0, 7, 1, 1), position=1))
+            cab.wait(1.0)
+
+    cab.hold()
+    queue(10.0)
+    assert cab.vehicle.status().keyed
+    queue(11.0)
+
+    assert (cab.told()[-1], cab.vehicle.status().keyed) == (Told.EMERGENCY_ENDED, False)
+    cab.grant()
+    assert not cab.vehicle.participant.transmitting
+    # and one whose turn comes has its whole time
+    two = Cab()
+    two.hold()
+    two.reply(FloorQueued(rev=3, request_id=(0, 7, 1, 1), position=1))
+    two.wait(15.0)
+    two.grant()
+    two.reply(FloorRenewed(rev=11, burst=5, renew_no=1))
+    two.talk_on(19.0)
+    assert two.vehicle.participant.transmitting
+    two.talk_on(2.0)
+    assert not two.vehicle.status().keyed
+
+
 def test_whoever_may_only_listen_raises_the_alert_all_the_same(cab: Cab) -> None:
     cab.hold()
     cab.reply(FloorDeny(rev=3, request_id=(0, 7, 1, 1), cause=DenyCause.RECEIVE_ONLY))

@@ -19,6 +19,7 @@ from gateway.core.words import (
     Effect,
     FromWorker,
     HeldAtStart,
+    InputChanged,
     LinkDown,
     LinkUp,
     Look,
@@ -51,6 +52,7 @@ from protocol.messages import (
     Message,
     Presence,
     PresenceState,
+    Priority,
     RevokeCause,
 )
 from protocol.topics import Kind
@@ -413,6 +415,9 @@ class AnyLife(RuleBasedStateMachine):
         self.muted_worker = True
         self.answered: dict[int, float] = {}
         self.released_s: float | None = None
+        self.emergency = False
+        self.keyed_s = 0.0
+        self.opened_s: float | None = None
 
     def requests(self) -> list[tuple[int, int, int, int]]:
         return [e.message.request_id for e in self.rig.published(FloorRequest) if isinstance(e.message, FloorRequest)]
@@ -425,12 +430,19 @@ class AnyLife(RuleBasedStateMachine):
     def button(self) -> None:
         self.down = not self.down
         if self.down:
-            self.presses += 1
+            self.presses = self.rig.vehicle.participant._presses + 1
             self.pressed[self.presses] = self.rig.now
             self.rig.feed(Pressed(at=self.rig.now))
         else:
             self.released_s = self.rig.now
             self.rig.feed(Released(at=self.rig.now))
+
+    @rule(seconds=st.sampled_from([0.0, 0.3, 0.999, 1.0, 1.5, 6.0]))
+    def emergency_button(self, seconds: float) -> None:
+        self.emergency = not self.emergency
+        self.opened_s = None
+        self.rig.feed(InputChanged(signal="emergency", active=self.emergency, at=self.rig.now))
+        self.rig.wait(seconds)
 
     @rule()
     def link_changes(self) -> None:
@@ -531,10 +543,19 @@ class AnyLife(RuleBasedStateMachine):
 
     @invariant()
     def it_transmits_only_while_keyed_or_for_the_tail(self) -> None:
-        participant = self.rig.vehicle.participant
-        if participant.transmitting and not self.down:
+        participant, now = self.rig.vehicle.participant, self.rig.now
+        window = self.rig.vehicle.status().keyed and not self.down
+        if participant.transmitting and not self.down and not window:
             assert participant.talk is not None and participant.talk.draining
-            assert self.released_s is None or self.rig.now - self.released_s <= 2.0 + 1e-6
+            assert self.released_s is None or now - max(self.released_s, self.keyed_s) <= 2.0 + 6.0
+            assert participant.talk.priority is Priority.EMERGENCY or now - (self.released_s or 0.0) <= 2.0 + 1e-6
+        if window:
+            self.keyed_s = now
+            opened_s = self.opened_s = now if self.opened_s is None else self.opened_s
+            assert now - opened_s <= 2 * 20.0 + 6.0, "the window is bounded, waiting and speaking"
+            assert participant.talk is not None and participant.talk.priority is Priority.EMERGENCY
+        else:
+            self.opened_s = None
 
     @invariant()
     def it_always_knows_what_to_do_next(self) -> None:

@@ -179,18 +179,10 @@ def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, a
             cause=cause,
             speaker=floor.holder,
             speaker_name=floor.holder_name,
-            remaining_s=_remaining_s(turn, asked),
+            remaining_s=asked.at_most_s(floor.burst, turn.rules.talk_limit_s) if floor.holder else None,
             priority=floor.priority,
         ),
     )
-
-
-def _remaining_s(turn: Turn, asked: Asked) -> float | None:
-    """How long the burst being spoken can last at most. A replica whose judge has not seen it yet says the limit."""
-    if turn.floor.holder is None:
-        return None
-    known = asked.remaining_s is not None and asked.remaining_of == turn.floor.burst
-    return asked.remaining_s if known else turn.rules.talk_limit_s
 
 
 # --- queue ----------------------------------------------------------------------------------------------------------

@@ -117,9 +117,10 @@ class Hearing:
         self._clock = clock
         self._counts: dict[int, _Count] = {}
 
-    def forget(self) -> None:
-        """Who was there is found out anew by the next `see_floor`."""
+    def begin(self, floor: Floor, rules: OfficeRules, members: Mapping[str, Member]) -> None:
+        """Take notice of an office as it is opened: only now it is known who is there."""
         self._counts.clear()
+        self.see_floor(floor, rules, members)
 
     def see_floor(self, floor: Floor, rules: OfficeRules, members: Mapping[str, Member]) -> None:
         """Take notice of the floor as committed: what has ended meanwhile is counted from now on."""

@@ -65,6 +65,10 @@ class Asked(Struct, frozen=True, kw_only=True):
     remaining_of: int = 0
     """The burst of which that is said."""
 
+    def at_most_s(self, burst: int, limit_s: float) -> float:
+        """How long `burst`, which is being spoken, can last at most: its whole limit where the judge did not see it."""
+        return limit_s if self.remaining_s is None or self.remaining_of != burst else self.remaining_s
+
 
 WORDS: dict[type, Word] = {
     FloorRequest: Word.REQUEST,

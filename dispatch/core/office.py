@@ -17,9 +17,10 @@ from dispatch.core.opening import Refused, open_office
 from dispatch.core.presence import Sign, expire, note_sign
 from dispatch.core.roster import roster_of
 from dispatch.core.state import Floor, Member, OfficeRules
+from dispatch.core.steps import Step, as_far_as_possible
 from dispatch.core.trouble import foreign_store, store_away
 from dispatch.core.turn import Publish, Turn, session_of
-from dispatch.ports import OfficeTx, Store, StoreUnavailable
+from dispatch.ports import OfficeTx, Store
 from protocol.ids import OfficeId, RequestId
 from protocol.messages import (
     DenyCause,
@@ -34,7 +35,6 @@ from protocol.timers import CLEANER_SWEEP_S
 from protocol.topics import Kind
 
 T = TypeVar("T")
-Step = Callable[[], tuple[Publish, ...]]
 
 OPENING_WAIT_S = 0.3
 """How long an opening waits for the broker's retained session, and batches nothing meanwhile."""
@@ -161,15 +161,14 @@ class Office:
         self._judge.back()
         self._see_members(members)
         self._users = {m.user for m in members}
-        self._hearing.forget()
         if self._seen is not None:
-            self._see_floor(self._seen)
+            self._hearing.begin(self._seen, self.rules, self._members)
         self._enforce = True
         self._sweep_at = self._clock.time_s + CLEANER_SWEEP_S
         self._refresh_at = now + REFRESH_EVERY_S
         # Alerts may stand there from before a crash, or from a start with the wrong store.
         out += (foreign_store(self.id, None, wall_ms), self.store_alert(None, wall_ms))
-        return out + _as_far_as_possible(
+        return out + as_far_as_possible(
             partial(self.floor_message, user, message, wall_ms, again=True) for user, message in held
         )
 
@@ -250,20 +249,20 @@ class Office:
         signs = tuple(sign for sign in self._signs if self._has_room(sign.user))
         touched: dict[str, Member] = {}
 
-        def commit(turn: Turn) -> tuple[set[str], dict[str, str], list[tuple[str, int, bool]]]:
+        def commit(turn: Turn) -> Turn:
             touched.clear()
             for sign in signs:
                 note_sign(turn, sign)
                 member = turn.tx.member(sign.user)
                 if member is not None:  # a heartbeat of somebody never heard of makes no member
                     touched[sign.user] = member
-            return turn.refused, turn.clones, turn.played
+            return turn
 
-        (refused, clones, played), out = self._transact(wall_ms, commit)
+        turn, out = self._transact(wall_ms, commit)
         del self._signs[:batch]
-        self.door.judged(signs, refused)
-        self.clones.update(clones)
-        self._hearing.see_played(played)
+        self.door.judged(signs, turn.refused)
+        self.clones.update(turn.clones)
+        self._hearing.see_played(turn.played)
         self._flush_at = now + BATCH_S if self._signs else None
         self._see_members(touched.values())
         for member in touched.values():
@@ -285,7 +284,7 @@ class Office:
         if not self.opened:
             due = self._open_at is not None and now >= self._open_at
             return self._open(now, wall_ms) if due else ()
-        return _as_far_as_possible(self._due(now, wall_ms, behind_s))
+        return as_far_as_possible(self._due(now, wall_ms, behind_s))
 
     def _due(self, now: float, wall_ms: int, behind_s: float) -> Iterator[Step]:
         if self._enforce:
@@ -401,19 +400,3 @@ class Office:
         self._seen = floor
         self._judge.see_floor(floor)
         self._hearing.see_floor(floor, self.rules, self._members)
-
-
-def _as_far_as_possible(steps: Iterable[Step]) -> tuple[Publish, ...]:
-    """Run one step after the other; what earlier ones committed is given although the store then goes away.
-
-    Raises StoreUnavailable where already the first step with an effect meets it: nothing is lost by that.
-    """
-    out: tuple[Publish, ...] = ()
-    for step in steps:
-        try:
-            out += step()
-        except StoreUnavailable:
-            if not out:
-                raise
-            break
-    return out

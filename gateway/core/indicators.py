@@ -200,7 +200,11 @@ TABLE: dict[Told, Row] = {
     Told.TRANSMITTER_MUTED: _fail(
         "사무실이 이 차량의 송신을 막았습니다", "The office has muted the transmitter of this vehicle"
     ),
-    Told.PARKED: Row(ko="시동이 꺼져 대기 모드로 들어갑니다", en="Ignition off. The radio goes to sleep"),
+    Told.PARKED: Row(
+        vibration=Vibration.SESSION_NOTIFICATION,
+        ko="시동이 꺼져 대기 모드로 들어갑니다",
+        en="Ignition off. The radio goes to sleep",
+    ),
     Told.IDENTIFY: Row(
         vibration=Vibration.SESSION_NOTIFICATION,
         beep=Beep.OK,

@@ -193,7 +193,7 @@ from gateway import app, settings
 from gateway.core.vehicle import Vehicle
 from service import logs
 
-def broken(self, at, now):
+def broken(self, at, now, wall_ms):
     raise RuntimeError("a bug")
 
 Vehicle._pressed = broken

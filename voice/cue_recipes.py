@@ -1,4 +1,4 @@
-"""The recipes of the sounds, the plan's six and the emergency's: what is heard when, told apart by pitch contour and length.
+"""The recipes of the sounds, the plan's six and the emergency's, told apart by pitch contour and length.
 
 The shapes are the plan's, made for a loudspeaker that gives 300 to 3400 Hz at best: every partial lies in there, and
 none under 400 Hz, where a car on the road is loudest. docs/cues.md shows each as waveform and spectrum.

@@ -96,7 +96,7 @@ class Emergency:
         return True
 
     def kept(self, problem: str, wall_ms: int) -> None:
-        """It is on the disk whether an emergency stands; where it is not, a restart would forget it, and that is told."""
+        """It is on the disk whether an emergency stands; where it is not, a restart would forget it: that is told."""
         if problem:
             self._ctx.note("the emergency would not survive a restart", warning=True, why=problem)
             self._alerts.set("state-dir", True, wall_ms)
@@ -163,7 +163,7 @@ class Emergency:
             self._ctx.tell(Told.EMERGENCY_NOT_HELD)
 
     def _raise(self, now: float, wall_ms: int, edge_at: float) -> None:
-        """Ask for the floor first; the alert is behind it, the file is last. A window that has to wait does not for ever."""
+        """Ask for the floor first; the alert comes behind it, the file last. A window that waits does not for ever."""
         self._ctx.tell(Told.EMERGENCY)
         self._floor.take(Word.EMERGENCY, now, min(edge_at, now))
         self._window = self._floor.participant.talk

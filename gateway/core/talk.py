@@ -5,7 +5,6 @@ from protocol.ids import RequestId
 from protocol.messages import Priority
 from protocol.timers import FIRST_RENEW_S, LEASE_S
 
-
 _URGENTLY = {
     Told.CANCELLED: Told.EMERGENCY_ENDED,
     Told.TALK_ENDED: Told.EMERGENCY_ENDED,

@@ -425,8 +425,8 @@ class Pong(_Word, frozen=True, kw_only=True, tag="pong"):
     frames_late: Count = 0
     buffer_ms: Count = 0
     speech_at: float | None = None
-    """When speech was last captured while the button was down, sent or not, or the button's first edge since the worker's
-    start; null before that, or where nobody listens for speech."""
+    """When speech was last captured while the button was down, sent or not, or the button's first edge since the
+    worker's start; null before that, or where nobody listens for speech."""
 
 
 class Cleaning(_Word, frozen=True, kw_only=True, tag="cleaning"):

@@ -75,7 +75,7 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
     "noise-suppression": (
         Severity.WARNING,
         "noise suppression is set but does not work",
-        "voice goes on without; install webrtc-noise-gain for this Python, or set [audio.cleaning] noise_suppression = 0",
+        "voice goes on without; install webrtc-noise-gain, or set [audio.cleaning] noise_suppression = 0",
     ),
     "transmitter-muted": (
         Severity.WARNING,

@@ -37,9 +37,10 @@ class CatchingUp:
 
     def office(self, keep_s: int) -> None:
         """Take for how long the office keeps bursts; 0 is not at all."""
-        if self._keeps != (keep_s > 0):
-            self._ctx.note("whether the office keeps what is said", keep_s=keep_s)
+        if self._keeps == (keep_s > 0):
+            return
         self._keeps = keep_s > 0
+        self._ctx.note("whether the office keeps what is said", keep_s=keep_s)
         self._ctx.voice(OfficeKeeps(keeps=self._keeps))
         if not self._keeps:
             self._over()

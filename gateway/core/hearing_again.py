@@ -1,4 +1,4 @@
-"""Replay as the rest of the core sees it: one part made of the button, the list of bursts, and catching up with a gap."""
+"""Replay as the rest of the core sees it: the button, the list of bursts, and catching up with a gap, as one part."""
 
 from collections.abc import Callable
 
@@ -33,6 +33,7 @@ class HearingAgain:
         self.replays = Replays(ctx, keep=keep, lang=lang)
         self._catching_up = CatchingUp(ctx, self.replays)
         self._button = ReplayButton(self._short, long_press)
+        self._played_out = 0
 
     @property
     def playing(self) -> bool:
@@ -57,8 +58,9 @@ class HearingAgain:
             self.replays.cut()
 
     def link_down(self) -> None:
-        """Take that the link is gone."""
-        self._catching_up.link_down(self._listener.playing)
+        """Take that the link is gone: what was being heard, and did not come to its last frame, is missed in part."""
+        hearing = self._listener.playing
+        self._catching_up.link_down(0 if hearing == self._played_out else hearing)
 
     def office(self, keep_s: int) -> None:
         """Take for how long the office keeps bursts."""
@@ -76,6 +78,7 @@ class HearingAgain:
         """Take the worker's words."""
         match said:
             case PlayedOut():
+                self._played_out = said.burst
                 self.replays.heard(said, now)
             case Missed():
                 self._catching_up.found(said, now)

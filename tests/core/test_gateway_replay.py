@@ -14,6 +14,7 @@ from gateway.core.replay import AGAIN_S
 from gateway.core.replay_button import LONG_S, ReplayButton
 from gateway.core.spoken import spoken_ago
 from gateway.core.words import (
+    CoreEvent,
     FromWorker,
     InputChanged,
     LinkDown,
@@ -56,6 +57,10 @@ class Cab(Car):
         super().__init__(agora=False)
         self.rev = 10
         self.no = 0
+
+    def take(self, *events: CoreEvent) -> Cab:
+        super().take(*events)
+        return self
 
     def wait(self, seconds: float) -> Cab:
         until = self.now + seconds
@@ -298,6 +303,19 @@ def test_one_that_was_being_heard_when_the_link_went_was_missed_too(cab: Cab) ->
     assert cab.replayed() == [5, 5]
 
 
+def test_one_that_came_to_its_last_frame_was_heard_though_its_end_was_never_announced(cab: Cab) -> None:
+    cab.take(KEEPS)
+    cab.burst(4).session(5, "car-2").wait(0.5)
+    cab.say(PlayedOut(burst=5, user="car-2", frames=20, concealed=0, late=0, delay_ms=20)).cut_off().seen()
+    cab.session(6, None, ended=Ended.RELEASED).back().wait(3.0)
+    assert asked(cab) == [(5, 6)]
+
+
+def test_an_office_that_keeps_no_more_is_told_to_the_worker(cab: Cab) -> None:
+    cab.take(KEEPS, KEEPS, WELCOME, WELCOME)
+    assert [word.keeps for word in cab.commands(OfficeKeeps)] == [True, False]
+
+
 def test_one_that_still_runs_when_the_link_is_back_is_asked_for_once_it_has_ended(cab: Cab) -> None:
     cab.take(KEEPS)
     cab.burst(5).cut_off().seen()
@@ -337,7 +355,7 @@ def test_nothing_is_claimed_to_be_missed_where_the_office_keeps_nothing(cab: Cab
     cab.take(WELCOME).burst(5)
     cab.cut_off().session(8, None, ended=Ended.RELEASED).back()
     nothing_asked(cab)
-    assert [word.keeps for word in cab.commands(OfficeKeeps)] == [False]
+    assert cab.commands(OfficeKeeps) == []
 
 
 def test_a_gap_in_which_nobody_spoke_and_a_start_are_no_gaps(cab: Cab) -> None:

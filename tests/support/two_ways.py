@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from protocol.voice_frame import FrameFlags, VoiceFrame
-from protocol.worker import Heard, Play, PlayedOut, Stop
+from protocol.worker import Heard, Play, PlayedOut, Replayed, Stop
 from protocol.worker_settings import AudioSettings, CodecSettings
 from voice.ear import Ear
 from voice.opus import Encoder
@@ -36,7 +36,7 @@ class Listener:
 
     def __init__(self, seed: int = 1, *, packet_ms: int = 20) -> None:
         self.now = 0.0
-        self.words: list[Heard | PlayedOut] = []
+        self.words: list[Heard | PlayedOut | Replayed] = []
         audio = AudioSettings(device_rate_hz=16000, codec=CodecSettings(packet_ms=packet_ms))  # type: ignore[arg-type]
         self.ear = Ear(audio, "me", self.words.append, lambda: self.now)
         self.packet_s = packet_ms / 1000

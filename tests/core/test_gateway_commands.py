@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.deeds import IDENTIFY_S
-from gateway.core.words import Flag, Keep, Look, Measure, Pressed, Restart, Told, ToWorker
+from gateway.core.words import Flag, InputChanged, Keep, Look, Measure, Pressed, Restart, Told, ToWorker
 from protocol.commands import COMMANDS_PER_S_MAX, CommandOp
 from protocol.messages import CommandReply, FloorRelease, FloorRequest
 from protocol.worker import Arm, Levels, Mute, Transmit
@@ -214,3 +214,24 @@ def test_a_clear_of_no_emergency_is_said_to_have_been_none(rig: UpkeepRig) -> No
     reply = rig.command("clear_emergency")
 
     assert reply is not None and reply.what == "there was no emergency"
+
+
+def test_an_emergency_of_a_muted_vehicle_is_raised_and_told_and_transmits_nothing(rig: UpkeepRig) -> None:
+    rig.command("mute_transmitter")
+    rig.feed(InputChanged(signal="emergency", active=True, at=rig.now)).wait(3)
+    rig.feed(InputChanged(signal="emergency", active=False, at=rig.now)).wait(10)
+
+    keyed = [e.command for e in rig.of(ToWorker) if isinstance(e.command, Arm | Transmit)]
+    assert "emergency" in rig.alerts()
+    assert keyed == rig.published(FloorRequest) == []
+
+
+def test_an_emergency_is_cleared_by_the_office(rig: UpkeepRig) -> None:
+    rig.feed(InputChanged(signal="emergency", active=True, at=rig.now)).wait(1.5)
+    rig.feed(InputChanged(signal="emergency", active=False, at=rig.now)).wait(1)
+    raised = "emergency" in rig.alerts()
+    reply = rig.command("clear_emergency")
+
+    assert raised
+    assert reply is not None and (reply.ok, reply.what) == (True, "the emergency is cleared")
+    assert "emergency" not in rig.alerts()

@@ -11,7 +11,10 @@ from protocol.commands import PARAMS, CommandOp
 
 _DOES: Final[dict[CommandOp, tuple[str, str]]] = {
     CommandOp.IDENTIFY: ("light, buzzer, motor and a sentence show the unit for 5 s", "refused while its driver talks"),
-    CommandOp.LEVELS: ("sets the gains of microphone and speaker, kept over restarts", "`data` has both as they are now"),
+    CommandOp.LEVELS: (
+        "sets the gains of microphone and speaker, kept over restarts",
+        "`data` has both as they are now",
+    ),
     CommandOp.RESTART: ("the daemon releases, says good-bye and is started anew", "answered before it does"),
     CommandOp.MUTE_TRANSMITTER: (
         "the unit only listens, over restarts, until it is unmuted; an open talk ends at once",

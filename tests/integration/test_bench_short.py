@@ -43,8 +43,8 @@ def out() -> Iterator[Path]:
         yield Path(folder)
 
 
-SOUND = ("mouth-to-ear",)
-"""What this cannot hear it cannot measure, however short: it runs alone."""
+SOUND = ("first-syllable", "mouth-to-ear")
+"""What these cannot hear they cannot measure, however short: they run alone."""
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ JOIN_MS_MAX = 3000.0
 KILL_IDLE_MS_MAX = 5000.0
 MOTOR_OFF_MS_MAX = 40.0
 DENIED_MS = tuple(ms for ms, level in DENIED.steps if level > 0)
-WHOLE_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "SESSION_ENDED": 1, "USER_LEFT": 3}
+WHOLE_SESSION = {
+    "SESSION_STARTED": 1,
+    "USER_JOINED": 3,
+    "SPEAKER_CHANGED": 2,
+    "BURST_HEARD": 2,
+    "SESSION_ENDED": 1,
+    "USER_LEFT": 3,
+}
 OPEN_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "USER_LEFT": 1}
 SESSIONS = (WHOLE_SESSION, OPEN_SESSION)
 """Least numbers of events: of the session that ended, and of the one in which a speaker was killed."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 from protocol.burst_file import BurstFile
 from protocol.rest import KeptBurst
 from protocol.worker import MISSED_MAX, MissedBurst
-from protocol.worker_settings import RestAccess
+from protocol.worker_settings import RestAccess, WorkerSettings
 from service.logs import Log
 
 if TYPE_CHECKING:
@@ -120,11 +120,18 @@ class BurstOffice:
     def _run(self) -> None:
         rest = self._make_rest()
         while (job := self._next()) is not None:
-            if isinstance(job, _Fetch):
-                self._done(self._fetched(rest, job))
-            else:
-                self._try(rest, job)
+            try:
+                self._ask(rest, job)
+            except Exception:  # the top of the thread: told and counted, and live voice goes on
+                self.dropped += 1
+                log.exception("asking the office failed")
         rest.close()
+
+    def _ask(self, rest: BurstRest, job: _Fetch | _Upload) -> None:
+        if isinstance(job, _Fetch):
+            self._done(self._fetched(rest, job))
+        else:
+            self._try(rest, job)
 
     def _next(self) -> _Fetch | _Upload | None:
         with self._changed:
@@ -190,3 +197,10 @@ class BurstOffice:
 
 def _missed(kept: KeptBurst) -> MissedBurst:
     return MissedBurst(burst=kept.burst, user=kept.user, name=kept.name, ago_s=kept.ago_s, seconds=kept.seconds)
+
+
+def open_office(settings: WorkerSettings, done: Callable[[Fetched], object]) -> BurstOffice | None:
+    """Give the way to the office of an enrolled unit; None where there is none."""
+    if settings.rest is None or settings.mqtt.password is None:
+        return None
+    return BurstOffice(settings.rest, settings.mqtt.password, done)

@@ -61,7 +61,7 @@ from service.logs import Log
 from service.loop import Loop
 from service.wall_clock import minute_of_day
 from voice.announcer import Announcer
-from voice.burst_office import BurstOffice
+from voice.burst_office import open_office
 from voice.capturing import Capturing
 from voice.core.metering import tone
 from voice.devices.choose import open_agora, open_channel, open_devices
@@ -135,7 +135,9 @@ class Worker:
         self._device_ok = dict.fromkeys(Device, False)
         self._announcer: Announcer[array[int]] = Announcer(self._ear)
         self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day, self._on_engine)
-        self._office = self._burst_office(settings)
+        self._office = open_office(
+            settings, lambda got: self._loop.call_soon_threadsafe(partial(self._replaying.fetched, got))
+        )
         self._replaying = Replaying(self._ear, self._sayings, self._office, self._pipe.tell, lambda: self._mouth.open)
         self._faults: dict[str, float] = {}
         self._null_at = 0.0
@@ -403,15 +405,6 @@ class Worker:
     def _cleaning(self, word: Cleaning) -> None:
         (log.info if word.ok else log.warning)("noise suppression", ok=word.ok, detail=word.detail)
         self._pipe.tell(word)
-
-    def _burst_office(self, settings: WorkerSettings) -> BurstOffice | None:
-        if settings.rest is None or settings.mqtt.password is None:
-            return None
-        return BurstOffice(
-            settings.rest,
-            settings.mqtt.password,
-            lambda got: self._loop.call_soon_threadsafe(partial(self._replaying.fetched, got)),
-        )
 
     def _tell_of_mouth(self, word: Drained | Through) -> None:
         if isinstance(word, Drained):

@@ -43,9 +43,16 @@ def office_list(desk: Desk) -> int:
     found = desk.registry.offices()
     if desk.options.json:
         rows: list[dict[str, object]] = [
-            {"region": each.id.region, "office": each.id.office, "name": each.name, "channel": each.channel}
-            | {"voice": each.voice.value, "created_at": each.created_at}
-            | {"replay_keep_s": each.replay_keep_s, "replay_keep_count": each.replay_keep_count}
+            {
+                "region": each.id.region,
+                "office": each.id.office,
+                "name": each.name,
+                "channel": each.channel,
+                "voice": each.voice.value,
+                "created_at": each.created_at,
+                "replay_keep_s": each.replay_keep_s,
+                "replay_keep_count": each.replay_keep_count,
+            }
             for each in found
         ]
         print(json.dumps(rows, ensure_ascii=False))

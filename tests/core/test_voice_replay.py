@@ -532,3 +532,17 @@ def test_opening_the_microphone_silences_a_replay() -> None:
 
     assert set(ears.run(0.3)) == {0}
     assert ears.ends() == [(7, ReplayEnd.STOPPED)]
+
+
+def test_a_fault_of_ours_is_told_and_the_next_question_is_asked_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[Fetched] = []
+    rest = Rest(RuntimeError("ours"))  # type: ignore[arg-type]
+    office = office_of(rest, done)
+    office.upload(BurstFile(7, (Packet(0, SPEECH),)))
+    eventually(lambda: office.dropped == 1, 5, "it was counted")
+    office.fetch(4, 7, frozenset())
+
+    eventually(lambda: bool(done), 5, "an answer")
+    office.stop()
+    assert done[0].ok
+    assert "asking the office failed" in caplog.text

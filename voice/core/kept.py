@@ -9,7 +9,7 @@ P = TypeVar("P")
 
 
 class Kept(Generic[P]):
-    """At most `count` bursts and `seconds` of sound in all; the oldest burst goes first, then the newest's beginning."""
+    """At most `count` bursts and `seconds` of sound; the oldest burst goes first, then the newest's beginning."""
 
     def __init__(self, count: int, seconds: float) -> None:
         """`count` 0 keeps nothing."""

@@ -62,7 +62,8 @@ class StuckButton:
         if talk is not None and talk.priority is Priority.EMERGENCY:
             self._timers.stop()  # it needs no hand on this button
             return
-        talks = self._floor.participant.state is State.HAS_PERMISSION
+        participant = self._floor.participant
+        talks = participant.state is State.HAS_PERMISSION and participant.transmitting
         if talks is not self._talks:
             self._talks, self._since = talks, now
             self._timers.stop()

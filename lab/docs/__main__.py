@@ -6,7 +6,20 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab.docs import acl, commands, cues, driver_card, indicators, machines, messages, rest, settings, wire, wiring
+from lab.docs import (
+    acl,
+    commands,
+    cues,
+    driver_card,
+    focus,
+    indicators,
+    machines,
+    messages,
+    rest,
+    settings,
+    wire,
+    wiring,
+)
 from lab.docs.markers import fill
 from protocol.worker import Sound
 
@@ -29,6 +42,8 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "answers": indicators.answers,
         "lights": indicators.lights,
         "patterns": indicators.patterns,
+        "focus-inputs": focus.inputs,
+        "focus-rules": focus.rules,
     },
     "docs/cues.md": {
         "answers": indicators.answers,

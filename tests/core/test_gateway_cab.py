@@ -305,6 +305,19 @@ def test_silence_is_not_counted_from_before_the_floor_was_granted() -> None:
     assert car.clear() == []
 
 
+def test_silence_that_navigation_asks_for_does_not_count() -> None:
+    car = Car(ButtonSettings(stuck_silence_s=2.0))
+    car.press()
+    car.granted(60.0)
+    car.cab.input(InputChanged(signal="nav_busy", active=True, at=car.now), car.now, WALL_MS)
+    car.clear()
+    car.drive(4.5)
+    car.cab.input(InputChanged(signal="nav_busy", active=False, at=car.now), car.now, WALL_MS)
+    car.drive(1.5)
+
+    assert car.clear() == ["tell navigation speaks", "tell heard again"]
+
+
 def test_where_it_is_switched_off_silence_makes_nobody_stuck() -> None:
     car = Car(ButtonSettings(stuck_silence_s=0.0))
     car.press()

@@ -247,6 +247,8 @@ class Car:
         self._inbox: list[CoreEvent] = []
         self.voice_link = False
         self.keyed_spans: list[list[float]] = []
+        self.busy: dict[str, float] = {}
+        """Inputs of telephone and navigation that are active, since when."""
         self._talk_span: list[float] | None = None
         self._window_span: list[float] | None = None
         self._emergency_at: float | None = None
@@ -286,6 +288,8 @@ class Car:
         self.shutdown_asked = False
         self.vehicle = Vehicle(who, self._rng.random)
         self._carry_out(self.vehicle.start(self.clock.now, self.clock.wall_ms))
+        for signal in self.busy:
+            self.put(InputChanged(signal=signal, active=True, at=self.clock.now, at_start=True))
         if self.ignition is not None:
             self.put(InputChanged(signal="ignition", active=self.ignition, at=self.clock.now, at_start=True))
 
@@ -402,6 +406,16 @@ class Car:
             self._talk_span[1] = self.clock.now
             self._talk_span = None
             self.put(Released(at=self.clock.now))
+
+    def input(self, signal: str, active: bool) -> None:
+        """Telephone or navigation begin or end."""
+        if active is (signal in self.busy):
+            return
+        if active:
+            self.busy[signal] = self.clock.now
+        else:
+            del self.busy[signal]
+        self.put(InputChanged(signal=signal, active=active, at=self.clock.now))
 
     def _keyed(self) -> list[float]:
         """From now on what is said may leave."""

@@ -5,7 +5,7 @@ from dispatch.core.state import Floor, FloorState
 from dispatch.ports import Store
 from gateway.core.vehicle import Vehicle
 from gateway.core.words import Tell, Told
-from protocol.messages import Ended, FloorGranted, FloorHeard
+from protocol.messages import Ended, FloorGranted, FloorHeard, Priority
 from protocol.timers import JOIN_SPREAD_S, LEASE_S, OUTAGE_GRACE_S
 from tests.sim.car import Car, Speech, Watch
 from tests.sim.clock import Clock
@@ -21,6 +21,8 @@ PREEMPTED_S = 3.0
 REVOKED_S = 2.5
 """Half of what is promised (REVOKE_S): the registry is read once a second, the broker may be late."""
 LOOP_STOPPED_S = 0.5
+SETTLED_S = 0.06
+"""Telephone and navigation count from then on."""
 ONE_WAY_S = 0.7
 """The longest a message is on its way in the worst of this world's weathers."""
 KNOWN_S = JOIN_SPREAD_S + 2 * ONE_WAY_S + BATCH_S + 0.1
@@ -249,6 +251,7 @@ class Invariants(Watch):
             return
         self.sent_by_burst.setdefault(send.burst, []).append(send.seq)
         _, start_s, end_s = send.packet
+        self._while_others_speak(car, start_s)
         span = next((s for s in car.keyed_spans if s[0] - EPS_S <= start_s and end_s <= s[1] + EPS_S), None)
         if span is None and car.stopped_at is None:  # a loop that stands still cannot tell of a key-up: 0.5 s, above
             self._fail(8, f"{car.user} sends speech of {start_s:.3f}-{end_s:.3f} said while unkeyed")
@@ -257,6 +260,14 @@ class Invariants(Watch):
         holder = self._bursts.get(send.burst)
         if holder is None or holder[0] != car.user:
             self._fail(1, f"{car.user} sends in burst {send.burst} granted to {holder}")
+
+    def _while_others_speak(self, car: Car, start_s: float) -> None:
+        """8: nothing of a call or of navigation leaves, but in an emergency, or while the loop stands still."""
+        talk = car.vehicle.participant.talk if car.vehicle is not None else None
+        urgent = talk is not None and talk.priority is Priority.EMERGENCY
+        for signal, since in car.busy.items():
+            if start_s > since + SETTLED_S and not urgent and car.stopped_at is None:
+                self._fail(8, f"{car.user} sends speech of {start_s:.3f}, {signal} is active since {since:.3f}")
 
     def heard(self, car: Car, burst: int, user: str, packet: Packet[Speech]) -> None:
         """2: what sounds belongs to the newest burst this vehicle knows of, or is a released one's tail."""

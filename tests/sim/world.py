@@ -44,6 +44,7 @@ class World:
         self._agora = Random(seed + 3)  # likewise
         self._urgent = Random(seed + 4)  # likewise
         self._day = Random(seed + 5)  # likewise
+        self._cab = Random(seed + 6)  # likewise
         self.rules = OfficeRules(
             talk_limit_s=rng.choice((5.0, 8.0, 30.0)),
             hang_s=rng.choice((0.0, 2.0, 5.0)),
@@ -90,6 +91,7 @@ class World:
         if not self.fair:
             self._bad_luck()
             self._revocations()
+            self._others_in_the_cab()
             self._emergencies()
             self._ignitions()
         if self._agora.random() < 0.5:
@@ -212,6 +214,17 @@ class World:
                 self._do(at, f"{car.user} ignition off", lambda c=car: c.turn_ignition(False))
                 self._do(back, f"{car.user} ignition on", lambda c=car: c.turn_ignition(True))
 
+    def _others_in_the_cab(self) -> None:
+        """Telephones ring and navigations speak, most of them while somebody talks."""
+        rng = self._cab
+        for _ in range(rng.choice((0, 1, 3, 5))):
+            at, length, car = max(rng.choices(self._talks, k=2), key=lambda talk: talk[1])
+            at += (rng.random() * 1.2 - 0.2) * length
+            lasts = rng.choice((0.02, 0.5, 3.0, 8.0)) * (0.5 + rng.random())
+            signal = rng.choice(("phone_busy", "nav_busy", "nav_busy"))
+            self._do(at, f"{car.user} {signal}", lambda c=car, s=signal: c.input(s, True))
+            self._do(at + lasts, f"{car.user} {signal} over", lambda c=car, s=signal: c.input(s, False))
+
     def _outage_about(self, at: float, rng: Random) -> None:
         """The office is away, in part, while somebody is revoked: it happens before, and ends after."""
         begins, ends = at - rng.random(), at + rng.choice((0.3, 3.0)) * rng.random()
@@ -283,6 +296,8 @@ class World:
             car.resume_network()
             car.release()
             car.let_go_emergency()
+            for signal in ("phone_busy", "nav_busy"):
+                car.input(signal, False)
             if car.ignition is not None:
                 car.turn_ignition(True)
             if car.vehicle is None:

@@ -7,8 +7,9 @@ LEASE_S = 3.0
 """T1, end of media: a holder whose renewals stop this long is freed by the floor control server."""
 RENEW_S = 1.0
 """How often a holder renews its lease."""
-FIRST_RENEW_S = 1.0
-"""A grant that is not renewed once within this time is freed: nobody is there to use it."""
+FIRST_RENEW_S = 3.0
+"""A grant that is not renewed once within this time is freed: nobody is there to use it. Twice the longest round trip
+over which a press is still heard without a gap (ADR 0020)."""
 WILL_GRACE_S = 1.0
 """After a last will the floor is freed unless a newer connection renews the burst within this time."""
 OUTAGE_GRACE_S = 1.5

@@ -12,12 +12,14 @@ from typing import Protocol
 
 from dispatch.backlog import Backlog
 from dispatch.core.admission import CLONE
+from dispatch.core.alert_log import AlertWord
 from dispatch.core.emergencies import EMERGENCY
 from dispatch.core.server import (
     AlertSeen,
     BrokerDown,
     BrokerUp,
     CloneSeen,
+    DeviceAlertSeen,
     Effect,
     EmergencySeen,
     EventAcked,
@@ -27,6 +29,7 @@ from dispatch.core.server import (
     RulesChanged,
 )
 from dispatch.core.state import OfficeRules
+from dispatch.core.trouble import SERVER
 from dispatch.core.turn import Publish
 from dispatch.inbox import Inbox
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
@@ -161,6 +164,17 @@ class DispatchShell:
         if self._link.connected:
             self._link.publish(where, payload, qos=1, retain=False)
 
+    def sweep_now(self) -> tuple[Effect, ...] | None:
+        """Sweep every served office before its time; gives what that has changed.
+
+        None, with nothing done, while input that was there already waits: what looks dead may be told alive in it.
+        """
+        if not self.connected or not self.quiet:
+            return None
+        effects = self._server.sweep_now(self._clock(), self._wall_ms())
+        self._carry_out(effects)
+        return effects
+
     # --- every turn -------------------------------------------------------------------------------------------------
 
     def step(self, now: float) -> float | None:
@@ -231,7 +245,6 @@ class DispatchShell:
 
     def _subscribe_to(self, office: OfficeId) -> int | None:
         self._shared.add(office)
-        alerts = everyone(office, Kind.ALERT).removesuffix("+")
         return self._link.subscribe(
             [
                 (everyone(office, Kind.FLOOR, share=SHARE), 1),
@@ -239,8 +252,7 @@ class DispatchShell:
                 (everyone(office, Kind.SESSION), 1),
                 (everyone(office, Kind.PRESENCE), 1),
                 (everyone(office, Kind.HEARTBEAT), 1),
-                (alerts + EMERGENCY, 1),
-                *([(alerts + CLONE, 1)] if self._doors is not None else []),
+                (everyone(office, Kind.ALERT), 1),
             ]
         )
 
@@ -329,11 +341,17 @@ class DispatchShell:
         self._inbox.put(Received(office=where.office, kind=where.kind, user=where.user, message=read))
 
     def _alert(self, where: Topic, alert: Alert | None) -> None:
-        seen: AlertSeen | EmergencySeen
+        seen: AlertSeen | EmergencySeen | DeviceAlertSeen
+        if where.user == SERVER:
+            return  # our own
         if where.item == EMERGENCY:
             seen = EmergencySeen(office=where.office, user=where.user, raised=alert is not None)
-        else:
+        elif where.item == CLONE:
+            if self._doors is None:
+                return  # nobody here says who is one
             seen = AlertSeen(office=where.office, user=where.user, alert=alert)
+        else:
+            seen = DeviceAlertSeen(office=where.office, word=AlertWord(user=where.user, id=where.item, alert=alert))
         self._carry_out(self._server.handle(seen, self._clock(), self._wall_ms()))
 
     def _drop(self, why: str, message: Arrived, error: Exception) -> None:

@@ -117,6 +117,12 @@ class EventType(StrEnum):
     VOICE_CHANGED = "VOICE_CHANGED"
     EMERGENCY = "EMERGENCY"
     EMERGENCY_CLEARED = "EMERGENCY_CLEARED"
+    DENIED = "DENIED"
+    REVOKED = "REVOKED"
+    LINK_LOST = "LINK_LOST"
+    LINK_BACK = "LINK_BACK"
+    ALERT_RAISED = "ALERT_RAISED"
+    ALERT_CLEARED = "ALERT_CLEARED"
 
 
 class _Control(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -271,12 +277,15 @@ class Heartbeat(_Control, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class BurstPlayed(_Control, frozen=True, kw_only=True, tag="burst_played"):
-    """What a listener's loudspeaker played of a burst that is over; sent within 0.3 s, at random, and not repeated."""
+    """What a listener's loudspeaker played of a burst that is over; sent within 0.3 s, at random, and not repeated.
+
+    What came and did not sound is none of it: without a loudspeaker, in a telephone call, with the microphone open.
+    """
 
     connection_id: ConnectionId
     burst: Burst
-    frames: Annotated[Count, Meta(description="voice frames played as they were sent")]
-    concealed: Annotated[Count, Meta(description="frames that were missing and were made up")] = 0
+    frames: Annotated[Count, Meta(description="voice frames that sounded as they were sent")]
+    concealed: Annotated[Count, Meta(description="frames that were missing and made up, or came and did not sound")] = 0
 
 
 class RosterMember(Struct, frozen=True, kw_only=True):

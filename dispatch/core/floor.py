@@ -136,6 +136,7 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
         priority=priority,
         request_id=request_id,
         renew_no=0,
+        renewed_at=turn.wall_ms,
         ended=None,
         last_seq=None,
         active=True,
@@ -148,7 +149,14 @@ def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority
     name = turn.floor.holder_name
     if starting:
         turn.event(EventType.SESSION_STARTED, member.user, name, channel_name=turn.floor.channel_name)
-    turn.event(EventType.SPEAKER_CHANGED, member.user, name, burst=turn.floor.burst, priority=priority.value)
+    turn.event(
+        EventType.SPEAKER_CHANGED,
+        member.user,
+        name,
+        burst=turn.floor.burst,
+        priority=priority.value,
+        request_id=list(request_id),
+    )
 
 
 def _say_granted(turn: Turn, user: str) -> None:
@@ -169,6 +177,8 @@ def _say_granted(turn: Turn, user: str) -> None:
 
 
 def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, asked: Asked) -> None:
+    if request_id != member.request_id:  # else it is told again
+        log_denial(turn, member, request_id, cause)
     turn.put_member(member, request_id=request_id, answer=Answer.DENIED)
     floor = turn.floor
     turn.reply(
@@ -182,6 +192,19 @@ def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, a
             remaining_s=asked.at_most_s(floor.burst, turn.rules.talk_limit_s) if floor.holder else None,
             priority=floor.priority,
         ),
+    )
+
+
+def log_denial(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause) -> None:
+    """Tell the log that a press was denied, and because of whom."""
+    floor = turn.floor
+    turn.event(
+        EventType.DENIED,
+        member.user,
+        turn.name_of(member),
+        cause=cause.value,
+        speaker=floor.holder,
+        request_id=list(request_id),
     )
 
 
@@ -226,7 +249,7 @@ def renew(turn: Turn, asked: Asked) -> None:
         refuse_renewal(turn, asked)
         return
     if message.renew_no > turn.floor.renew_no:
-        turn.note(renew_no=message.renew_no)
+        turn.note(renew_no=message.renew_no, renewed_at=turn.wall_ms)
     turn.reply(
         asked.user,
         FloorRenewed(
@@ -276,6 +299,7 @@ def _end_burst(turn: Turn, ended: Ended, last_seq: int | None) -> None:
         burst=floor.burst,
         ended=ended.value,
         last_seq=last_seq,
+        unrenewed_ms=None if floor.renewed_at is None else turn.wall_ms - floor.renewed_at,
     )
     burst_over(turn, ended, last_seq)
     turn.change(
@@ -286,14 +310,17 @@ def _end_burst(turn: Turn, ended: Ended, last_seq: int | None) -> None:
         priority=Priority.NORMAL,
         request_id=None,
         renew_no=0,
+        renewed_at=None,
         ended=ended,
         last_seq=last_seq,
     )
 
 
 def _revoke_holder(turn: Turn, cause: RevokeCause) -> None:
-    if turn.floor.holder is not None:
-        turn.reply(turn.floor.holder, FloorRevoke(rev=turn.floor.rev, burst=turn.floor.burst, cause=cause))
+    floor = turn.floor
+    if floor.holder is not None:
+        turn.reply(floor.holder, FloorRevoke(rev=floor.rev, burst=floor.burst, cause=cause))
+        turn.event(EventType.REVOKED, floor.holder, floor.holder_name, burst=floor.burst, cause=cause.value)
 
 
 # --- those who do not belong ------------------------------------------------------------------------------------------
@@ -311,7 +338,8 @@ def drop_stranger(turn: Turn, user: str) -> None:
     queued = next((q for q in turn.floor.queue if q.user == user), None)
     if queued is not None:
         drop_from_queue(turn, user)
-        turn.put_member(turn.member(user), answer=Answer.CLOSED)
+        member = turn.put_member(turn.member(user), answer=Answer.CLOSED)
+        log_denial(turn, member, queued.request_id, DenyCause.NOT_ADMITTED)
         turn.reply(user, FloorDeny(rev=turn.floor.rev, request_id=queued.request_id, cause=DenyCause.NOT_ADMITTED))
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TypeVar
 
 from dispatch.core.admission import enforce, held_by_stranger
+from dispatch.core.alert_log import AlertLog, AlertWord
 from dispatch.core.audience import Audience
 from dispatch.core.cleaner import Cleaner
 from dispatch.core.door import Door
@@ -78,6 +79,7 @@ class Office:
         self._flush_at: float | None = None
         self._emergencies: dict[str, bool] = {}
         self._emergencies_at = 0.0
+        self._alert_log = AlertLog()
         self._members: dict[str, Member] = {}
         self._users: set[str] = set()
         self._seen: Floor | None = None
@@ -102,6 +104,7 @@ class Office:
         self._retained = None
         self._roster = None
         self.door.broker_up()
+        self._alert_log.broker_up(now)
         self._judge.back()
 
     def change_rules(self, rules: OfficeRules, now: float) -> None:
@@ -122,6 +125,7 @@ class Office:
     def broker_down(self) -> None:
         """Nothing can be heard; held floor messages are too old by the time they could be answered."""
         self._held.clear()
+        self._alert_log.broker_down()
         self._open_at = None
 
     def see_session(self, session: Session, now: float, wall_ms: int) -> tuple[Publish, ...]:
@@ -232,6 +236,16 @@ class Office:
         if self._has_room(user):
             self._emergencies[user] = raised
 
+    def see_device_alert(self, word: AlertWord, now: float) -> None:
+        """Take notice of an alert of a member's device as the broker has it; logged with the next batch."""
+        if self._has_room(word.user):
+            self._alert_log.see(word, now + BATCH_S)
+
+    def _log_alerts(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        _, out = self._transact(wall_ms, lambda turn: self._alert_log.log(turn, now))
+        self._alert_log.committed(now)
+        return out
+
     def _log_emergencies(self, wall_ms: int) -> tuple[Publish, ...]:
         seen = dict(self._emergencies)
 
@@ -293,6 +307,8 @@ class Office:
             yield partial(self._flush, now, wall_ms)
         if self._emergencies and now >= self._emergencies_at:
             yield partial(self._log_emergencies, wall_ms)
+        if self._alert_log.due(now):
+            yield partial(self._log_alerts, now, wall_ms)
         for verdict in self._judge.due(behind_s):
             if isinstance(verdict, Expired):
                 yield partial(self._expire, verdict, wall_ms)
@@ -308,6 +324,10 @@ class Office:
         if now >= self._roster_at:
             yield partial(self._publish_roster, now)
 
+    def sweep_now(self, wall_ms: int) -> tuple[Publish, ...]:
+        """Sweep before its time: what the next sweep would remove by now is removed. For an office that is opened."""
+        return self._sweep(wall_ms)
+
     def next_deadline(self, now: float) -> float | None:
         """Give when `tick` has something to do, on the process's clock."""
         if not self.opened:
@@ -319,6 +339,9 @@ class Office:
             times.append(self._flush_at)
         if self._emergencies:
             times.append(self._emergencies_at)
+        alerts_at = self._alert_log.next_deadline()
+        if alerts_at is not None:
+            times.append(alerts_at)
         for due_s in (self._judge.next_s(), self._hearing.next_s()):
             if self._clock.running and due_s is not None:
                 times.append(now + max(0.0, due_s - self._clock.time_s))

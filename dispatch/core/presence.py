@@ -69,6 +69,7 @@ def _note_presence(turn: Turn, user: str, said: Presence) -> bool:
         barred=None if said.connection_id == member.barred else member.barred,
     )
     _tell_channel(turn, member, changed, left_as)
+    _tell_link(turn, changed, was_present=member.present)
     return True
 
 
@@ -135,6 +136,20 @@ def _tell_channel(turn: Turn, before: Member, after: Member, left_as: str) -> No
         turn.event(EventType.USER_JOINED, after.user, name, event_id=after.in_channel, voice=after.voice.value)
 
 
+def _tell_link(turn: Turn, member: Member, *, was_present: bool) -> Member:
+    """Log a link that is lost, or back; gives the member as it is now.
+
+    A vehicle that says goodbye loses no link; one that was lost and then switched off is back when it comes again.
+    """
+    if member.state is PresenceState.LOST and was_present and not member.link_lost:
+        turn.event(EventType.LINK_LOST, member.user, turn.name_of(member), reason=member.reason)
+        return turn.put_member(member, link_lost=True)
+    if member.present and member.link_lost:
+        turn.event(EventType.LINK_BACK, member.user, turn.name_of(member))
+        return turn.put_member(member, link_lost=False)
+    return member
+
+
 def _note_heartbeat(turn: Turn, user: str, beat: Heartbeat) -> bool:
     member = turn.member(user)
     if beat.connection_id != member.connection_id or beat.beat_no <= member.beat_no or not member.present:
@@ -165,7 +180,7 @@ def leave(turn: Turn, member: Member, state: PresenceState, reason: str) -> Memb
         reason=reason,
     )
     _tell_channel(turn, member, gone, reason)
-    return gone
+    return _tell_link(turn, gone, was_present=member.present)
 
 
 def correct(turn: Turn, member: Member) -> None:

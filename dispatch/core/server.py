@@ -5,6 +5,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from dispatch.core.alert_log import AlertWord
 from dispatch.core.judge import Clock
 from dispatch.core.office import Office
 from dispatch.core.outbox import Outbox
@@ -79,7 +80,14 @@ class EmergencySeen(Struct, frozen=True, kw_only=True):
     raised: bool
 
 
-ServerEvent = BrokerUp | BrokerDown | Received | EventAcked | RulesChanged | AlertSeen | EmergencySeen
+class DeviceAlertSeen(Struct, frozen=True, kw_only=True):
+    """Another alert of a member's device as the broker has it."""
+
+    office: OfficeId
+    word: AlertWord
+
+
+ServerEvent = BrokerUp | BrokerDown | Received | EventAcked | RulesChanged | AlertSeen | EmergencySeen | DeviceAlertSeen
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -173,6 +181,10 @@ class FloorControlServer:
                 if office_id in self.offices:
                     self.offices[office_id].see_emergency(user, raised, now)
                 return ()
+            case DeviceAlertSeen(office=office_id, word=word):
+                if office_id in self.offices:
+                    self.offices[office_id].see_device_alert(word, now)
+                return ()
 
     def _change_rules(self, office_id: OfficeId, rules: OfficeRules, now: float) -> None:
         known = self.offices.get(office_id)
@@ -222,6 +234,21 @@ class FloorControlServer:
             if office.opened:  # the events of a refused store are not this office's
                 self._outboxes[office_id].logged(office.events_logged, now)
                 out += self._guard(office_id, now, partial(self._outboxes[office_id].tick, now))
+        return out
+
+    def sweep_now(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
+        """Sweep every office that is served, before its time. To be called when all input that came was handled.
+
+        Where the store is away it ends there, and `store_error` says why.
+        """
+        self._wall_ms = wall_ms
+        self._clock.advance(now)
+        out: tuple[Effect, ...] = ()
+        for office_id, office in self.offices.items():
+            if office.opened:
+                out += self._guard(office_id, now, partial(office.sweep_now, wall_ms))
+                if not self.store_ok:
+                    break
         return out
 
     def next_deadline(self, now: float) -> float | None:

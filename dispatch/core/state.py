@@ -60,6 +60,8 @@ class Floor(Struct, frozen=True, kw_only=True):
     priority: Priority = Priority.NORMAL
     request_id: RequestId | None = None
     renew_no: int = 0
+    renewed_at: int | None = None
+    """When the burst was granted or last renewed, Unix ms; for the log."""
     ended: Ended | None = None
     last_seq: int | None = None
     active: bool = False
@@ -134,6 +136,10 @@ class Member(Struct, frozen=True, kw_only=True):
     """The newest connection of another unit under this user, which is not let in."""
     emergency: bool = False
     """The log has an emergency of it that is not cleared."""
+    link_lost: bool = False
+    """The log has its link lost and not back."""
+    alerts: tuple[str, ...] = ()
+    """Its alerts that the log has raised and not cleared, in order."""
     told_revoked: int | None = None
     """The revocation (its Unix ms) that is in the log already."""
     told_clone: str | None = None

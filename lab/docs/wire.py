@@ -75,7 +75,7 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
     ),
     EventType.SPEAKER_CHANGED: (
         "a burst began; `user` speaks",
-        {"burst": "its number", "priority": "granted priority"},
+        {"burst": "its number", "priority": "granted priority", "request_id": "the press that was granted"},
     ),
     EventType.HEARTBEAT_LOST: (
         "a sign of life is missing",
@@ -87,7 +87,12 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
     ),
     EventType.BURST_ENDED: (
         "a burst ended; `user` spoke it",
-        {"burst": "its number", "ended": "as in `session`", "last_seq": "number of its last frame, or null"},
+        {
+            "burst": "its number",
+            "ended": "as in `session`",
+            "last_seq": "number of its last frame, or null",
+            "unrenewed_ms": "time since it was last renewed, or granted, by the server's wall clock",
+        },
     ),
     EventType.BURST_HEARD: (
         "it is counted who heard a burst; `user` spoke it",
@@ -126,6 +131,27 @@ _EVENTS: dict[EventType, tuple[str, dict[str, str]]] = {
         },
     ),
     EventType.EMERGENCY_CLEARED: ("the emergency alert of `user` was cleared", {}),
+    EventType.DENIED: (
+        "a press of `user` was denied; once, however often it is told",
+        {"cause": "as in `floor_deny`", "speaker": "who held the floor, or null", "request_id": "the press"},
+    ),
+    EventType.REVOKED: (
+        "the floor was taken from `user`",
+        {"burst": "the burst", "cause": "as in `floor_revoke`"},
+    ),
+    EventType.LINK_LOST: (
+        "`user` is gone without having said so: its last will came, or it fell silent",
+        {"reason": "as in its presence"},
+    ),
+    EventType.LINK_BACK: ("`user`, whose link was lost, is there again", {}),
+    EventType.ALERT_RAISED: (
+        "an alert of the device of `user` came; `clone` and `emergency` have events of their own",
+        {"alert": "its id", "severity": "warning or critical", "what": "what is wrong"},
+    ),
+    EventType.ALERT_CLEARED: (
+        "it was cleared",
+        {"alert": "its id", "by": '"device", or "broker": the broker had it no more when the server came back'},
+    ),
 }
 
 

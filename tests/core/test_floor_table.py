@@ -60,7 +60,7 @@ INPUTS: dict[Word, tuple[str, Input]] = {
     Word.FORGET: ("", Forget(user="car-3", request_id=WAITING.request_id)),
 }
 
-REFUSED = Outcome(state=TAKEN, holder="car-1", said=("floor_deny car-2",))
+REFUSED = Outcome(state=TAKEN, holder="car-1", said=("floor_deny car-2",), logged=("DENIED",))
 GRANTED = Outcome(state=TAKEN, holder="car-2", said=("floor_granted car-2",), logged=("SPEAKER_CHANGED",))
 LOST = Outcome(state=IDLE, holder=None, logged=("HEARTBEAT_LOST", "BURST_ENDED"), ended=Ended.LOST)
 STOP = ("floor_revoke car-1",)
@@ -81,7 +81,7 @@ CELLS: dict[tuple[FloorState, Word], Outcome] = {
     (REVOKE, Word.RENEW): Outcome(state=REVOKE, holder="car-1", said=STOP),
     (TAKEN, Word.LEASE_OVER): LOST,
     (REVOKE, Word.LEASE_OVER): LOST,
-    (TAKEN, Word.LIMIT_OVER): Outcome(state=REVOKE, holder="car-1", said=STOP),
+    (TAKEN, Word.LIMIT_OVER): Outcome(state=REVOKE, holder="car-1", said=STOP, logged=("REVOKED",)),
     (REVOKE, Word.GRACE_OVER): Outcome(state=IDLE, holder=None, logged=("BURST_ENDED",), ended=Ended.LIMIT),
     (IDLE, Word.HANG_OVER): Outcome(
         state=IDLE, holder=None, logged=("SESSION_ENDED",), ended=Ended.RELEASED, active=False

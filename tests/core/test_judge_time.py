@@ -258,9 +258,10 @@ def test_a_member_whose_heartbeats_stop_is_lost_after_170_seconds() -> None:
 
     gone = bench.member("car-1")
     assert (before, gone.state, gone.in_channel) == (PresenceState.ONLINE, PresenceState.LOST, None)
-    assert [(e.event, e.metadata["reason"]) for e in bench.events()[-2:]] == [
+    assert [(e.event, e.metadata["reason"]) for e in bench.events()[-3:]] == [
         (EventType.HEARTBEAT_LOST, "heartbeat_timeout"),
         (EventType.USER_LEFT, "heartbeat_timeout"),
+        (EventType.LINK_LOST, "heartbeat_timeout"),
     ]
     [told] = [p for p in bench.published if p.ids == ("car-1",) and p.retain]
     assert told.message == gone.presence()

@@ -13,6 +13,7 @@ from protocol.topics import Kind
 from tests.core.dispatch_bench import HQ, Bench, denied, one
 
 ONLINE, SLEEPING, OFFLINE, LOST = PresenceState
+CHANNEL = (EventType.USER_JOINED, EventType.USER_LEFT)
 
 
 def corrections(bench: Bench, user: str) -> list[Presence]:
@@ -144,7 +145,7 @@ def test_joining_and_leaving_the_channel_are_events_of_that_session() -> None:
     bench.presence("car-1", 4, in_channel="two")
     bench.presence("car-1", 5, LOST, reason="will")
 
-    told = [(e.event, e.event_id, e.metadata.get("reason")) for e in bench.events()]
+    told = [(e.event, e.event_id, e.metadata.get("reason")) for e in bench.events(*CHANNEL)]
     assert told == [
         (EventType.USER_JOINED, "one", None),
         (EventType.USER_LEFT, "one", "left"),

@@ -529,8 +529,12 @@ def test_events_tell_a_session_from_its_start_to_its_end() -> None:
     told = [(e.event, e.user, e.metadata) for e in bench.events()]
     assert told == [
         (EventType.SESSION_STARTED, "car-1", {"channel_name": "seoul_hq_ptt"}),
-        (EventType.SPEAKER_CHANGED, "car-1", {"burst": burst, "priority": "normal"}),
-        (EventType.BURST_ENDED, "car-1", {"burst": burst, "ended": "released", "last_seq": 50}),
+        (EventType.SPEAKER_CHANGED, "car-1", {"burst": burst, "priority": "normal", "request_id": [1, 1, 1, 1]}),
+        (
+            EventType.BURST_ENDED,
+            "car-1",
+            {"burst": burst, "ended": "released", "last_seq": 50, "unrenewed_ms": 0},
+        ),
         (EventType.SESSION_ENDED, None, {"reason": "hang time over", "heard_by": 0, "heard_of": 0}),
     ]
     assert len({e.event_id for e in bench.events()}) == 1

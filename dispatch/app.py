@@ -9,7 +9,9 @@ import uuid
 from collections.abc import Mapping
 from types import FrameType
 
+from dispatch.about import version
 from dispatch.admission import Admission
+from dispatch.cleaning import Swept, cleaned_in
 from dispatch.core.server import FloorControlServer
 from dispatch.live import Live, LiveOffice, LiveSocket
 from dispatch.ports import StoreUnavailable
@@ -52,7 +54,9 @@ class App:
             doors=self._admission,
         )
         stem = settings.status_socket_stem
-        self._live = LiveSocket(self._loop, stem.with_name(f"{stem.name}.{settings.replica}.sock"), self.describe)
+        socket = stem.with_name(f"{stem.name}.{settings.replica}.sock")
+        self._live = LiveSocket(self._loop, socket, self.describe, self.sweep)
+        self._version = version()
         self._ready = False
         self._status_at = 0.0
         self._tidy_at = self._started_at + TIDY_EVERY_S
@@ -93,6 +97,7 @@ class App:
         """Give the state of this moment."""
         return Live(
             replica=self._settings.replica,
+            version=self._version,
             pid=os.getpid(),
             up_s=time.monotonic() - self._started_at,
             broker=self._settings.broker.address,
@@ -115,6 +120,25 @@ class App:
                 "not admitted": sum(office.door.turned_away for office in self._server.offices.values()),
             },
             admission=None if self._admission is None else self._admission.describe(),
+        )
+
+    def sweep(self) -> Swept:
+        """Sweep now, for who asks; says what was removed, or why it cannot be."""
+        replica, offices = self._settings.replica, self._server.offices.items()
+        if not self._shell.connected:
+            return Swept(replica=replica, refused=f"no broker: {self._shell.reason}")
+        effects = self._shell.sweep_now()
+        if effects is None:
+            return Swept(replica=replica, busy=True, refused="messages wait to be handled: try again")
+        served = [str(office_id) for office_id, office in offices if office.opened]
+        cleaned = cleaned_in(effects)
+        _log.info("swept on request", offices=len(served), cleaned=len(cleaned))
+        return Swept(
+            replica=replica,
+            offices=len(served),
+            not_served=tuple(str(office_id) for office_id, office in offices if not office.opened),
+            cleaned=cleaned,
+            refused=self._server.store_error or "",
         )
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dispatch import minutes_cli
+from dispatch import minutes_cli, sessions_cli
 from dispatch.app import App
 from dispatch.credentials import with_credentials
 from dispatch.live import AlreadyRunning, Live, NotRunning, Stuck, ask, live_paths
@@ -269,6 +269,7 @@ def _parser() -> argparse.ArgumentParser:
         "--redact", action=argparse.BooleanOptionalAction, default=True, help="hide secrets (default: they are hidden)"
     )
     minutes_cli.add(command)
+    sessions_cli.add(command)
     registry_commands.add(commands, common, lang)
     return parser
 

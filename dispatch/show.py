@@ -57,7 +57,7 @@ def status_lines(status: Status, lang: str) -> Iterable[str]:
         yield "  " + say(key, lang, broker=one.broker, why=one.broker_reason)
         if one.store_error is not None:
             yield "  " + say("store_error", lang, why=one.store_error)
-        counts = ", ".join(f"{_printable(why)} {count}" for why, count in sorted(one.dropped.items()) if count)
+        counts = ", ".join(f"{printable(why)} {count}" for why, count in sorted(one.dropped.items()) if count)
         if counts:
             yield "  " + say("dropped", lang, counts=counts)
         yield from (f"  {line}" for line in _admission_lines(one.admission, lang))
@@ -91,11 +91,11 @@ def _admission_lines(admission: LiveAdmission | None, lang: str) -> Iterable[str
     if admission.broker_missing:
         yield say("broker_missing", lang, logins=", ".join(admission.broker_missing))
     if admission.broker_unknown:
-        yield say("broker_unknown", lang, logins=", ".join(map(_printable, admission.broker_unknown)))
+        yield say("broker_unknown", lang, logins=", ".join(map(printable, admission.broker_unknown)))
     if admission.clones:
         yield say("clones", lang, users=", ".join(admission.clones))
     if admission.kicks and admission.kicking:
-        yield say("kicks", lang, count=admission.kicks, why=_printable(admission.kick_error) or "-")
+        yield say("kicks", lang, count=admission.kicks, why=printable(admission.kick_error) or "-")
     elif admission.token_ttl_s and not admission.kicking:
         yield say("no_kicking", lang, ttl=admission.token_ttl_s)
 
@@ -105,7 +105,7 @@ def _office_lines(snapshot: Snapshot, lang: str) -> Iterable[str]:
     key = "session_active" if floor.active else "session_idle"
     yield say(key, lang, since=moment(floor.started_at))
     if floor.holder is not None:
-        name = _printable(floor.holder_name or floor.holder)
+        name = printable(floor.holder_name or floor.holder)
         yield say("holder", lang, name=name, user=floor.holder, burst=floor.burst, priority=floor.priority.value)
     else:
         yield say("idle", lang, burst=floor.burst, ended=floor.ended.value if floor.ended else "-")
@@ -116,9 +116,9 @@ def _office_lines(snapshot: Snapshot, lang: str) -> Iterable[str]:
     for member in snapshot.members:
         joined = member.in_channel is not None and floor.active and member.in_channel == floor.event_id
         notes = [
-            _printable(member.name or ""),
+            printable(member.name or ""),
             say("in_channel", lang) if joined else "",
-            _printable(member.reason or ""),
+            printable(member.reason or ""),
         ]
         yield f"    {member.user:<32} {member.state.value:<9}{'  '.join(note for note in notes if note)}".rstrip()
     yield say("events", lang, last=floor.event_no, unpublished=snapshot.unpublished)
@@ -151,7 +151,7 @@ def event_line(office: OfficeId, event: Event, *, with_office: bool) -> str:
         who += f" ({event.name})"
     meta = " ".join(f"{key}={_value(value)}" for key, value in event.metadata.items() if value is not None)
     start = f"{office} " if with_office else ""
-    return _printable(f"{start}{event.no:>7}  {moment(event.at)}  {event.event.value:<16} {who:<24} {meta}".rstrip())
+    return printable(f"{start}{event.no:>7}  {moment(event.at)}  {event.event.value:<16} {who:<24} {meta}".rstrip())
 
 
 def event_json(office: OfficeId, event: Event) -> str:
@@ -196,6 +196,6 @@ def _value(value: object) -> str:
     return value if isinstance(value, str) and " " not in value else msgspec.json.encode(value).decode()
 
 
-def _printable(text: str) -> str:
-    """Without control characters: a member's name must not drive somebody's terminal."""
+def printable(text: str) -> str:
+    """Give text without control characters: a member's name must not drive somebody's terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,51 +1,56 @@
-"""The driver's card: one page for the cab, made from the tables the vehicle plays from. Markdown, and HTML to print."""
+"""The driver's card: one page for the cab, made from the tables the vehicle plays from. Markdown, and HTML to print.
+
+What is felt and heard is on it once, with all that it may mean below it: fifty events share a dozen signs.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from html import escape
 from typing import Final
 
 from gateway.answers import BEEPS, VIBRATIONS
-from gateway.core.indicators import LIGHTS, TABLE, Colour, Light
+from gateway.core.indicators import LIGHTS, TABLE, Light, Vibration
 from gateway.core.words import Look, Told
-from hw.patterns import Pattern
 from lab.docs import driver_card_words as says
-from lab.docs.driver_card_words import HEADS, TALK, Words
+from lab.docs.driver_card_signs import bars, contour, lamp
+from lab.docs.driver_card_words import EMERGENCY, HEADS, OTHERS, TALK, Words
 from lab.docs.markdown import table
 from protocol.worker import Sound
 from voice.cue_recipes import RECIPES
 
 HTML: Final = "docs/driver-card.html"
-_PAINT: Final = {
-    Colour.OFF: "#444",
-    Colour.RED: "#d22",
-    Colour.GREEN: "#2a4",
-    Colour.BLUE: "#26d",
-    Colour.AMBER: "#fa0",
-    Colour.WHITE: "#fff",
-}
 _STYLE: Final = """
-@page { margin: 6mm }
-html { font: 13px/1.25 "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", sans-serif }
-body { margin: 0 auto; max-width: 56rem; color: #111 }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; border-bottom: .15rem solid #111 }
-h2 { font-size: 1.02rem; margin: .55rem 0 .15rem; background: #222; color: #fff; padding: .05rem .35rem;
-  print-color-adjust: exact; -webkit-print-color-adjust: exact }
-h1 span, h2 span, .en { font-weight: normal; opacity: .75 }
-ol { margin: .2rem 0 0 1.4rem; padding: 0 }
+@page { size: A4; margin: 6mm }
+html { font-size: 13px; line-height: 1.2; font-family: "Noto Sans CJK KR", "Noto Sans KR",
+  "Malgun Gothic", "Apple SD Gothic Neo", NanumGothic, sans-serif }
+body { margin: 0 auto; max-width: 60rem; color: #111; word-break: keep-all; overflow-wrap: anywhere }
+h1 { font-size: 1.5rem; margin: 0 0 .3rem; line-height: 1.1 }
+h2 { font-size: 1.1rem; margin: .45rem 0 .15rem; background: #222; color: #fff; padding: .1rem .4rem;
+  break-after: avoid }
+h1 span, h2 span, .en { font-weight: normal }
+h2, svg, .urgent { print-color-adjust: exact; -webkit-print-color-adjust: exact }
+.en { font-size: .9rem; color: #333; word-break: normal; display: inline-block }
+.shape { font-size: .9rem; color: #333 }
+.ko { font-weight: 700 }
+ol, ul { margin: .1rem 0 .3rem 1.1rem; padding: 0 }
+ul { list-style: "– "; margin-left: .9rem }
+li { margin-bottom: .12rem; break-inside: avoid }
 table { border-collapse: collapse; width: 100% }
-td, th { border-bottom: 1px solid #ccc; padding: .06rem .25rem; text-align: left; vertical-align: middle }
-th { font-size: .8rem; font-weight: normal }
-.en { font-size: .85em }
-.ko { font-weight: 600; white-space: normal }
-.columns { display: grid; grid-template-columns: 1fr 1fr; column-gap: 1rem }
-.events td + td { width: 4.6rem }
-svg { display: block; print-color-adjust: exact; -webkit-print-color-adjust: exact }
-td.sign { width: 5rem }
-@media print { html { font-size: 1.5vw } }
-@media (max-width: 40rem) and (not print) { .columns { display: block } }
+tr { break-inside: avoid }
+td { border-bottom: 1px solid #bbb; padding: .08rem 0; vertical-align: middle }
+td.sign { width: 2.9rem; padding-right: .4rem }
+.felt { break-after: avoid }
+.felt td { border-bottom: 1.5px solid #111 }
+svg { display: block }
+.columns { columns: 3; column-gap: .9rem }
+.columns > h2:first-child { margin-top: 0 }
+.urgent { border: .2rem solid #c11; padding: 0 .5rem .2rem; margin-bottom: .4rem }
+.urgent h2 { background: #c11; margin: 0 -.5rem .2rem }
+.urgent .ko, .urgent .en { display: block }
+.side { display: grid; grid-template-columns: repeat(3, 1fr); column-gap: 1.8rem }
+@media print { html { font-size: 8pt } }
+@media (max-width: 50rem) and (not print) { .columns { columns: 1 } .side { display: block } }
 """
 
 
@@ -82,12 +87,10 @@ def events() -> str:
 
 
 def page() -> str:
-    """Give the card as one HTML page without anything outside of it; A5 and A4 hold it on one side."""
-    steps = "".join(f"<li>{_both(words)}</li>" for words in TALK)
-    left = _section("lights", (_row(_lamp(LIGHTS[look]), says.LOOKS[look], _light(LIGHTS[look])) for look in Look))
-    right = _section("vibrations", (_row(_bars(VIBRATIONS[kind]), words) for kind, words in says.VIBRATIONS.items()))
-    right += _section("sounds", (_row(_contour(sound), words, _shape(sound)) for sound, words in says.SOUNDS.items()))
-    right += _section("beeps", (_row(_bars(BEEPS[kind]), words) for kind, words in says.BEEPS.items()))
+    """Give the card as one HTML page without anything outside of it; A4 holds it on one side."""
+    seen = _section("lights", (_row(lamp(LIGHTS[look]), says.LOOKS[look], _light(LIGHTS[look])) for look in Look))
+    heard = _section("sounds", (_row(contour(sound), words, _shape(sound)) for sound, words in says.SOUNDS.items()))
+    beeped = _section("beeps", (_row(bars(BEEPS[kind]), words) for kind, words in says.BEEPS.items()))
     title = HEADS["title"]
     return f"""<!doctype html>
 <html lang="ko">
@@ -96,30 +99,39 @@ def page() -> str:
 <title>{title.ko} · {title.en}</title>
 <style>{_STYLE}</style>
 <h1>{title.ko} <span>{title.en}</span></h1>
-<h2>{_head("talk")}</h2>
-<ol>{steps}</ol>
+<div class="urgent">
+<h2>{_head("emergency")}</h2>
+{_steps(EMERGENCY, "side")}</div>
 <div class="columns">
-<div>
-{left}</div>
-<div>
-{right}</div>
-</div>
-{_events()}</html>
+<h2>{_head("talk")}</h2>
+{_steps(TALK)}<h2>{_head("others")}</h2>
+{_steps(OTHERS)}{seen}{heard}{beeped}<h2>{_head("events")}</h2>
+{events_by_sign()}</div>
+</html>
 """
 
 
-def _events() -> str:
-    """All that happens, in two columns, but for what has no sign of its own."""
-    rows = []
-    for told in Told:
-        row = TABLE[told]
-        felt = _bars(VIBRATIONS[row.vibration]) if row.vibration else ""
-        heard = _contour(row.sound) if row.sound else ""
-        rows.append(f"<tr><td>{_both(says.EVENTS[told])}</td><td>{felt}</td><td>{heard}</td></tr>\n")
-    half = math.ceil(len(rows) / 2)
-    heads = f"<tr><th></th><th>{_both(HEADS['vibrations'])}</th><th>{_both(HEADS['sounds'])}</th></tr>\n"
-    columns = (f'<table class="events">\n{heads}{"".join(part)}</table>\n' for part in (rows[:half], rows[half:]))
-    return f'<h2>{_head("events")}</h2>\n<div class="columns">\n{"".join(columns)}</div>\n'
+def events_by_sign() -> str:
+    """The vibrations, and below each what it may mean; then what is said without one."""
+    parts = []
+    for vibration, tolds in grouped().items():
+        shown = _row(bars(VIBRATIONS[vibration]), says.VIBRATIONS[vibration]) if vibration else _row("", says.SAID_ONLY)
+        items = "".join(f"<li>{_both(says.EVENTS[told])}</li>\n" for told in tolds)
+        parts.append(f'<table class="felt">{shown}</table>\n' + (f"<ul>{items}</ul>\n" if items else ""))
+    return "".join(parts)
+
+
+def grouped() -> dict[Vibration | None, list[Told]]:
+    """Give what happens by what is felt of it, emergencies first; without what the card says elsewhere."""
+    groups: dict[Vibration | None, list[Told]] = {vibration: [] for vibration in (*Vibration, None)}
+    for told in sorted(Told, key=lambda told: not told.name.startswith("EMERGENCY")):
+        if told not in says.SAID_ELSEWHERE:
+            groups[TABLE[told].vibration].append(told)
+    return groups
+
+
+def _steps(steps: Iterable[Words], kind: str = "") -> str:
+    return f'<ol class="{kind}">{"".join(f"<li>{_both(words)}</li>" for words in steps)}</ol>\n'
 
 
 def _section(head: str, rows: Iterable[str]) -> str:
@@ -131,11 +143,12 @@ def _head(name: str) -> str:
 
 
 def _row(sign: str, words: Words, looks: Words | None = None) -> str:
-    said = _both(words) if looks is None else f"{_both(looks)}<br>{_both(words)}"
-    return f'<tr><td class="sign">{sign}</td><td>{said}</td></tr>\n'
+    shape = f'<div class="shape">{escape(looks.ko)} · {escape(looks.en)}</div>' if looks else ""
+    return f'<tr><td class="sign">{sign}</td><td>{shape}{_both(words)}</td></tr>\n'
 
 
 def _both(words: Words) -> str:
+    """Korean, and English behind it where there is room, else on a line of its own."""
     return f'<span class="ko">{escape(words.ko)}</span> <span class="en" lang="en">{escape(words.en)}</span>'
 
 
@@ -150,6 +163,8 @@ def _light(light: Light) -> Words:
         how = says.STEADY
     elif light.on_ms + light.off_ms <= 250:
         how = says.FLICKERS
+    elif light.off_ms >= 20 * light.on_ms:
+        how = says.SELDOM
     elif light.on_ms < light.off_ms:
         how = says.FLASHES
     elif light.on_ms > light.off_ms:
@@ -157,52 +172,3 @@ def _light(light: Light) -> Words:
     else:
         how = says.SLOWLY if light.on_ms >= 800 else says.BLINKS
     return Words(f"{colour.ko} {how.ko}", f"{colour.en}, {how.en}")
-
-
-def _lamp(light: Light) -> str:
-    """Two seconds of the light as a strip."""
-    paint, cycle = _PAINT[light.colour], light.on_ms + light.off_ms
-    spans = [(at, light.on_ms) for at in range(0, 2000, cycle)] if cycle else [(0, 2000)]
-    return _strip(((at, ms, 1.0) for at, ms in spans), 2000, lambda _level: paint, "#ddd")
-
-
-def _bars(pattern: Pattern) -> str:
-    """A second of a motor's or buzzer's pattern: as high as strong, or as the pitch."""
-    spans, at = [], 0
-    most = max(255, *(level for _, level in pattern.steps))
-    while at < 1000:
-        for ms, level in pattern.steps:
-            if level and at < 1000:
-                spans.append((at, min(ms, 1000 - at), level / most))
-            at += ms
-        if pattern.repeat_after_ms is None:
-            break
-        at += pattern.repeat_after_ms
-    return _strip(spans, 1000, lambda _level: "#111", "#eee")
-
-
-def _strip(spans: Iterable[tuple[int, int, float]], whole_ms: int, paint: Callable[[float], str], behind: str) -> str:
-    parts = []
-    for at, ms, level in spans:
-        height = round(14 * level)
-        x, width = round(at * 100 / whole_ms), max(1, round(min(ms, whole_ms - at) * 100 / whole_ms))
-        parts.append(f'<rect x="{x}" y="{15 - height}" width="{width}" height="{height}" fill="{paint(level)}"/>')
-    back = f'<rect y="1" width="100" height="14" fill="{behind}" stroke="#999" stroke-width=".5"/>'
-    return f'<svg viewBox="0 0 100 16" width="100%" aria-hidden="true">{back}{"".join(parts)}</svg>'
-
-
-def _contour(sound: Sound) -> str:
-    """Pitch over half a second, as a line."""
-    parts, at = [], 0
-
-    def y(hz: int) -> float:
-        return round(14 - 12 * math.log2(hz / 400) / math.log2(2000 / 400), 1)
-
-    for tone in RECIPES[sound].tones:
-        if tone.from_hz:
-            x, end = at / 5, (at + tone.length_ms) / 5
-            parts.append(f"M{x:g} {y(tone.from_hz):g}L{end - 1:g} {y(tone.to_hz):g}")
-        at += tone.length_ms
-    line = f'<path d="{"".join(parts)}" stroke="#06c" stroke-width="2.5" fill="none"/>'
-    back = '<rect y="1" width="100" height="14" fill="#f4f8ff" stroke="#999" stroke-width=".5"/>'
-    return f'<svg viewBox="0 0 100 16" width="100%" aria-hidden="true">{back}{line}</svg>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,16 +12,17 @@ import pytest
 
 from gateway.core.indicators import LIGHTS, TABLE, Beep, Colour, Vibration
 from gateway.core.words import Look, Told
-from lab.docs import driver_card, driver_card_words
-from lab.docs.driver_card_words import COLOURS, HEADS, TALK, Words
+from lab.docs import driver_card
+from lab.docs import driver_card_words as says
+from lab.docs.driver_card_words import COLOURS, EMERGENCY, HEADS, OTHERS, SAID_ELSEWHERE, TALK, Words
 from protocol.worker import Sound
 
 TABLES: dict[type, Mapping[Any, Words]] = {
-    Look: driver_card_words.LOOKS,
-    Told: driver_card_words.EVENTS,
-    Sound: driver_card_words.SOUNDS,
-    Beep: driver_card_words.BEEPS,
-    Vibration: driver_card_words.VIBRATIONS,
+    Look: says.LOOKS,
+    Told: says.EVENTS,
+    Sound: says.SOUNDS,
+    Beep: says.BEEPS,
+    Vibration: says.VIBRATIONS,
     Colour: COLOURS,
 }
 
@@ -65,8 +67,9 @@ def test_the_page_says_it_all_and_asks_the_network_for_nothing() -> None:
     cells.feed(page)
     # then every word is on it, its tags are closed, and it is whole in itself
     said = set(cells.texts)
-    words = [one for kind in (Look, Told, Sound, Beep, Vibration) for one in TABLES[kind].values()]
-    wanted = {text for one in (*words, *TALK, *HEADS.values()) for text in (one.ko, one.en)}
+    words = [one for kind in (Look, Sound, Beep, Vibration) for one in TABLES[kind].values()]
+    words += [says.EVENTS[told] for told in Told if told not in SAID_ELSEWHERE]
+    wanted = {text for one in (*words, *EMERGENCY, *TALK, *OTHERS, *HEADS.values()) for text in (one.ko, one.en)}
     assert {text for text in wanted if text not in said and not any(text in one for one in said)} == set()
     assert cells.open == []
     assert cells.asked == []
@@ -79,7 +82,26 @@ def test_lights_that_differ_are_described_differently() -> None:
     assert len(set(described.values())) == len({LIGHTS[look] for look in Look})
 
 
-def test_every_event_that_is_felt_or_heard_shows_how() -> None:
-    rows = re.findall(r"<tr><td>.*?</tr>", driver_card._events())
-    signs = [row.count("<svg") for row in rows]
-    assert signs == [(TABLE[told].vibration is not None) + (TABLE[told].sound is not None) for told in Told]
+def test_every_event_stands_below_what_is_felt_of_it_or_is_said_elsewhere_on_the_page() -> None:
+    # given what the printed card lists
+    groups = driver_card.grouped()
+    listed = [told for tolds in groups.values() for told in tolds]
+    # then each event is there once, below its vibration
+    assert sorted([*listed, *SAID_ELSEWHERE]) == sorted(Told)
+    assert all(TABLE[told].vibration is vibration for vibration, tolds in groups.items() for told in tolds)
+    # and where it is said elsewhere, that is on the page
+    page = driver_card.page()
+    assert [words for words in SAID_ELSEWHERE.values() if escape(words.ko) not in page] == []
+    # and a sign that says it is a sign of it
+    for told, words in SAID_ELSEWHERE.items():
+        signs = {*says.VIBRATIONS.values(), *says.SOUNDS.values()} & {words}
+        row = TABLE[told]
+        own = {says.VIBRATIONS.get(row.vibration), says.SOUNDS.get(row.sound)}  # type: ignore[arg-type]
+        assert signs <= own, told
+
+
+def test_every_vibration_is_drawn_above_what_it_may_mean() -> None:
+    drawn = driver_card.events_by_sign()
+
+    assert drawn.count("<svg") == len(Vibration)
+    assert [drawn.count(f">{escape(words.ko)}<") for words in says.VIBRATIONS.values()] == [1] * len(Vibration)

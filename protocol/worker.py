@@ -315,7 +315,11 @@ class Heard(_Word, frozen=True, kw_only=True, tag="heard"):
 
 
 class PlayedOut(_Word, frozen=True, kw_only=True, tag="played_out"):
-    """Playing of a burst ended; counts are frames, `delay_ms` the jitter buffer's delay at its end."""
+    """Playing of a burst ended; counts are frames, `delay_ms` the jitter buffer's delay at its end.
+
+    `silent`: so many of `frames` had their time and no loudspeaker sounded them: none is there, a telephone call
+    keeps it silent, or the microphone was open.
+    """
 
     burst: Burst
     user: Id
@@ -323,6 +327,7 @@ class PlayedOut(_Word, frozen=True, kw_only=True, tag="played_out"):
     concealed: Count
     late: Count
     delay_ms: Count
+    silent: Count = 0
 
 
 class ReplayEnd(StrEnum):

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from msgspec.structs import replace
+
 from protocol.voice_frame import FrameFlags, VoiceFrame
 from protocol.worker import Heard, Play, Playback, PlayedOut, Replay, Replayed, Stop
 from protocol.worker_settings import AudioSettings, ReplaySettings
@@ -90,6 +92,8 @@ class Ear:
         self._kept: Kept[Piece] = Kept(replay.keep, replay.keep_s)
         self._replay = ReplayLane(rate, tell)
         self._totals = [0, 0, 0]
+        self._aloud = True
+        self._silent = 0
         self.refused = 0
         """Posts dropped because no device played them."""
         self.bad_packets = 0
@@ -194,12 +198,13 @@ class Ear:
 
     # --- the speaker's thread -------------------------------------------------------------------------------------
 
-    def render(self, at_s: float) -> bytes:
+    def render(self, at_s: float, *, aloud: bool = True) -> bytes:
         """Give the device frame whose first sample is at the speaker at `at_s`. One caller at a time plays, a second
-        one (a device being exchanged) is given silence."""
+        one (a device being exchanged) is given silence. `aloud`: it will sound; else PlayedOut counts it as silent."""
         if not self.busy or not self._baton.acquire(blocking=False):
             return self._silence
         try:
+            self._aloud = aloud
             return self._render(at_s)
         finally:
             self._baton.release()
@@ -300,8 +305,10 @@ class Ear:
             self._tail = None
             self._queue.begin()
             self._pcm_burst, user = hearing
+            self._silent = 0
             self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s + self._queue.ahead_s))
         packet = out.packet
+        self._silent += not self._aloud or self._office is Playback.SILENT
         self._kept.add(self._pcm_burst, packet, out.duration_s)
         sound = self._from_agora(packet.sound) if isinstance(packet, Pcm) else self._from_mqtt(packet, out)
         samples = array("h", sound)
@@ -364,4 +371,4 @@ class Ear:
                 self._last_seq = None
             for index, count in enumerate((word.frames, word.concealed, word.late)):
                 self._totals[index] += count
-            self._tell(word)
+            self._tell(replace(word, silent=self._silent) if word.burst == self._pcm_burst else word)

@@ -29,11 +29,16 @@ class HalfDuplex:
         self.microphone_open = False
         """Set by the loop's thread, before anything captured is kept."""
 
+    @property
+    def muted(self) -> bool:
+        """The speaker is silent because the microphone is open."""
+        return self.microphone_open and not self._apart
+
     def played(self, frame: bytes, at_s: float) -> bytes:
         """Give what the speaker is to play from `at_s` on, in place of `frame`. The speaker's thread."""
         if self._apart:
             return frame
-        if self.microphone_open or not any(frame):
+        if self.muted or not any(frame):
             return self._silence
         frame = self.speaker.process(frame)
         samples = array("h", frame)

@@ -182,7 +182,8 @@ class Worker:
 
     def _on_playback(self, at_s: float) -> bytes:
         try:
-            return self._half_duplex.played(self._ear.render(at_s), at_s)
+            aloud = self._device_ok[Device.PLAYBACK] and not self._half_duplex.muted
+            return self._half_duplex.played(self._ear.render(at_s, aloud=aloud), at_s)
         except Exception as error:  # noqa: BLE001 - the top of the device's thread: it ends the process, in the loop
             self._loop.call_soon_threadsafe(partial(_raise, error))
             return bytes(2 * self._audio.device_rate_hz * self._audio.frame_ms // 1000)
@@ -261,7 +262,7 @@ class Worker:
         if now - self._null_at > 1.0:
             self._null_at = now
         while self._null_at <= now:
-            self._ear.render(self._null_at)
+            self._ear.render(self._null_at, aloud=False)
             self._null_at += frame_s
         return self._null_at
 

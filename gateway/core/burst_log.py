@@ -18,5 +18,6 @@ def played(ctx: Context, said: PlayedOut) -> None:
         frames=said.frames,
         concealed=said.concealed,
         late=said.late,
+        silent=said.silent,
         delay_ms=said.delay_ms,
     )

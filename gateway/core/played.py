@@ -36,7 +36,10 @@ class PlayedReports:
         self._waiting = [one for one in self._waiting if one[0] > now]
         for said in due:
             report = BurstPlayed(
-                connection_id=self._ctx.connection_id, burst=said.burst, frames=said.frames, concealed=said.concealed
+                connection_id=self._ctx.connection_id,
+                burst=said.burst,
+                frames=said.frames - min(said.silent, said.frames),
+                concealed=said.concealed + said.silent,
             )
             self._ctx.publish(Kind.HEARTBEAT, report)
 

@@ -50,6 +50,13 @@ def test_what_was_played_is_reported_once_within_the_spread(chance: float) -> No
     assert car.reports.next_deadline() is None
 
 
+def test_what_had_its_time_and_did_not_sound_is_reported_as_not_played() -> None:
+    car = Listening(0.0)
+    car.reports.played(PlayedOut(burst=5, user="car-2", frames=90, concealed=10, late=0, delay_ms=40, silent=60), 10.0)
+    car.reports.tick(10.0)
+    assert [p.message for p in car.sent()] == [BurstPlayed(connection_id=(0, 7, 1), burst=5, frames=30, concealed=70)]
+
+
 def test_a_burst_of_which_nothing_was_played_is_not_reported() -> None:
     car = Listening()
     car.reports.played(out(frames=0, concealed=50), 10.0)

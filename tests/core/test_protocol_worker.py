@@ -67,6 +67,7 @@ VALUES: dict[str, Any] = {
     "buffer_ms": BIG,
     "frames": BIG,
     "concealed": BIG,
+    "silent": BIG,
     "late": BIG,
     "delay_ms": BIG,
     "frames_played": BIG,

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from protocol.voice_frame import FrameFlags, VoiceFrame
-from protocol.worker import Arm, Drained, Heard, KeyUp, Mute, Play, PlayedOut, Replayed, Through, Transmit
+from protocol.worker import Arm, Drained, Heard, KeyUp, Mute, Play, PlayedOut, Replayed, Stop, Through, Transmit
 from protocol.worker_settings import AudioSettings
 from voice.ear import Ear
 from voice.half_duplex import HalfDuplex
@@ -45,6 +45,7 @@ class Car:
         self.driver = driver
         self.played = np.zeros(0)
         self.sent: dict[float, bytes] = {}
+        self.played_out: list[PlayedOut] = []
         self.half_duplex = HalfDuplex(settings)
         self.microphone = Microphone(settings, self.half_duplex, lambda _: None)
         self.mouth = Mouth(settings, self.told)
@@ -57,14 +58,16 @@ class Car:
     def told(self, _: Drained | Through) -> None:
         """The daemon is not here."""
 
-    def heard(self, _: Heard | PlayedOut | Replayed) -> None:
-        """Nor here."""
+    def heard(self, word: Heard | PlayedOut | Replayed) -> None:
+        if isinstance(word, PlayedOut):
+            self.played_out.append(word)
 
     def run(self, until: float, each: Callable[[], None] = lambda: None) -> None:
         while self.now < until - 1e-9:
             each()
             self.half_duplex.microphone_open = self.muted and self.mouth.open
-            out = self.half_duplex.played(self.ear.render(self.now), self.now)
+            sound = self.ear.render(self.now, aloud=not self.half_duplex.muted)
+            out = self.half_duplex.played(sound, self.now)
             self.played = np.concatenate([self.played, np.frombuffer(out, np.int16)])
             number = round(self.now * RATE)
             tail = self.played[-len(self.room) - FRAME :]
@@ -183,6 +186,10 @@ def test_a_colleague_is_silent_while_the_button_asks_and_is_heard_again_where_he
         assert rms(played[round(begin * RATE) : round((begin + 0.4) * RATE)]) > 2000
     late_s = [_lag(played, voice.astype(float), at) for at in (0.6, 1.6)]
     assert late_s[1] - late_s[0] < 0.02
+    # and what was silent is told when the burst is over
+    car.ear.stop(Stop(burst=1, drain=False), car.now)
+    car.run(2.1)
+    assert [round(word.silent * 0.02, 1) for word in car.played_out] == [0.2]
     assert not car.all_sent().any()
 
 

@@ -42,6 +42,7 @@ class WavDevices:
         self._retry_at = 0.0
         self._retry_s = RETRY_S_MIN
         self._told: dict[Device, str] = {}
+        self._plays = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="wav-devices", daemon=True)
 
@@ -95,7 +96,8 @@ class WavDevices:
             self._on_captured(bytes(2 * self._samples), start_s)
         elif at_s >= self._retry_at:
             self._open(at_s)
-        self._write(self._on_playback(at_s))
+        if self._plays:
+            self._write(self._on_playback(at_s))
 
     def _open(self, now: float) -> None:
         wav, rate = self._settings.wav, self._settings.device_rate_hz
@@ -136,6 +138,8 @@ class WavDevices:
         self._tell(Device.PLAYBACK, False, why)
 
     def _tell(self, device: Device, ok: bool, detail: str) -> None:
+        if device is Device.PLAYBACK:
+            self._plays = ok
         if self._told.get(device) != detail:
             self._told[device] = detail
             self._on_state(device, ok, detail)

@@ -234,7 +234,8 @@ class Speech:
 
 
 def _parts(text: str) -> list[str]:
-    return _PART_ENDS.split(text)
+    """What is made by itself; an engine asked for nothing but blanks may fail, and be left alone for it."""
+    return [part for part in map(str.strip, _PART_ENDS.split(text)) if part]
 
 
 def resample(sound: array[int], from_hz: int, to_hz: int, volume_percent: int) -> array[int]:

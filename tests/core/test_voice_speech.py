@@ -148,6 +148,13 @@ def test_of_a_sentence_with_a_known_end_only_its_beginning_is_made(rig: Rig) -> 
     assert list(dict.fromkeys(heard.sound)) == [len(part) for part in parts]
 
 
+@pytest.mark.parametrize(("text", "made"), [("연결 끊김. ", ["연결 끊김."]), (" a.  b. ", ["a.", "b."]), (" ", [])])
+def test_the_engine_is_never_asked_for_blanks(rig: Rig, text: str, made: list[str]) -> None:
+    rig.speech.say(text, "ko", urgent=True)
+    assert rig.next().fault == ""
+    assert rig.engine.spoken == made
+
+
 def test_too_many_sentences_are_refused_and_old_ones_dropped(rig: Rig) -> None:
     # given an engine that hangs, and as many sentences as may wait
     rig.hang("hangs")

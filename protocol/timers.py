@@ -27,7 +27,7 @@ TALK_LIMIT_SERVER_EXTRA_S = 2.0
 TALK_WARNING_S = 5.0
 """The driver is warned this long before the limit."""
 RELEASE_MIN_S = 0.3
-"""A pause shorter than this is none: after a limit a press needs as long a one, and the limit runs on over a shorter."""
+"""A pause shorter than this is none: after a limit a press needs as long a one; the limit runs on over a shorter."""
 NAVIGATION_HOLDS_S = 5.0
 """A speaker that navigation silences keeps the floor so long."""
 REVOKE_GRACE_S = 1.0
@@ -45,6 +45,8 @@ QUEUED_REFRESH_S = 1.0
 """A queued member repeats its request this often; the queue forgets it after QUEUED_EXPIRE_S."""
 QUEUED_EXPIRE_S = 3.0
 """A queued member that did not repeat its request for this long is taken out of the queue."""
+QUEUED_GIVE_UP_S = 5.0
+"""A queued member whose position is confirmed no more for this long gives up: it may have been forgotten."""
 FLOOR_MESSAGE_EXPIRY_S = 2
 """MQTT message expiry of floor messages: what is later than this must not be delivered."""
 

@@ -106,6 +106,7 @@ TABLE: dict[tuple[State, Word], Cell] = {
     (_Q, Word.LINK_DOWN): _M.link_lost_asking,
     (_Q, Word.VOICE_LOST): _M.voice_lost,
     (_Q, Word.ASK_AGAIN): _M.ask_again,
+    (_Q, Word.GIVE_UP): _M.give_up,
     (_H, Word.KEY_UP): _M.key_up,
     (_H, Word.EMERGENCY): _M.ask_urgently,
     (_H, Word.GRANTED): _M.release_stray,

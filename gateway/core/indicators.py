@@ -92,7 +92,9 @@ TABLE: dict[Told, Row] = {
     Told.REFUSED: _denied(
         "지금은 말할 수 없습니다. 잠시 후 다시 시도해주세요", "You cannot speak now. Please try again in a moment"
     ),
-    Told.QUEUED: Row(vibration=Vibration.SESSION_NOTIFICATION, ko="{count}번째로 대기 중입니다", en="Number {count} in the queue"),
+    Told.QUEUED: Row(
+        vibration=Vibration.SESSION_NOTIFICATION, ko="{count}번째로 대기 중입니다", en="Number {count} in the queue"
+    ),
     Told.NO_CONNECTION: _fail("연결이 끊겨 있습니다", "No connection"),
     Told.NO_ANSWER: _fail("서버가 응답하지 않습니다", "The office does not answer"),
     Told.NO_MICROPHONE: _fail("마이크를 사용할 수 없습니다", "The microphone is missing"),

@@ -7,7 +7,7 @@ from gateway.core.participant_words import State, Word
 from gateway.core.talk import Talk, told_as
 from gateway.core.words import Told
 from protocol.messages import FloorDeny, FloorQueued, FloorRequest, Priority
-from protocol.timers import QUEUED_REFRESH_S, REQUEST_RETRANSMIT_S, TAIL_S
+from protocol.timers import QUEUED_GIVE_UP_S, QUEUED_REFRESH_S, REQUEST_RETRANSMIT_S, TAIL_S
 from protocol.worker import Mute
 
 TAIL_BEFORE_NEXT_S = 0.5
@@ -60,7 +60,7 @@ class Asking(ParticipantBase):
         self.timers.set(Word.ASK_AGAIN, now + every)
 
     def give_up(self, now: float, _: Any) -> None:
-        """No answer in time: say so, and take the request back in case it was granted unheard."""
+        """No answer in time, or no more of them while queued: say so, and take back what may be granted unheard."""
         self._tell(Told.NO_ANSWER)
         self._abandon(now)
 
@@ -95,6 +95,7 @@ class Asking(ParticipantBase):
             self._enter(State.QUEUED)
             talk.waited = True
             self.timers.set(Word.ASK_AGAIN, now + QUEUED_REFRESH_S)
+        self.timers.set(Word.GIVE_UP, now + QUEUED_GIVE_UP_S)
         if position.position != talk.position:
             talk.position = position.position
             self._ctx.tell(Told.QUEUED, talk.press_no, count=position.position)

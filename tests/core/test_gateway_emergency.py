@@ -42,6 +42,7 @@ from protocol.messages import (
     Priority,
     RevokeCause,
 )
+from protocol.timers import QUEUED_GIVE_UP_S
 from protocol.topics import Kind
 from protocol.worker import Arm, Cue, Drained, KeyUp, Mute, Say, Sound, Stop, Through, Transmit
 from tests.core.gateway_bench import session
@@ -303,15 +304,15 @@ def test_denied_by_an_equal_one_it_says_who_speaks_and_the_alert_stays(cab: Cab)
 
 
 def test_waiting_behind_another_emergency_it_speaks_when_its_turn_comes_but_does_not_wait_for_ever(cab: Cab) -> None:
-    def queue(seconds: float) -> None:
+    def queue(waits: Cab, seconds: float) -> None:
         for _ in range(round(seconds)):
-            cab.reply(FloorQueued(rev=3, request_id=(0, 7, 1, 1), position=1))
-            cab.wait(1.0)
+            waits.reply(FloorQueued(rev=3, request_id=(0, 7, 1, 1), position=1))
+            waits.wait(1.0)
 
     cab.hold()
-    queue(10.0)
+    queue(cab, 10.0)
     assert cab.vehicle.status().keyed
-    queue(11.0)
+    queue(cab, 11.0)
 
     assert (cab.told()[-1], cab.vehicle.status().keyed) == (Told.EMERGENCY_ENDED, False)
     cab.grant()
@@ -319,8 +320,7 @@ def test_waiting_behind_another_emergency_it_speaks_when_its_turn_comes_but_does
     # and one whose turn comes has its whole time
     two = Cab()
     two.hold()
-    two.reply(FloorQueued(rev=3, request_id=(0, 7, 1, 1), position=1))
-    two.wait(15.0)
+    queue(two, 15.0)
     two.grant()
     two.reply(FloorRenewed(rev=11, burst=5, renew_no=1))
     two.talk_on(19.0)
@@ -626,3 +626,17 @@ def test_let_go_in_the_queue_the_request_is_taken_back(cab: Cab) -> None:
 
     assert cab.told()[-1] is Told.CANCELLED
     assert len(cab.published(FloorRelease)) == 1
+
+
+def test_a_queue_that_answers_no_more_is_given_up_and_told_instead_of_waiting_for_ever(cab: Cab) -> None:
+    cab.feed(Pressed(at=cab.now))
+    for _ in range(8):  # far longer than it gives up after, answered each time
+        cab.reply(FloorQueued(rev=2, request_id=(0, 7, 1, 1), position=1))
+        cab.wait(1.0)
+    assert cab.vehicle.participant.state is State.QUEUED
+
+    cab.wait(QUEUED_GIVE_UP_S)
+
+    assert cab.told()[-1] is Told.NO_ANSWER
+    assert {each.message.request_id for each in cab.published(FloorRelease)} == {(0, 7, 1, 1)}  # type: ignore[union-attr]
+    assert cab.vehicle.participant.talk is None

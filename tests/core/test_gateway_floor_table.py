@@ -81,6 +81,7 @@ EXPECTED: dict[tuple[str, Word], tuple[State, tuple[str, ...]]] = {
     ("asking", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
     ("asking", Word.PAUSED): (P, ("Mute",)),
     ("asking", Word.STUCK): (N, ABANDONED),
+    ("queued", Word.GIVE_UP): (N, ("tell no answer", *ABANDONED)),
     ("queued", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),
     ("queued", Word.STUCK): (N, ABANDONED),
     ("talking", Word.FOCUS_LOST): (N, ("tell phone took over", *ABANDONED)),

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
 from dispatch.core.state import FloorRules, OfficeRules, rules_of
+from dispatch.history.day import DEFAULT_ZONE, zone
+from dispatch.minutes import USD_PER_1000_MIN
 from protocol.ids import Id, OfficeId
 from service.mqtt import BrokerSettings
 from service.settings import Fault, Invalid, Secret
@@ -23,6 +26,9 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Annotated[str, Meta(min_length=1, max_length=4096)] | None,
         Meta(description="instead of path: a database, postgresql+psycopg://user@host/name"),
     ] = None
+    events_keep_days: Annotated[
+        int, Meta(ge=7, le=36_500, description="how long events stay in the log, days; unpublished ones stay longer")
+    ] = 400
 
     def __post_init__(self) -> None:
         """Check that exactly one is given."""
@@ -41,11 +47,27 @@ class OfficeSettings(FloorRules, frozen=True, kw_only=True, forbid_unknown_field
 
     region: Id
     office: Id
+    time_zone: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)] | None,
+        Meta(description="its own time zone; default: the one outside of any table"),
+    ] = None
 
     @property
     def id(self) -> OfficeId:
         """Its id."""
         return OfficeId(self.region, self.office)
+
+
+class ReportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The report, `ptt-dispatch report`; when it is made every day stands in ptt-report.timer."""
+
+    dir: Annotated[
+        Path | None, Meta(description="folder that reports are written to; default: `reports` beside the SQLite file")
+    ] = None
+    language: Annotated[Literal["ko", "en"], Meta(description="language of the reports made every day")] = "ko"
+    usd_per_1000_min: Annotated[
+        float, Meta(ge=0, le=1000, description="price of 1000 minutes joined to Agora, US$; see your contract")
+    ] = USD_PER_1000_MIN
 
 
 class RestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +90,13 @@ class RestSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Check that the URL is one of TLS; raises Invalid."""
         if not self.url.startswith("https://"):
             raise Invalid(Fault("url", f"is {self.url!r}", "give the https:// address that vehicles reach it at"))
+
+
+class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The dashboard, `ptt-dispatch web`: pages over TLS with the certificate and key of [rest]."""
+
+    host: Annotated[HostName, Meta(description="address it listens on; 0.0.0.0 or :: is every one")] = "0.0.0.0"
+    port: Annotated[int, Meta(ge=1, le=65535, description="port it listens on")] = 8444
 
 
 class KickingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +130,9 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     office: Annotated[tuple[OfficeSettings, ...], Meta(max_length=200)] = ()
     broker: BrokerSettings = BrokerSettings()
     rest: RestSettings | None = None
+    web: WebSettings = WebSettings()
     agora: AgoraServerSettings | None = None
+    report: ReportSettings = ReportSettings()
     admission: Annotated[
         Literal["open", "registry"],
         Meta(
@@ -109,6 +140,10 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "open: whoever the broker lets in, for a private network without logins"
         ),
     ] = "open"
+    time_zone: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)],
+        Meta(description="IANA name of the time zone in which days begin and times are shown"),
+    ] = DEFAULT_ZONE
     replica: Annotated[Id, Meta(description="name of this process among those that serve the same offices")] = "1"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least level that is logged")
@@ -149,8 +184,27 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 for key in ("names", "priorities", "listen_only")
                 if getattr(office, key)
             ]
+        zones = [("time_zone", self.time_zone)]
+        zones += [(f"office[{place}].time_zone", o.time_zone) for place, o in enumerate(self.office) if o.time_zone]
+        for key, name in zones:
+            try:
+                zone(name)
+            except ValueError:
+                faults.append(Fault(key, f"is {name!r}, which is no time zone", "give an IANA name such as Asia/Seoul"))
         if faults:
             raise Invalid(*faults)
+
+    def zone_of(self, office: OfficeId) -> ZoneInfo:
+        """The time zone in which an office's days begin."""
+        own = next((each.time_zone for each in self.office if each.id == office), None)
+        return zone(own or self.time_zone)
+
+    @property
+    def report_dir(self) -> Path:
+        """Folder that reports are written to."""
+        if self.report.dir is not None:
+            return self.report.dir
+        return (self.store.path.parent if self.store.path is not None else Path("/var/lib/ptt-dispatch")) / "reports"
 
     @property
     def offices(self) -> dict[OfficeId, OfficeRules]:

@@ -12,6 +12,8 @@ from protocol.ids import ID_PATTERN, OfficeId
 
 SERVER_LOGIN = "ptt-dispatch"
 """The floor control server's own login at the broker; it holds no dot, so no user can have it."""
+WEB_LOGIN = "ptt-dispatch-web"
+"""What the dashboard's own login begins with; a replica's name may follow. No dot either."""
 VOICE_SUFFIX = ".voice"
 """A member's voice worker has a connection, and so a login, of its own."""
 _ID = re.compile(ID_PATTERN)

@@ -8,7 +8,7 @@ from types import TracebackType
 import msgspec
 
 from dispatch.broker.accounts import Account, accounts, both
-from dispatch.broker.acl import DYNSEC_TOPIC
+from dispatch.broker.acl import DYNSEC_TOPIC, web_entries
 from dispatch.broker.dynsec import (
     Answer,
     ClientWords,
@@ -115,6 +115,12 @@ class BrokerAdmin:
         for account in wanted:
             if not self._put(account, secret):
                 self._put(account, secret, last=True)  # somebody else made it between question and command
+
+    def put_web(self, login: str, secret: Secret) -> None:
+        """Create or set the dashboard's own login, which reads and publishes nothing; a former connection is cut."""
+        account = Account(login=login, mark="", acls=web_entries())
+        if not self._put(account, secret):
+            self._put(account, secret, last=True)
 
     def disable(self, user: User) -> None:
         """Shut a user's logins and cut their connections; nothing where the broker does not know them."""

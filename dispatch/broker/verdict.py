@@ -1,14 +1,14 @@
 """What the broker's users should be, held against what they are. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
 from dispatch.broker.accounts import both, role_of, secret_mark
-from dispatch.broker.acl import Connection, entries, logins, server_entries
+from dispatch.broker.acl import Connection, entries, logins, server_entries, web_entries
 from dispatch.broker.dynsec import AclEntry, ClientWords, Command, CreateRole, ModifyClient, ModifyRole
 from dispatch.registry.words import User
-from protocol.login import SERVER_LOGIN, Login
+from protocol.login import SERVER_LOGIN, WEB_LOGIN, Login
 
 Rules = tuple[AclEntry, ...]
 
@@ -58,10 +58,11 @@ def wanted(users: Sequence[User]) -> Wanted:
 
 def judge(want: Wanted, clients: Mapping[str, ClientWords], rules: Mapping[str, Rules] | None) -> Verdict:
     """Compare. `rules` are those of the broker's roles, by role name, or None where they were not asked for."""
-    there = {login: client for login, client in clients.items() if login != SERVER_LOGIN}
+    ours = {login for login in clients if login == SERVER_LOGIN or login.startswith(WEB_LOGIN)}
+    there = {login: client for login, client in clients.items() if login not in ours}
     opened = {login for login, client in there.items() if not client.disabled}
     stale = {login for login in opened & want.admitted if there[login].textname != want.marks[login]}
-    mend = [] if rules is None else _rules(want, there, rules)
+    mend = [] if rules is None else _rules(want, there, ours, rules)
     for login in sorted(there.keys() & want.admitted):
         if there[login].clientid != login or there[login].roles != role_of(login):
             mend.append(ModifyClient(username=login, clientid=login, roles=role_of(login)))
@@ -74,8 +75,10 @@ def judge(want: Wanted, clients: Mapping[str, ClientWords], rules: Mapping[str, 
     )
 
 
-def _rules(want: Wanted, there: Mapping[str, ClientWords], rules: Mapping[str, Rules]) -> list[Command]:
-    due = {SERVER_LOGIN: server_entries()}
+def _rules(
+    want: Wanted, there: Mapping[str, ClientWords], ours: Collection[str], rules: Mapping[str, Rules]
+) -> list[Command]:
+    due = {SERVER_LOGIN: server_entries()} | dict.fromkeys(sorted({*ours} - {SERVER_LOGIN}), web_entries())
     for login in sorted(there.keys() & want.admitted):
         user, connection = want.known[login]
         due[login] = entries(Login(user.office, user.user), user.role, connection)

@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-class _Protocol(H11Protocol):
+class BoundedProtocol(H11Protocol):
     """A connection on which every request has its deadline."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -104,11 +104,11 @@ class BoundedLoop(asyncio.SelectorEventLoop):
         return await super().create_server(*args, **named)
 
 
-def config(app: Any, tls: ssl.SSLContext) -> uvicorn.Config:
+def config(app: Any, tls: ssl.SSLContext, protocol: type[H11Protocol] = BoundedProtocol) -> uvicorn.Config:
     """Give uvicorn's settings for `app` over `tls`: bounded, without access log or word of itself."""
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         ssl_context_factory=lambda _config, _default: tls,

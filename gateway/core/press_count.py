@@ -3,7 +3,8 @@
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from gateway.core.words import Effect, Tell, Told
+from gateway.core.told import Told
+from gateway.core.words import Effect, Tell
 from protocol.messages import PressCounts
 
 KEPT_MAX = 100
@@ -11,11 +12,14 @@ KEPT_MAX = 100
 
 
 class PressCount:
-    """Sees every press and all that is told; the first thing told of a press is its answer."""
+    """Sees every press and all that is told; the first thing told of a press is its answer.
+
+    An emergency's number has no edge of the talk button: it is neither a press nor an answer here.
+    """
 
     def __init__(self) -> None:
         """Nothing was pressed yet."""
-        self._edge_at = 0.0
+        self._edge_at: float | None = None
         self._answered_no = 0
         self._presses = 0
         self._answers: Counter[str] = Counter()
@@ -31,8 +35,10 @@ class PressCount:
         for effect in effects:
             if isinstance(effect, Tell) and effect.press_no > self._answered_no:
                 self._answered_no = effect.press_no
-                self._answers[effect.what.value] += 1
-                self._times_s.append(max(0.0, now - self._edge_at))
+                if self._edge_at is not None:
+                    self._answers[effect.what.value] += 1
+                    self._times_s.append(max(0.0, now - self._edge_at))
+                    self._edge_at = None
 
     def counts(self) -> PressCounts:
         """Give them as they are published."""

@@ -10,7 +10,8 @@ import pytest
 from gateway.core.press_count import PressCount
 from gateway.core.round_trips import PENDING_MAX, RoundTrips
 from gateway.core.telemetry import MEASURE_S, SUPPLY_STEADY_S, TelemetryRules, throttling
-from gateway.core.words import LinkDown, LinkUp, Machine, Measure, Pressed, Released, Shutdown, Tell, Told, WorkerGone
+from gateway.core.told import Told
+from gateway.core.words import LinkDown, LinkUp, Machine, Measure, Pressed, Released, Shutdown, Tell, WorkerGone
 from gateway.machine import measure
 from protocol.messages import Throttling
 from tests.core.upkeep_rig import UpkeepRig
@@ -143,6 +144,17 @@ def test_percentiles_are_of_the_last_hundred_answers() -> None:
     assert count.counts().answer_ms_p50 == pytest.approx(151)
     assert count.counts().answer_ms_p99 == pytest.approx(200)
     assert PressCount().counts().answer_ms_p50 is None
+
+
+def test_an_emergency_is_no_press_whose_answer_took_as_long_as_the_machine_runs() -> None:
+    count = PressCount()
+    count.look([Tell(what=Told.GRANTED, press_no=1)], 8_000_000.0)
+    count.pressed(8_000_001.0)
+    count.look([Tell(what=Told.DENIED, press_no=2)], 8_000_001.01)
+    count.look([Tell(what=Told.GRANTED, press_no=3)], 8_000_600.0)
+
+    assert (count.counts().presses, count.counts().granted, count.counts().denied) == (1, 0, {"denied": 1})
+    assert count.counts().answer_ms_p99 == pytest.approx(10, abs=0.1)
 
 
 def test_round_trips_count_each_acknowledgement_once_and_forget_with_the_connection() -> None:

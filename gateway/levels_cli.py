@@ -26,6 +26,10 @@ SECONDS_UNWATCHED = 5.0
 TONE_LISTEN_S = 2.5
 FLOOR_LISTEN_S = 1.0
 TONE_OVER_DB = 6.0
+TONE_OF_ALL_DB = -6.0
+"""Where it sounds, the tone is so much of all that is heard, at least: what is said at 1 kHz is far less."""
+TONE_WINDOWS_MIN = 4
+"""It sounds for a second: ten windows of the meter, of which so many must have it."""
 BAR = 30
 BAR_FROM_DB = -60.0
 
@@ -98,6 +102,11 @@ def _source(configuration: Any, sockets: tuple[Path, ...], opened: ExitStack) ->
         opened.callback(direct.close)
         return direct.ask, False
     return lambda wish: ask_levels(sockets, wish), True
+
+
+def _is_tone(meter: Mapping[str, Any], floor_db: float) -> bool:
+    tone_db = meter["tone_db"]
+    return tone_db is not None and tone_db > max(floor_db + TONE_OVER_DB, meter["rms_db"] + TONE_OF_ALL_DB)
 
 
 class Session:
@@ -174,7 +183,7 @@ class Session:
             print(self._texts.nothing_measured.format(why=self._ask({})["problem"]), file=sys.stderr)
             return 1
         floor_db, tone_db = min(meter["floor_db"] for meter in before), max(tones)
-        heard = tone_db > floor_db + TONE_OVER_DB
+        heard = sum(_is_tone(meter, floor_db) for meter in during) >= TONE_WINDOWS_MIN
         if self._as_json:
             print(json.dumps({"heard": heard, "tone_db": tone_db, "floor_db": floor_db}))
         elif heard:

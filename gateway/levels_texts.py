@@ -31,7 +31,7 @@ EN = LevelsTexts(
     nothing_measured="nothing is measured: {why}",
     tone_heard="the microphone hears the speaker: test tone at {tone:.0f} dBFS, {over:.0f} dB over the noise",
     tone_unheard="the microphone does not hear the speaker: {tone:.0f} dBFS at the tone, noise {floor:.0f} dBFS -> "
-    "check the speaker's cable and volume, then the microphone's",
+    "be silent during the test; check the speaker's cable and volume, then the microphone's",
     clipped="CLIPS {count}",
     speech="speech",
     peak="peak",
@@ -47,7 +47,7 @@ KO = LevelsTexts(
     nothing_measured="측정되지 않습니다: {why}",
     tone_heard="마이크에 스피커 소리가 들립니다: 시험음 {tone:.0f} dBFS, 잡음보다 {over:.0f} dB 큼",
     tone_unheard="마이크에 스피커 소리가 들리지 않습니다: 시험음 때 {tone:.0f} dBFS, 잡음 {floor:.0f} dBFS -> "
-    "스피커의 배선과 음량, 그다음 마이크를 확인하세요",
+    "시험하는 동안 조용히 하고, 스피커의 배선과 음량, 그다음 마이크를 확인하세요",
     clipped="찌그러짐 {count}",
     speech="말소리",
     peak="최고",

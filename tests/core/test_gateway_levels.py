@@ -169,10 +169,13 @@ def test_nonsense_as_a_level_is_refused_with_the_bounds(nonsense: object) -> Non
 class Fake:
     """A daemon that measures whatever it is told, on a clock of its own."""
 
-    def __init__(self, *, tone_db: float = -30.0, measures: bool = True, problem: str = "") -> None:
+    def __init__(
+        self, *, tone_db: float = -30.0, all_db: float = -29.0, measures: bool = True, problem: str = ""
+    ) -> None:
         self.now = 0.0
         self.tone_until = -1.0
         self.tone_db = tone_db
+        self.all_db = all_db
         self.measures = measures
         self.problem = problem
         self.state: dict[str, Any] = {"mic_db": 0.0, "speaker_db": 0.0, "saved": not problem, "problem": problem}
@@ -185,7 +188,7 @@ class Fake:
         meter = {
             "at": round(self.now, 1),
             "peak_db": -9.0,
-            "rms_db": -20.0,
+            "rms_db": self.all_db if sounds else -20.0,
             "floor_db": -50.0,
             "clipped": 3,
             "speech": True,
@@ -243,6 +246,11 @@ def test_the_tone_is_heard_or_not_by_what_is_over_the_noise(
     assert (EN.tone_heard, EN.tone_unheard)[status].split(":")[0] in capsys.readouterr().out
     assert Fake(tone_db=tone_db).run(test=True, as_json=True) == status
     assert json.loads(capsys.readouterr().out) == {"heard": not status, "tone_db": tone_db, "floor_db": -50.0}
+
+
+def test_whoever_talks_during_the_test_is_not_taken_for_the_tone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Fake(tone_db=-30.0, all_db=-20.0).run(test=True) == 1
+    assert "be silent during the test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("text", "level_db"), [("+6", 6.0), ("-3", -3.0), ("20", 20.0), ("0", 0.0)])

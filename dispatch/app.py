@@ -16,6 +16,7 @@ from dispatch.core.server import FloorControlServer
 from dispatch.live import Live, LiveOffice, LiveSocket
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.sql import SqlRegistry
+from dispatch.retention import Retention
 from dispatch.settings import DispatchSettings
 from dispatch.shell import DispatchShell
 from dispatch.store.sql import SqlStore
@@ -27,6 +28,8 @@ STATUS_EVERY_S = 1.0
 TIDY_EVERY_S = 30.0
 QUIET_S = 0.5
 """The store is tidied only where nothing was due for this long."""
+LULL_S = 0.05
+"""Old events are deleted only where nothing is due for this long."""
 
 _log = Log(__name__)
 
@@ -60,6 +63,7 @@ class App:
         self._ready = False
         self._status_at = 0.0
         self._tidy_at = self._started_at + TIDY_EVERY_S
+        self._retention = Retention(self._store, settings.store.events_keep_days, self._started_at)
         self._watchdog_at = 0.0
 
     def _admit(self, settings: DispatchSettings) -> Admission | None:
@@ -162,6 +166,8 @@ class App:
         if now >= self._tidy_at and (due is None or due - now > QUIET_S):
             self._tidy_at = now + TIDY_EVERY_S
             self._tidy()
+        elif now >= self._retention.next_at and (due is None or due - now > LULL_S):
+            self._retention.step(tuple(self._server.offices), now, time.time_ns() // 1_000_000)
         wake = (due, asked, None if every_s is None else self._watchdog_at)
         return min([self._status_at, *(at for at in wake if at is not None)])
 

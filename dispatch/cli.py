@@ -6,30 +6,24 @@ Exit status: 0 good, 1 an operating error (or, of `status`, a service that canno
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dispatch import minutes_cli, sessions_cli
+from dispatch import history_cli, minutes_cli, sessions_cli
 from dispatch.app import App
 from dispatch.credentials import with_credentials
+from dispatch.doctor import cli as doctor_cli
 from dispatch.live import AlreadyRunning, Live, NotRunning, Stuck, ask, live_paths
 from dispatch.ports import StoreUnavailable
 from dispatch.registry_cli import arguments as registry_commands
-from dispatch.registry_cli.parsing import office_id
 from dispatch.settings import DEFAULT_PATH, DispatchSettings
-from dispatch.show import CSV_HEAD, Status, csv_line, event_csv, event_json, event_line, status_json, status_lines
+from dispatch.show import Status, status_json, status_lines
 from dispatch.store.reader import Snapshot, StoreReader
 from dispatch.words import LANGUAGES, language_of, say
-from protocol.ids import OfficeId
-from protocol.messages import Event, EventType
 from service.logs import configure
 from service.settings import SettingsError, dump, load
 
 BRIDGE_PATH = Path("/etc/ptt/bridge.toml")
-FOLLOW_EVERY_S = 0.5
-EVENTS_SHOWN = 50
-EVENTS_AT_ONCE = 1000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,66 +136,6 @@ def _stored(url: str) -> tuple[str, str | None, str | None, tuple[Snapshot, ...]
     return reader.where, reader.store_id, None, snapshots
 
 
-def _events(options: argparse.Namespace) -> int:
-    settings = load(options.config, DispatchSettings)
-    reader = StoreReader(settings.store.sqlalchemy_url)
-    try:
-        offices = (options.office,) if options.office else reader.offices()
-        if options.since is not None and len(offices) > 1:
-            return _fail("--since counts in one office -> add --office REGION/OFFICE", 2)
-        write = _writer(options, with_office=len(offices) > 1)
-        return _print_events(options, reader, offices, write)
-    finally:
-        reader.close()
-
-
-def _print_events(
-    options: argparse.Namespace,
-    reader: StoreReader,
-    offices: tuple[OfficeId, ...],
-    write: Callable[[OfficeId, Event], None],
-) -> int:
-    since = options.since or 0
-    newest = options.since is None and options.limit > 0
-    found = [
-        (office, event)
-        for office in offices
-        for event in reader.events(
-            office, first_no=since + 1, limit=options.limit or None, types=options.type, newest=newest
-        )
-    ]
-    found.sort(key=lambda pair: (pair[1].at, pair[1].no))
-    if newest:
-        found = found[-options.limit :]
-    seen = dict.fromkeys(offices, since)
-    for office, event in found:
-        write(office, event)
-        seen[office] = max(seen[office], event.no)
-    sys.stdout.flush()
-    if not options.follow:
-        if not found and not (options.json or options.csv):
-            print(say("no_events", options.lang), file=sys.stderr)
-        return 0
-    while True:
-        time.sleep(FOLLOW_EVERY_S)
-        for office in offices if options.office else reader.offices():
-            for event in reader.events(
-                office, first_no=seen.get(office, 0) + 1, limit=EVENTS_AT_ONCE, types=options.type
-            ):
-                write(office, event)
-                seen[office] = event.no
-        sys.stdout.flush()
-
-
-def _writer(options: argparse.Namespace, *, with_office: bool) -> Callable[[OfficeId, Event], None]:
-    if options.json:
-        return lambda office, event: print(event_json(office, event))
-    if options.csv:
-        print(csv_line(CSV_HEAD))
-        return lambda office, event: print(event_csv(office, event))
-    return lambda office, event: print(event_line(office, event, with_office=with_office))
-
-
 def _check_config(options: argparse.Namespace) -> int:
     settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
     print(say("config_ok", options.lang, path=options.config, offices=len(settings.office)))
@@ -252,17 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     bridge.set_defaults(run=_agora_bridge)
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")
-    events = command("events", _events, "show the log of events")
-    events.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
-    events.add_argument("--since", type=_count, metavar="N", help="those numbered above N, oldest first")
-    events.add_argument("--type", type=_event_type, action="append", default=[], help="of this type (may be repeated)")
-    events.add_argument(
-        "--limit", type=_count, default=EVENTS_SHOWN, metavar="N", help="at most N, 0: all (default: %(default)s)"
-    )
-    events.add_argument("--follow", action="store_true", help="then go on with new ones until interrupted")
-    form = events.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="one JSON object a line")
-    form.add_argument("--csv", action="store_true", help="CSV with a head line")
+    history_cli.add(command)
     command("check-config", _check_config, "check the configuration, telling every mistake at once")
     show = command("show-config", _show_config, "show the whole configuration, defaults included")
     show.add_argument(
@@ -270,19 +194,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     minutes_cli.add(command)
     sessions_cli.add(command)
+    doctor_cli.add(command)
     registry_commands.add(commands, common, lang)
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 16:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
-    return int(text)
-
-
-def _event_type(text: str) -> EventType:
-    try:
-        return EventType(text.upper())
-    except ValueError:
-        known = ", ".join(EventType)
-        raise argparse.ArgumentTypeError(f"{text!r} is no event type; known: {known}") from None

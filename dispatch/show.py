@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import msgspec
@@ -144,14 +144,15 @@ def status_json(status: Status) -> str:
     return msgspec.json.encode(built).decode()
 
 
-def event_line(office: OfficeId, event: Event, *, with_office: bool) -> str:
-    """Give one event for people, on one line whatever its fields hold."""
+def event_line(office: OfficeId, event: Event, *, with_office: bool, where: tzinfo | None = None) -> str:
+    """Give one event for people, on one line whatever its fields hold, in the time of `where` (None: here)."""
     who = event.user or "-"
     if event.name and event.name != event.user:
         who += f" ({event.name})"
     meta = " ".join(f"{key}={_value(value)}" for key, value in event.metadata.items() if value is not None)
     start = f"{office} " if with_office else ""
-    return printable(f"{start}{event.no:>7}  {moment(event.at)}  {event.event.value:<16} {who:<24} {meta}".rstrip())
+    at = moment(event.at, where)
+    return printable(f"{start}{event.no:>7}  {at}  {event.event.value:<16} {who:<24} {meta}".rstrip())
 
 
 def event_json(office: OfficeId, event: Event) -> str:
@@ -182,12 +183,12 @@ def csv_line(row: Sequence[object]) -> str:
     return out.getvalue()
 
 
-def moment(unix_ms: int | None) -> str:
-    """Give local time, `2026-01-31 08:15:00.123`."""
+def moment(unix_ms: int | None, where: tzinfo | None = None) -> str:
+    """Give the time there (None: by the machine's own zone), `2026-01-31 08:15:00.123`."""
     if unix_ms is None:
         return "-"
     try:
-        return datetime.fromtimestamp(unix_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        return datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(where).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     except (ValueError, OverflowError, OSError):
         return f"{unix_ms} ms"
 

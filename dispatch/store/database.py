@@ -235,6 +235,9 @@ class Database:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('ptt:schema', 0))")
             for tables in self._tables:
                 tables.create_all(connection)
+                for table in tables.tables.values():  # `create_all` gives a table that is there no new index
+                    for index in table.indexes:
+                        index.create(connection, checkfirst=True)
             found: dict[str, str] = {
                 row[0]: row[1] for row in connection.execute(sa.select(schema.meta.c.key, schema.meta.c.value))
             }

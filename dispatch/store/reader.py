@@ -20,6 +20,8 @@ from protocol.ids import OfficeId
 from protocol.messages import Event, EventType
 
 BUSY_S = 2.0
+PAGE = 5000
+"""Events read at once."""
 
 
 class Snapshot(NamedTuple):
@@ -97,22 +99,71 @@ class StoreReader:
         types: Collection[EventType] = (),
         newest: bool = False,
         since_ms: int = 0,
+        until_ms: int | None = None,
+        last_no: int | None = None,
+        user: str | None = None,
+        session: str | None = None,
     ) -> tuple[Event, ...]:
-        """Give events numbered `first_no` and up, in order; with `newest` the last `limit` of them, else the first.
+        """Give events numbered `first_no` to `last_no` in order; with `newest` the last `limit`, else the first.
 
-        `since_ms`: those logged at that time (Unix ms) or later.
+        `since_ms`, `until_ms`: those logged at that time (Unix ms) or later, and before that time. `user`, `session`:
+        those of one user, of one session (its `event_id`).
         """
         chosen = sa.select(*(event.c[c] for c in EVENT_COLUMNS)).where(
             event.c.region == of.region, event.c.office == of.office, event.c.no >= first_no
         )
+        if last_no is not None:
+            chosen = chosen.where(event.c.no <= last_no)
         if since_ms:
             chosen = chosen.where(event.c.at >= since_ms)
+        if until_ms is not None:
+            chosen = chosen.where(event.c.at < until_ms)
         if types:
             chosen = chosen.where(event.c.type.in_(sorted(t.value for t in types)))
+        if user is not None:
+            chosen = chosen.where(event.c.user == user)
+        if session is not None:
+            chosen = chosen.where(event.c.event_id == session)
         chosen = chosen.order_by(event.c.no.desc() if newest else event.c.no).limit(limit)
         with self._reading() as connection:
             found = [read_event(row) for row in connection.execute(chosen)]
         return tuple(reversed(found)) if newest else tuple(found)
+
+    def last_no(self, of: OfficeId) -> int:
+        """Give the number of the newest event, 0 where there is none."""
+        chosen = sa.select(sa.func.max(event.c.no)).where(event.c.region == of.region, event.c.office == of.office)
+        with self._reading() as connection:
+            return connection.scalar(chosen) or 0
+
+    def span(self, of: OfficeId, since_ms: int, until_ms: int) -> tuple[int, int] | None:
+        """Give the lowest and the highest number of what was logged in [since_ms, until_ms); None: nothing was."""
+        mine = sa.and_(event.c.region == of.region, event.c.office == of.office)
+        chosen = sa.select(sa.func.min(event.c.no), sa.func.max(event.c.no)).where(
+            mine, event.c.at >= since_ms, event.c.at < until_ms
+        )
+        with self._reading() as connection:
+            first, last = connection.execute(chosen).one()
+        return None if first is None else (first, last)
+
+    def scan(self, of: OfficeId, since_ms: int, until_ms: int, types: Collection[EventType] = ()) -> Iterator[Event]:
+        """Give what was logged in [since_ms, until_ms) in the log's order, a page at a time.
+
+        No page is held in anybody's way, and a log of any length takes the memory of one.
+        """
+        found = self.span(of, since_ms, until_ms)
+        first_no, last_no = found or (1, 0)
+        while first_no <= last_no:
+            page = self.events(of, first_no=first_no, last_no=last_no, limit=PAGE, types=types)
+            yield from (each for each in page if since_ms <= each.at < until_ms)
+            if len(page) < PAGE:
+                return
+            first_no = page[-1].no + 1
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Read other tables of the same database, as of one moment. Raises StoreUnavailable."""
+        with self._reading() as connection:
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

@@ -73,6 +73,8 @@ sa.Index(
     sqlite_where=_waiting,
     postgresql_where=_waiting,
 )
+sa.Index("event_at", event.c.region, event.c.office, event.c.at)
+"""For whoever asks what was on a day: the log may be years long."""
 
 EVENT_COLUMNS = ("no", "at", "type", "event_id", "user", "name", "metadata")
 """What is read of an event, in this order."""
@@ -110,6 +112,8 @@ class Statements(NamedTuple):
     add_event: Statement
     unpublished: Statement
     mark_published: Statement
+    oldest_events: Statement
+    delete_event: Statement
 
 
 def statements(dialect: sa.Dialect) -> Statements:
@@ -141,6 +145,16 @@ def statements(dialect: sa.Dialect) -> Statements:
         mark_published=ready(
             sa.update(event).where(of(event), event.c.no == number).values(published=sa.true()), *where, "in_no"
         ),
+        oldest_events=ready(
+            sa.select(event.c.no, event.c.at, event.c.published)
+            .where(of(event), event.c.no >= number)
+            .order_by(event.c.no)
+            .limit(limit),
+            *where,
+            "in_no",
+            "in_limit",
+        ),
+        delete_event=ready(sa.delete(event).where(of(event), event.c.no == number), *where, "in_no"),
     )
 
 

@@ -1,6 +1,7 @@
 """The store on a SQL database: one transaction an office, its statements compiled once."""
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -61,6 +62,25 @@ class SqlStore:
         rows = [statement.pack((office.region, office.office, number)) for number in numbers]
         if rows:
             self._run(office, lambda connection: connection.exec_driver_sql(statement.text, rows), durable=False)
+
+    def prune(self, office: OfficeId, before_ms: int, first_no: int, limit: int) -> tuple[int, int | None]:
+        """Delete the oldest events that were logged before `before_ms` (Unix ms) and published.
+
+        Looks at `limit` of them, numbered `first_no` and up. Gives how many were deleted, and from which number on to
+        go on; None: the rest is younger. One that no broker has acknowledged stays, however old.
+        """
+        oldest, delete = self._sql.oldest_events, self._sql.delete_event
+
+        def run(connection: sa.Connection) -> tuple[int, int | None]:
+            values = oldest.pack((office.region, office.office, first_no, limit))
+            rows = connection.exec_driver_sql(oldest.text, values).fetchall()
+            old = list(takewhile(lambda row: row[1] < before_ms, rows))
+            gone = [delete.pack((office.region, office.office, no)) for no, _, published in old if published]
+            if gone:
+                connection.exec_driver_sql(delete.text, gone)
+            return len(gone), old[-1][0] + 1 if len(old) == limit else None
+
+        return self._run(office, run, durable=False)
 
     def tidy(self) -> None:
         """Write SQLite's log back into its file; for quiet moments, as it takes some ms. Raises StoreUnavailable."""

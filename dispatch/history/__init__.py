@@ -1,0 +1,1 @@
+"""What was: days, figures and KPIs out of the office's log."""

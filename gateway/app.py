@@ -21,7 +21,8 @@ from gateway.answers import Answers
 from gateway.broker_link import BrokerLink
 from gateway.buttons import Buttons
 from gateway.chores import Chores
-from gateway.core.vehicle import Vehicle, Who
+from gateway.core.vehicle import Vehicle
+from gateway.core.who import Who
 from gateway.core.words import AskShutdown, CoreEvent, Flag, FromWorker, StartWorker, Trouble, WorkerGone
 from gateway.daemon import Daemon
 from gateway.enrolment import EnrolmentStore, login

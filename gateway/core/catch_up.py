@@ -8,7 +8,7 @@ for a while. A burst that runs when the link comes back is asked for once it has
 
 from gateway.core.context import Context, Timers
 from gateway.core.replay import Replays
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Session
 from protocol.worker import CatchUp as AskOffice
 from protocol.worker import Missed, OfficeKeeps

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from gateway.core.round_trips import RoundTrips
-from gateway.core.words import Effect, Note, Publish, Tell, Told, ToWorker
+from gateway.core.told import Told
+from gateway.core.words import Effect, Note, Publish, Tell, ToWorker
 from protocol.ids import ConnectionId
 from protocol.messages import AudioFocus, FromMember, Lifecycle, Message, Session
 from protocol.timers import FLOOR_MESSAGE_EXPIRY_S

@@ -15,7 +15,8 @@ from gateway.core.floor_machine import FloorMachine
 from gateway.core.levels import SoundLevels
 from gateway.core.participant_words import Word
 from gateway.core.telemetry import TelemetryKeeper
-from gateway.core.words import Flag, Keep, Kept, Restart, SetLevels, Told
+from gateway.core.told import Told
+from gateway.core.words import Flag, Keep, Kept, Restart, SetLevels
 from gateway.core.worker_care import WorkerCare
 from protocol.commands import CommandOp, LevelsParams
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import DenyCause, FloorDeny, Priority
 
 SHORT_WITHIN_S = 10.0

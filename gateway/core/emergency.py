@@ -15,7 +15,8 @@ from gateway.core.context import Context, Timers
 from gateway.core.floor_machine import FloorMachine
 from gateway.core.participant_words import Word
 from gateway.core.talk import Talk
-from gateway.core.words import InputChanged, KeepEmergency, Told
+from gateway.core.told import Told
+from gateway.core.words import InputChanged, KeepEmergency
 
 ALERT = "emergency"
 STUCK_ALERT = "stuck-emergency"

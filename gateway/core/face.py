@@ -7,7 +7,8 @@ from gateway.core.indicators import TABLE, ahead, sentence
 from gateway.core.link import Link
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State
-from gateway.core.words import Effect, Look, Tell, Told, ToWorker
+from gateway.core.told import Told
+from gateway.core.words import Effect, Look, Tell, ToWorker
 from protocol.messages import Lifecycle, Priority
 from protocol.worker import Cue, Prepare, Say
 

@@ -14,7 +14,8 @@ from gateway.core.alerts import Alerts
 from gateway.core.cab_settings import FocusSettings
 from gateway.core.context import Context
 from gateway.core.participant_words import Word
-from gateway.core.words import InputChanged, Told
+from gateway.core.told import Told
+from gateway.core.words import InputChanged
 from protocol.messages import AudioFocus
 from protocol.worker import Focus, Playback
 

@@ -1,7 +1,7 @@
 """Who heard the driver's own last burst, as the office counted it: told on demand, and unasked where nobody did."""
 
 from gateway.core.context import Context
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import FloorHeard
 
 

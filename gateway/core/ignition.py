@@ -19,7 +19,8 @@ from msgspec import Meta, Struct
 from gateway.core.alerts import Alerts
 from gateway.core.context import Context, Timers
 from gateway.core.presence import PresenceKeeper
-from gateway.core.words import AskShutdown, Flag, InputChanged, Keep, ShutdownAsked, Told
+from gateway.core.told import Told
+from gateway.core.words import AskShutdown, Flag, InputChanged, Keep, ShutdownAsked
 from protocol.messages import Lifecycle, PresenceState
 
 STEADY_S = 1.0

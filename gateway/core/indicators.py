@@ -9,7 +9,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from gateway.core.spoken import spoken_ago, spoken_name
-from gateway.core.words import Look, Told
+from gateway.core.told import Told
+from gateway.core.words import Look
 from protocol.worker import Sound
 
 
@@ -148,6 +149,7 @@ TABLE: dict[Told, Row] = {
     Told.NAVIGATION_HOLDS: Row(vibration=Vibration.START_FAIL, beep=Beep.FAIL),
     Told.NAVIGATION_TOOK: _fail("길 안내 때문에 무전이 중단되었습니다", "The navigation has ended your call"),
     Told.CONTACT_STUCK: Row(
+        vibration=Vibration.SESSION_NOTIFICATION,
         ko="전화나 길 안내 신호가 고장입니다. 무시하고 계속합니다",
         en="The telephone or navigation signal is faulty. It is ignored",
     ),
@@ -214,7 +216,7 @@ TABLE: dict[Told, Row] = {
         ko="사무실이 찾는 단말기입니다",
         en="The office is looking for this unit",
     ),
-    Told.REPLAY: Row(beep=Beep.OK, ko="{name}, {ago}", en="{name}, {ago}"),
+    Told.REPLAY: Row(vibration=Vibration.SESSION_NOTIFICATION, beep=Beep.OK, ko="{name}, {ago}", en="{name}, {ago}"),
     Told.MISSED: Row(
         vibration=Vibration.SESSION_NOTIFICATION,
         ko="놓친 통화가 {count}건 있습니다. 재생 버튼을 누르세요",

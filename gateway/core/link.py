@@ -2,7 +2,8 @@
 
 from gateway.core.context import Context
 from gateway.core.presence import PresenceKeeper
-from gateway.core.words import Dial, Told
+from gateway.core.told import Told
+from gateway.core.words import Dial
 from protocol.ids import JSON_INT_MAX, ConnectionId
 
 FIRST_WAIT_S = 0.25

@@ -2,7 +2,7 @@
 
 from gateway.core.context import Context
 from gateway.core.presence import PresenceKeeper
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Ended, Priority, Session, VoicePath
 from protocol.worker import Join, Leave, Play, Stop
 

@@ -5,7 +5,8 @@ is waited for; a unit whose office cannot be asked is a member until it is told 
 """
 
 from gateway.core.context import Context, Timers
-from gateway.core.words import HelloFailed, SayHello, Told
+from gateway.core.told import Told
+from gateway.core.words import HelloFailed, SayHello
 
 SPREAD_S = 5.0
 """A start's hello is said within this time at random: a whole fleet starts at the same hour."""

@@ -7,7 +7,7 @@ answered message. Every doubt unkeys: an unanswered lease, a lost link, worker o
 from gateway.core.participant_asking import Asking
 from gateway.core.participant_ending import Ending
 from gateway.core.participant_pausing import Pausing
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Priority
 from protocol.worker import Mute
 

@@ -5,7 +5,7 @@ from typing import Any
 from gateway.core.participant_base import ParticipantBase
 from gateway.core.participant_words import State, Word
 from gateway.core.talk import Talk, told_as
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import FloorDeny, FloorQueued, FloorRequest, Priority
 from protocol.timers import QUEUED_GIVE_UP_S, QUEUED_REFRESH_S, REQUEST_RETRANSMIT_S, TAIL_S
 from protocol.worker import Mute

@@ -6,7 +6,7 @@ from gateway.core.participant_words import State, Word
 from gateway.core.releases import Releases
 from gateway.core.talk import Talk, told_as
 from gateway.core.talk_limit import TalkLimit
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import AudioFocus, FloorRelease, FloorRequest, Priority, Session
 from protocol.timers import NAVIGATION_HOLDS_S, REQUEST_GIVE_UP_S, REQUEST_RETRANSMIT_S
 from protocol.worker import Arm, Mute

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.core.participant_base import ParticipantBase, is_mine
 from gateway.core.participant_words import State, Word
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Ended, FloorRelease, FloorRevoke, RevokeCause, Session
 from protocol.timers import TAIL_S
 from protocol.worker import Drained, KeyUp, Mute

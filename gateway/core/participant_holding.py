@@ -5,7 +5,7 @@ from typing import Any
 from gateway.core.participant_base import ParticipantBase, is_mine
 from gateway.core.participant_words import State, Word
 from gateway.core.talk import Talk
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import FloorGranted, FloorRelease, FloorRenew, FloorRenewed
 from protocol.timers import (
     FIRST_RENEW_S,

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.core.participant_holding import Holding
 from gateway.core.participant_words import Word
 from gateway.core.talk import Talk
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Priority
 from protocol.worker import Hold, Mute
 

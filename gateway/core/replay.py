@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.core.context import Context
 from gateway.core.indicators import sentence
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Session
 from protocol.worker import MISSED_MAX, MissedBurst, PlayedOut, Replay, Replayed, ReplayEnd, StopReplay
 

@@ -9,7 +9,7 @@ from gateway.core.cab_settings import ButtonSettings
 from gateway.core.context import Context, Timers
 from gateway.core.floor_machine import FloorMachine
 from gateway.core.participant_words import State, Word
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import Priority
 
 REPORT_HOLDS_S = 3.0

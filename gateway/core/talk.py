@@ -1,6 +1,6 @@
 """One press of the button, from its edge to its end."""
 
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.ids import RequestId
 from protocol.messages import Priority
 from protocol.timers import FIRST_RENEW_S, LEASE_S

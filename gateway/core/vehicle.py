@@ -3,22 +3,19 @@
 from collections.abc import Callable
 from typing import assert_never
 
-from msgspec import Struct
-
 from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
 from gateway.core.cab import Cab
-from gateway.core.cab_settings import ButtonSettings, FocusSettings
 from gateway.core.context import Context
-from gateway.core.emergency import Emergency, EmergencySettings
+from gateway.core.emergency import Emergency
 from gateway.core.floor_machine import FloorMachine
 from gateway.core.heard import Heard
 from gateway.core.hearing_again import HearingAgain
-from gateway.core.ignition import IgnitionRules
 from gateway.core.levels import SoundLevels
 from gateway.core.link import Link
 from gateway.core.listener import Listener
 from gateway.core.membership import Membership
+from gateway.core.office_words import OfficeWords
 from gateway.core.outlook import Outlook
 from gateway.core.participant import Participant
 from gateway.core.participant_words import Word
@@ -26,17 +23,17 @@ from gateway.core.played import PlayedReports
 from gateway.core.presence import PresenceKeeper
 from gateway.core.releases import Releases
 from gateway.core.self_check import SelfCheck
-from gateway.core.telemetry import TelemetryRules
 from gateway.core.tokens import Tokens
+from gateway.core.told import Told
 from gateway.core.upkeep import Upkeep
 from gateway.core.voice_reports import VoiceReports
+from gateway.core.who import Who
 from gateway.core.words import (
     Acked,
     ClearEmergency,
     CoreEvent,
     Effect,
     EmergencyKept,
-    Flag,
     FromWorker,
     HangUp,
     HeldAtStart,
@@ -55,7 +52,6 @@ from gateway.core.words import (
     ShutdownAsked,
     TokenCame,
     TokenFailed,
-    Told,
     Trouble,
     WantMeter,
     Welcomed,
@@ -64,55 +60,13 @@ from gateway.core.words import (
 from gateway.core.worker_care import WorkerCare
 from protocol.messages import (
     Command,
-    DeviceInfo,
     DeviceState,
-    FloorAck,
-    FloorDeny,
-    FloorGranted,
-    FloorHeard,
-    FloorQueued,
-    FloorRenewed,
-    FloorRevoke,
-    Message,
-    Presence,
-    Priority,
     Session,
 )
 from protocol.topics import Kind
 from protocol.worker import (
     Quit,
 )
-
-
-class Who(Struct, frozen=True, kw_only=True):
-    """What the core must know of its vehicle."""
-
-    user: str
-    generation: int
-    boot: int
-    presence: Presence
-    info: DeviceInfo
-    lang: str = "ko"
-    enrolled: bool = False
-    foreign: bool = False
-    """The enrolment was made for another machine's hardware."""
-    agora: bool = False
-    """Voice goes over Agora too."""
-    priority: Priority = Priority.NORMAL
-    """What the talk button asks with."""
-    emergency: EmergencySettings = EmergencySettings()
-    emergency_since: int | None = None
-    """Unix ms of an emergency that was not cleared before the last restart."""
-    replay_keep: int = 5
-    """How many of the bursts heard are kept for the replay button; 0: none."""
-    mic_db: float = 0.0
-    speaker_db: float = 0.0
-    flags: frozenset[Flag] = frozenset()
-    """What an earlier run kept as a yes."""
-    ignition: IgnitionRules = IgnitionRules()
-    telemetry: TelemetryRules = TelemetryRules()
-    focus: FocusSettings = FocusSettings()
-    button: ButtonSettings = ButtonSettings()
 
 
 class Vehicle:
@@ -158,6 +112,17 @@ class Vehicle:
             self._again,
             self._played,
             lang=who.lang,
+        )
+        self._office = OfficeWords(
+            ctx,
+            self._floor,
+            self._releases,
+            self._presence,
+            self.link,
+            self._listener,
+            self.tokens,
+            self._again,
+            self._heard,
         )
         self._outlook = Outlook(
             ctx,
@@ -240,7 +205,8 @@ class Vehicle:
             case Received(message=Command() as command, retained=retained):
                 self._upkeep.command(command, now, retained=retained)
             case Received(kind=kind, message=message):
-                self._received(kind, message, now)
+                if self._office.said(kind, message, now):
+                    self._link_down("connecting anew, above a newer connection known of this user", now)
             case Measured() | Kept() | ShutdownAsked():
                 self._upkeep.answered(event, now, wall_ms)
             case Acked(token=token):
@@ -285,7 +251,7 @@ class Vehicle:
     def tick(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         """Do what is due."""
         self._floor.tick(now)
-        self._settle_release()
+        self._office.settle_release()
         if not self._stopping:
             self.link.tick(now)
             self._presence.tick(now)
@@ -388,52 +354,6 @@ class Vehicle:
         self.worker.renew("this unit is admitted")
         self.link.start(now)
         self.tokens.start(now)
-
-    def _received(self, kind: Kind, message: Message, now: float) -> None:
-        if isinstance(message, Session):
-            self._session(message, now)  # a retained one may come before the subscriptions are all acknowledged
-            return
-        if not self._ctx.link_up:
-            return
-        match message:
-            case Presence() if kind is Kind.PRESENCE:
-                if self._presence.retained(message, now) and self.link.outdo(message.connection_id):
-                    self._link_down("connecting anew, above a newer connection known of this user", now)
-            case FloorGranted():
-                self._floor.take(Word.GRANTED, now, message)
-                talk = self.participant.talk
-                if talk is not None and talk.burst == message.burst:
-                    self._heard.granted(message.burst)
-            case FloorDeny():
-                self._floor.take(Word.DENY, now, message)
-            case FloorQueued():
-                self._floor.take(Word.POSITION, now, message)
-            case FloorRenewed():
-                self._floor.take(Word.RENEWED, now, message)
-            case FloorRevoke():
-                self._floor.take(Word.REVOKE, now, message)
-            case FloorHeard():
-                self._heard.take(message)
-            case FloorAck(request_id=request_id):
-                if self._releases.acked(request_id):
-                    self.participant.release_answered()
-            case _:
-                self.participant.discarded += 1
-
-    def _session(self, session: Session, now: float) -> None:
-        if not self._listener.session(session):
-            return
-        self._presence.burst = self._listener.playing
-        self._again.session(session, now)
-        self.tokens.session(session, now)
-        self._floor.take(Word.SESSION, now, session)
-        self._releases.burst_over(session.burst - (session.current_speaker == self._ctx.user))
-        self._settle_release()
-
-    def _settle_release(self) -> None:
-        """`U: pending Release` ends with the last release answered, announced over, or given up."""
-        if self._releases.next_deadline() is None:
-            self.participant.release_answered()
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

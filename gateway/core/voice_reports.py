@@ -13,7 +13,7 @@ from gateway.core.listener import Listener
 from gateway.core.participant_words import Word
 from gateway.core.played import PlayedReports
 from gateway.core.tokens import Tokens
-from gateway.core.words import Told
+from gateway.core.told import Told
 from gateway.core.worker_care import WorkerCare
 from protocol.worker import (
     Agora,

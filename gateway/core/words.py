@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from gateway.core.told import Told
 from protocol.ids import ConnectionId
 from protocol.messages import Message, Presence
 from protocol.rest import TokenGrant, Welcome
@@ -310,68 +311,6 @@ class SaveLevels(_Word, frozen=True, kw_only=True):
 
     mic_db: float
     speaker_db: float
-
-
-class Told(StrEnum):
-    """What the driver is told. Each has its row in `indicators.TABLE`."""
-
-    GRANTED = "granted"
-    DENIED = "denied"
-    QUEUE_FULL = "queue full"
-    EMERGENCY_ON = "emergency going on"
-    OFFICE_FULL = "office full"
-    REFUSED = "refused"
-    NOT_ALLOWED = "not allowed"
-    QUEUED = "queued"
-    NO_CONNECTION = "no connection"
-    NO_ANSWER = "no answer"
-    NO_MICROPHONE = "no microphone"
-    NO_VOICE = "no voice"
-    CANCELLED = "cancelled"
-    TALK_ENDED = "talk ended"
-    LIMIT_NEAR = "limit near"
-    LIMIT_REACHED = "limit reached"
-    PREEMPTED = "preempted"
-    REVOKED = "revoked"
-    FLOOR_LOST = "floor lost"
-    NOT_HEARD = "not heard"
-    HEARD_AGAIN = "heard again"
-    SESSION_JOINED = "session joined"
-    SESSION_LEFT = "session left"
-    SOMEONE_SPEAKS = "someone speaks"
-    HEARD_BY = "heard by"
-    HEARD_UNKNOWN = "heard unknown"
-    NOBODY_HEARD = "nobody heard"
-    NOBODY_THERE = "nobody there"
-    LINK_LOST = "link lost"
-    LINK_BACK = "link back"
-    BUTTON_STUCK = "button stuck"
-    LET_GO = "let go"
-    PHONE_BUSY = "phone busy"
-    PHONE_TOOK = "phone took over"
-    NAVIGATION_HOLDS = "navigation speaks"
-    NAVIGATION_TOOK = "navigation took over"
-    CONTACT_STUCK = "contact stuck"
-    NOT_ENROLLED = "not enrolled"
-    NOT_ADMITTED = "not admitted"
-    EMERGENCY_HELD = "emergency held"
-    EMERGENCY_NOT_HELD = "emergency not held"
-    EMERGENCY = "emergency"
-    EMERGENCY_CANCELLED = "emergency cancelled"
-    EMERGENCY_ENDED = "emergency ended"
-    EMERGENCY_CLEARED = "emergency cleared"
-    EMERGENCY_FAILED = "emergency failed"
-    EMERGENCY_OFFLINE = "emergency offline"
-    EMERGENCY_HEARD = "emergency heard"
-    EMERGENCY_STUCK = "emergency stuck"
-    TURN_CAME = "turn came"
-    TRANSMITTER_MUTED = "transmitter muted"
-    PARKED = "parked"
-    IDENTIFY = "identify"
-    REPLAY = "replay"
-    MISSED = "missed"
-    NOTHING_TO_REPLAY = "nothing to replay"
-    NO_REPLAY_NOW = "no replay now"
 
 
 class Tell(_Word, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Keeps a voice worker running: starts it, asks whether it is alive, restarts it with back-off, knows its devices."""
 
 from gateway.core.context import Context, Timers
-from gateway.core.words import KillWorker, StartWorker, Told
+from gateway.core.told import Told
+from gateway.core.words import KillWorker, StartWorker
 from protocol.messages import VoiceHealth
 from protocol.worker import Device, Hello, Ping, Pong, SoundDevice, SpeechEngine, VoiceLink
 

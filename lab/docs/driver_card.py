@@ -11,7 +11,8 @@ from typing import Final
 
 from gateway.answers import BEEPS, VIBRATIONS
 from gateway.core.indicators import LIGHTS, TABLE, Light, Vibration
-from gateway.core.words import Look, Told
+from gateway.core.told import Told
+from gateway.core.words import Look
 from lab.docs import driver_card_words as says
 from lab.docs.driver_card_signs import bars, contour, lamp
 from lab.docs.driver_card_words import EMERGENCY, HEADS, OTHERS, TALK, Words

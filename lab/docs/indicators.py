@@ -2,7 +2,8 @@
 
 from gateway.answers import BEEPS, VIBRATIONS
 from gateway.core.indicators import LIGHTS, TABLE, Light
-from gateway.core.words import Look, Told
+from gateway.core.told import Told
+from gateway.core.words import Look
 from hw.patterns import Pattern
 from lab.docs.markdown import table
 

@@ -9,6 +9,7 @@ from gateway.core.floor_machine import FloorMachine
 from gateway.core.participant import Participant
 from gateway.core.participant_words import State, Word
 from gateway.core.releases import Releases
+from gateway.core.told import Told
 from gateway.core.words import (
     Dial,
     Effect,
@@ -18,7 +19,6 @@ from gateway.core.words import (
     Show,
     StartWorker,
     Tell,
-    Told,
     ToWorker,
 )
 from protocol.messages import (

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.core.indicators import LIGHTS, TABLE, Beep, Colour, Vibration
-from gateway.core.words import Look, Told
+from gateway.core.told import Told
+from gateway.core.words import Look
 from lab.docs import driver_card
 from lab.docs import driver_card_words as says
 from lab.docs.driver_card_words import COLOURS, EMERGENCY, HEADS, OTHERS, SAID_ELSEWHERE, TALK, Words

@@ -9,7 +9,8 @@ from gateway.core.cab import Cab
 from gateway.core.cab_settings import ButtonSettings, FocusSettings
 from gateway.core.mute_line import MuteLine
 from gateway.core.participant_words import State, Word
-from gateway.core.words import InputChanged, Told
+from gateway.core.told import Told
+from gateway.core.words import InputChanged
 from protocol.messages import Ended, FloorGranted, FloorRevoke, RevokeCause
 from protocol.timers import RELEASE_MIN_S
 from protocol.worker import Pong, Through

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.deeds import IDENTIFY_S
-from gateway.core.words import Flag, InputChanged, Keep, Look, Measure, Pressed, Restart, Told, ToWorker
+from gateway.core.told import Told
+from gateway.core.words import Flag, InputChanged, Keep, Look, Measure, Pressed, Restart, ToWorker
 from protocol.commands import COMMANDS_PER_S_MAX, CommandOp
 from protocol.messages import CommandReply, FloorRelease, FloorRequest
 from protocol.worker import Arm, Levels, Mute, Transmit

@@ -6,7 +6,8 @@ from gateway.answers import VIBRATIONS
 from gateway.core.denials import _TOLD, SHORT_WITHIN_S, Denials
 from gateway.core.face import sounds
 from gateway.core.indicators import TABLE, Vibration, sentence
-from gateway.core.words import Pressed, Tell, Told
+from gateway.core.told import Told
+from gateway.core.words import Pressed, Tell
 from hw import patterns
 from protocol.messages import DenyCause, FloorDeny, Priority
 from protocol.worker import Cue, Say

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from gateway.core.emergency import STUCK_AFTER_S, EmergencySettings
 from gateway.core.indicators import TABLE, Vibration
 from gateway.core.participant_words import State
+from gateway.core.told import Told
 from gateway.core.vehicle import Vehicle
 from gateway.core.words import (
     ClearEmergency,
@@ -25,7 +26,6 @@ from gateway.core.words import (
     Released,
     Shutdown,
     Tell,
-    Told,
     ToWorker,
     WorkerGone,
 )

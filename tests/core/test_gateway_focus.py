@@ -10,7 +10,8 @@ from gateway.core.alerts import Alerts
 from gateway.core.cab_settings import FocusSettings
 from gateway.core.focus import RULES, TABLE, Contact, FocusKeeper, Input, Standing, Turn
 from gateway.core.participant_words import State, Word
-from gateway.core.words import InputChanged, Tell, Told
+from gateway.core.told import Told
+from gateway.core.words import InputChanged, Tell
 from protocol.messages import AudioFocus, FloorRenew, Priority
 from protocol.timers import NAVIGATION_HOLDS_S
 from protocol.worker import Arm, Focus, Hold, Playback, Transmit

@@ -6,7 +6,8 @@ from gateway.core.context import Context
 from gateway.core.heard import Heard
 from gateway.core.indicators import sentence
 from gateway.core.played import REPORTS_MAX, PlayedReports
-from gateway.core.words import FromWorker, InputChanged, LinkDown, LinkUp, Publish, Received, Tell, Told, ToWorker
+from gateway.core.told import Told
+from gateway.core.words import FromWorker, InputChanged, LinkDown, LinkUp, Publish, Received, Tell, ToWorker
 from protocol.messages import BurstPlayed, FloorHeard
 from protocol.timers import HEARD_WAIT_S, PLAYED_SPREAD_S
 from protocol.topics import Kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.ignition import AWAKE_S, FLUSH_S, SHUTDOWN_S, STEADY_S, IgnitionRules
+from gateway.core.told import Told
 from gateway.core.words import (
     AskShutdown,
     Flag,
@@ -15,7 +16,6 @@ from gateway.core.words import (
     Pressed,
     Received,
     Released,
-    Told,
 )
 from lab.docs.wiring_values import timeout_s
 from protocol.messages import Alert, FloorAck, Heartbeat, Presence, PresenceState

@@ -15,7 +15,8 @@ from gateway.core.indicators import LIGHTS, TABLE, sentence
 from gateway.core.link import BACK_AFTER_S, FIRST_WAIT_S, STEADY_S, TOLD_AFTER_S, WAIT_S_MAX, Link
 from gateway.core.listener import Listener
 from gateway.core.presence import PresenceKeeper
-from gateway.core.words import Dial, Look, Note, Publish, Tell, Told, ToWorker
+from gateway.core.told import Told
+from gateway.core.words import Dial, Look, Note, Publish, Tell, ToWorker
 from gateway.core.worker_care import (
     PING_S,
     SILENT_S,

@@ -9,7 +9,9 @@ import pytest
 from dispatch.broker.acl import SERVERS_ALERTS
 from gateway.core.alerts import KNOWN
 from gateway.core.membership import AGAIN_S
-from gateway.core.vehicle import Vehicle, Who
+from gateway.core.told import Told
+from gateway.core.vehicle import Vehicle
+from gateway.core.who import Who
 from gateway.core.words import (
     CoreEvent,
     Dial,
@@ -29,7 +31,6 @@ from gateway.core.words import (
     StartWorker,
     Tell,
     TokenFailed,
-    Told,
     ToWorker,
     Welcomed,
     WorkerGone,

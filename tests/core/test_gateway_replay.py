@@ -13,6 +13,7 @@ from gateway.core.indicators import sentence
 from gateway.core.replay import AGAIN_S
 from gateway.core.replay_button import LONG_S, ReplayButton
 from gateway.core.spoken import spoken_ago
+from gateway.core.told import Told
 from gateway.core.words import (
     CoreEvent,
     FromWorker,
@@ -24,7 +25,6 @@ from gateway.core.words import (
     Received,
     Show,
     Tell,
-    Told,
     WorkerGone,
 )
 from protocol.messages import Ended

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from gateway.answers import HOLD_AFTER_S, Answers
 from gateway.buttons import Buttons
-from gateway.core.words import CoreEvent, HeldAtStart, InputChanged, LinkUp, Look, Pressed, Released, Show, Tell, Told
+from gateway.core.told import Told
+from gateway.core.words import CoreEvent, HeldAtStart, InputChanged, LinkUp, Look, Pressed, Released, Show, Tell
 from gateway.inbox import Inbox, Item
 from gateway.inspection import problems
 from gateway.presses import KEPT_MAX, Presses

@@ -2,7 +2,8 @@
 
 from gateway.core.alerts import KNOWN
 from gateway.core.spoken import NAME_MAX, spoken_name
-from gateway.core.words import FromWorker, LinkDown, LinkUp, Pressed, Publish, Tell, Told, ToWorker, WorkerGone
+from gateway.core.told import Told
+from gateway.core.words import FromWorker, LinkDown, LinkUp, Pressed, Publish, Tell, ToWorker, WorkerGone
 from protocol.messages import Alert, Severity
 from protocol.topics import Kind
 from protocol.worker import Arm, SpeechEngine

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.core.indicators import TABLE, ahead, sentence
 from gateway.core.spoken import NAME_MAX, spoken_name
-from gateway.core.words import Told
+from gateway.core.told import Told
 
 
 @pytest.mark.parametrize(

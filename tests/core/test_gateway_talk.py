@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core.participant_asking import TAIL_BEFORE_NEXT_S
 from gateway.core.participant_words import State, Word
-from gateway.core.words import Publish, Tell, Told, ToWorker
+from gateway.core.told import Told
+from gateway.core.words import Publish, Tell, ToWorker
 from protocol.messages import (
     DenyCause,
     Ended,

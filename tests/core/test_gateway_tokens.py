@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.core.context import Context
 from gateway.core.tokens import MARGIN_S, RENEW_FROM, RENEW_TO, RETRY_S_MAX, SPREAD_S, Tokens
-from gateway.core.vehicle import Vehicle, Who
+from gateway.core.vehicle import Vehicle
+from gateway.core.who import Who
 from gateway.core.words import (
     CoreEvent,
     Effect,

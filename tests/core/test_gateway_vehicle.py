@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.core.cab_settings import ButtonSettings
 from gateway.core.participant_words import State
-from gateway.core.vehicle import Vehicle, Who
+from gateway.core.told import Told
+from gateway.core.vehicle import Vehicle
+from gateway.core.who import Who
 from gateway.core.words import (
     Acked,
     CoreEvent,
@@ -30,7 +32,6 @@ from gateway.core.words import (
     Show,
     Shutdown,
     Tell,
-    Told,
     ToWorker,
     Trouble,
     WorkerGone,

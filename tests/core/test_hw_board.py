@@ -9,7 +9,8 @@ import pytest
 from gateway.answers import Answers
 from gateway.cli import main
 from gateway.core.indicators import LIGHTS, TABLE, Colour
-from gateway.core.words import Look, Show, Tell, Told
+from gateway.core.told import Told
+from gateway.core.words import Look, Show, Tell
 from hw.board import INPUTS, OUTPUTS, RESERVED, SIGNALS, Active, Board, Pins, Pull
 from hw.factory import open_factory
 from hw.hardware import HardwareSettings

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from gateway.core.vehicle import Vehicle, Who
+from gateway.core.told import Told
+from gateway.core.vehicle import Vehicle
+from gateway.core.who import Who
 from gateway.core.words import (
     Acked,
     AskShutdown,
@@ -27,7 +29,6 @@ from gateway.core.words import (
     Show,
     ShutdownAsked,
     Tell,
-    Told,
     ToWorker,
 )
 from protocol.messages import (

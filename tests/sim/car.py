@@ -4,7 +4,9 @@ from random import Random
 
 from gateway.core.emergency import EmergencySettings
 from gateway.core.ignition import IgnitionRules
-from gateway.core.vehicle import Vehicle, Who
+from gateway.core.told import Told
+from gateway.core.vehicle import Vehicle
+from gateway.core.who import Who
 from gateway.core.words import (
     Acked,
     AskShutdown,
@@ -32,7 +34,6 @@ from gateway.core.words import (
     ShutdownAsked,
     StartWorker,
     Tell,
-    Told,
     ToWorker,
     WorkerGone,
 )

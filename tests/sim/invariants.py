@@ -3,8 +3,9 @@
 from dispatch.core.office import BATCH_S
 from dispatch.core.state import Floor, FloorState
 from dispatch.ports import Store
+from gateway.core.told import Told
 from gateway.core.vehicle import Vehicle
-from gateway.core.words import Tell, Told
+from gateway.core.words import Tell
 from protocol.messages import Ended, FloorGranted, FloorHeard, Priority
 from protocol.timers import JOIN_SPREAD_S, LEASE_S, OUTAGE_GRACE_S
 from tests.sim.car import Car, Speech, Watch

@@ -23,7 +23,7 @@ from gateway.core.participant import Participant
 from gateway.core.participant_words import State, Word
 from gateway.core.presence import PresenceKeeper
 from gateway.core.talk import Talk
-from gateway.core.words import Told
+from gateway.core.told import Told
 from protocol.messages import VoicePath
 from tests.sim.world import World, run_seed
 from voice.core import talk as talk_gate

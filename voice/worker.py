@@ -13,10 +13,7 @@ from typing import NoReturn, assert_never
 from msgspec.structs import replace
 
 from protocol.timers import TAIL_S
-from protocol.voice_frame import FrameFlags
 from protocol.worker import (
-    Agora,
-    AgoraState,
     Arm,
     CatchUp,
     Cleaning,
@@ -24,7 +21,6 @@ from protocol.worker import (
     Cue,
     Device,
     Drained,
-    Fault,
     Focus,
     Heard,
     Hello,
@@ -47,13 +43,11 @@ from protocol.worker import (
     Replay,
     Replayed,
     Say,
-    SoundDevice,
     SpeechEngine,
     Stop,
     StopReplay,
     Through,
     Token,
-    TokenWanted,
     Transmit,
 )
 from protocol.worker_settings import WorkerSettings
@@ -64,9 +58,10 @@ from voice.announcer import Announcer
 from voice.burst_office import open_office
 from voice.capturing import Capturing
 from voice.core.metering import tone
+from voice.device_care import DeviceCare
 from voice.devices.choose import open_agora, open_channel, open_devices
-from voice.devices.port import SoundDevices
 from voice.ear import Ear
+from voice.faults import Faults
 from voice.half_duplex import HalfDuplex
 from voice.links import Links
 from voice.listening import Listening
@@ -79,24 +74,11 @@ from voice.sayings import Sayings
 from voice.speaking import Speaking
 from voice.speech import Spoken
 from voice.speech_engine import Espeak
+from voice.transport_words import TransportWords
 from voice.transports.mqtt_voice import MqttVoice
-from voice.transports.port import (
-    Arrived,
-    Bad,
-    Flooded,
-    InChannel,
-    LinkDown,
-    LinkUp,
-    Sent,
-    StateIs,
-    TokenNeeded,
-    TransportEvent,
-)
 
 SDK_STUCK_S = 30.0
 """An SDK that does not return from a call for so long never will: nothing but a new process mends that."""
-FAULT_EVERY_S = 10.0
-"""The same kind of fault is told to the daemon no more often."""
 
 log = Log(__name__)
 
@@ -124,25 +106,28 @@ class Worker:
         self._capturing = Capturing(self._loop, self._microphone, self._mouth, self._pipe.tell)
         self._ear = Ear(audio, settings.user, self._tell_from_thread, replay=settings.replay)
         rng = random.Random()
-        self._mqtt = MqttVoice(self._loop, settings.mqtt, settings.office, settings.user, self._transported, rng)
-        self._agora = open_agora(self._loop, settings, self._transported_by_agora, rng, _raise)
+        self._mqtt = MqttVoice(
+            self._loop, settings.mqtt, settings.office, settings.user, lambda event: self._words.said(event), rng
+        )
+        self._agora = open_agora(self._loop, settings, lambda event: self._words.said_by_agora(event), rng, _raise)
         self._speaking = Speaking(self._mouth, self._mqtt, self._agora, self._pipe.tell)
         self._listening = Listening(self._ear, self._mqtt, self._agora, rng.random)
         self._links = Links(self._mqtt, self._agora, self._pipe.tell)
+        self._faults = Faults(self._pipe.tell)
+        self._words = TransportWords(
+            self._mouth, self._speaking, self._listening, self._links, self._faults, self._pipe.tell
+        )
         hooks = (self._capturing.captured, self._on_playback, self._on_device_state)
         self._channel = open_channel(self._loop, settings, *hooks, self._pipe.tell, _raise)
-        self._devices: SoundDevices = self._channel or open_devices(audio, *hooks, epoch_s)
-        self._device_ok = dict.fromkeys(Device, False)
+        self._devices = self._channel or open_devices(audio, *hooks, epoch_s)
+        self._care = DeviceCare(audio, self._ear, self._pipe.tell, epoch_s)
+        self._care.keep(self._devices)
         self._announcer: Announcer[array[int]] = Announcer(self._ear)
         self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day, self._on_engine)
         self._office = open_office(
             settings, lambda got: self._loop.call_soon_threadsafe(partial(self._replaying.fetched, got))
         )
         self._replaying = Replaying(self._ear, self._sayings, self._office, self._pipe.tell, lambda: self._mouth.open)
-        self._faults: dict[str, float] = {}
-        self._null_at = 0.0
-        self._restart_allowed = True
-        self._needed_at = epoch_s
 
     def run(self) -> None:
         """Work until told otherwise."""
@@ -182,14 +167,14 @@ class Worker:
 
     def _on_playback(self, at_s: float) -> bytes:
         try:
-            aloud = self._device_ok[Device.PLAYBACK] and not self._half_duplex.muted
+            aloud = self._care.works(Device.PLAYBACK) and not self._half_duplex.muted
             return self._half_duplex.played(self._ear.render(at_s, aloud=aloud), at_s)
         except Exception as error:  # noqa: BLE001 - the top of the device's thread: it ends the process, in the loop
             self._loop.call_soon_threadsafe(partial(_raise, error))
             return bytes(2 * self._audio.device_rate_hz * self._audio.frame_ms // 1000)
 
     def _on_device_state(self, device: Device, ok: bool, detail: str) -> None:
-        self._loop.call_soon_threadsafe(partial(self._device_state, device, ok, detail))
+        self._loop.call_soon_threadsafe(partial(self._care.state, device, ok, detail))
 
     def _on_spoken(self, spoken: Spoken) -> None:
         self._loop.call_soon_threadsafe(partial(self._spoken, spoken))
@@ -218,13 +203,9 @@ class Worker:
         self._announcer.microphone(mouth.open, now)
         self._half_duplex.microphone_open = mouth.open
         self._capturing.want(now)
-        allowed = mouth.idle and not self._ear.busy
-        self._sayings.idle(allowed)
-        if allowed != self._restart_allowed:
-            self._restart_allowed = allowed
-            self._devices.allow_restart(allowed)
-        self._rest(now, allowed)
-        self._devices.watch(now)
+        quiet = mouth.idle and not self._ear.busy
+        self._sayings.idle(quiet)
+        needed = self._links.in_session or self._capturing.metering(now)
         deadlines = [
             mouth.next_deadline(),
             self._speaking.next_deadline(now),
@@ -233,7 +214,7 @@ class Worker:
             None if self._channel is None else self._channel.next_deadline(),
             self._listening.next_deadline(),
             self._replaying.next_deadline(),
-            self._null_speaker(now),
+            self._care.tick(now, quiet=quiet, needed=needed),
         ]
         return min((d for d in deadlines if d is not None), default=None)
 
@@ -242,29 +223,6 @@ class Worker:
         sdk = self._agora or self._channel
         if sdk is not None and sdk.stuck_s(now) > SDK_STUCK_S and self._mouth.idle and not self._ear.busy:
             raise SdkStuck(f"Agora's SDK has not returned from a call for {SDK_STUCK_S:g} s")
-
-    def _rest(self, now: float, quiet: bool) -> None:
-        """Let the devices rest once nobody spoke, was heard or was in a session for a while (the pings turn us)."""
-        if self._links.in_session or not quiet or self._capturing.metering(now):
-            self._needed_at = now
-        after_s = self._audio.rest_after_s
-        self._devices.rest(bool(after_s) and now - self._needed_at > after_s)
-
-    def _need_devices(self, now: float) -> None:
-        self._needed_at = now
-        self._devices.rest(False)
-
-    def _null_speaker(self, now: float) -> float | None:
-        """Let time pass for what is heard where no device plays it, so that bursts end and nothing piles up."""
-        if self._device_ok[Device.PLAYBACK] or not self._ear.busy:
-            return None
-        frame_s = self._audio.frame_ms / 1000
-        if now - self._null_at > 1.0:
-            self._null_at = now
-        while self._null_at <= now:
-            self._ear.render(self._null_at, aloud=False)
-            self._null_at += frame_s
-        return self._null_at
 
     def _orphaned(self) -> None:
         log.warning("the daemon is gone: voice worker ends")
@@ -291,7 +249,7 @@ class Worker:
             case Arm(edge_at=edge_at):
                 self._microphone.begin(edge_at)
                 self._half_duplex.microphone_open = True
-                self._need_devices(now)
+                self._care.need(now)
                 self._capturing.begin()
                 self._announcer.microphone(True, now)
                 self._mouth.handle(command, now)
@@ -309,7 +267,7 @@ class Worker:
             case Stop():
                 self._listening.stop(command, now)
             case Join(event_id=event_id, channel=channel):
-                self._need_devices(now)
+                self._care.need(now)
                 self._links.session(event_id)
                 self._mqtt.join(event_id, channel)
                 if self._agora is not None:
@@ -321,13 +279,13 @@ class Worker:
                     self._agora.leave()
                 self._pipe.tell(Left())
             case Cue(sound=sound):
-                self._need_devices(now)
+                self._care.need(now)
                 self._sayings.cue(sound, now)
             case Prepare():
                 self._sayings.prepare(command)
             case Say():
                 if not self._sayings.say(command):
-                    self._fault("sentences", "a sentence was dropped: too many wait to be spoken")
+                    self._faults.survived("sentences", "a sentence was dropped: too many wait to be spoken")
             case Token():
                 if self._agora is not None:
                     self._agora.token(command)
@@ -340,68 +298,17 @@ class Worker:
                 self._microphone.level.set(mic_db)
                 self._half_duplex.speaker.set(speaker_db)
             case Meter(tone=wanted):
-                self._need_devices(now)
+                self._care.need(now)
                 self._capturing.meter(command, now)
                 if wanted:
                     self._announcer.cue(tone(self._audio.device_rate_hz, TONE_S, TONE_DB), now)
             case OfficeKeeps() | CatchUp() | Replay() | StopReplay():
-                self._need_devices(now)
+                self._care.need(now)
                 self._replaying.take(command, now)
             case Quit():
                 self._loop.stop()
             case _:
                 assert_never(command)
-
-    def _transported(self, event: TransportEvent) -> None:
-        match event:
-            case Arrived():
-                self._arrived(event)
-            case Sent(burst=burst, seq=seq):
-                self._mouth.acked(burst, seq, time.monotonic())
-            case LinkUp():
-                log.info("voice link is up")
-                self._links_changed()
-            case LinkDown(reason=reason):
-                log.warning("voice link is down", reason=reason)
-                self._links_changed(reason)
-            case InChannel():
-                self._links_changed()
-            case StateIs(state=state, detail=detail, join_ms=join_ms):
-                quiet = state in (AgoraState.OFF, AgoraState.JOINING, AgoraState.JOINED)
-                (log.info if quiet else log.warning)("agora", state=state, detail=detail, join_ms=join_ms)
-                self._pipe.tell(Agora(state=state, detail=detail, join_ms=join_ms))
-            case TokenNeeded(channel=channel, why=why):
-                self._pipe.tell(TokenWanted(channel=channel, why=why))
-            case Flooded(word=word):
-                log.warning("voice flood", user=word.user, frames_s=word.frames_s)
-                self._pipe.tell(word)
-            case Bad(what=what):
-                self._fault("frames", what)
-            case _:
-                assert_never(event)
-
-    def _transported_by_agora(self, event: TransportEvent) -> None:
-        if isinstance(event, LinkUp | LinkDown):
-            self._links_changed(event.reason if isinstance(event, LinkDown) else "")  # StateIs goes into the log
-        else:
-            self._transported(event)
-
-    def _arrived(self, event: Arrived) -> None:
-        frame = event.frame
-        if event.pcm is None and frame.flags & FrameFlags.ASK:
-            self._speaking.asked(frame.burst)
-            self._listening.another_asked(frame.burst, event.at_s)
-        elif not self._listening.arrived(event):
-            self._fault("frames", "dropped voice: no Opus packet")
-
-    def _links_changed(self, reason: str = "") -> None:
-        self._listening.on_agora(self._links.on_agora)
-        self._links.changed(reason)
-
-    def _device_state(self, device: Device, ok: bool, detail: str) -> None:
-        self._device_ok[device] = ok
-        (log.info if ok else log.warning)("sound device", device=device, ok=ok, detail=detail)
-        self._pipe.tell(SoundDevice(device=device, ok=ok, detail=detail[:512]))
 
     def _cleaning(self, word: Cleaning) -> None:
         (log.info if word.ok else log.warning)("noise suppression", ok=word.ok, detail=word.detail)
@@ -419,9 +326,9 @@ class Worker:
 
     def _spoken(self, spoken: Spoken) -> None:
         if spoken.fault:
-            self._fault(spoken.fault, spoken.fault)
+            self._faults.survived(spoken.fault, spoken.fault)
         else:
-            self._need_devices(time.monotonic())
+            self._care.need(time.monotonic())
             self._sayings.spoken(spoken, time.monotonic())
             self._replaying.spoken(spoken)
 
@@ -431,8 +338,8 @@ class Worker:
             Pong(
                 no=no,
                 link=self._links.up,
-                capture=self._device_ok[Device.CAPTURE],
-                playback=self._device_ok[Device.PLAYBACK],
+                capture=self._care.works(Device.CAPTURE),
+                playback=self._care.works(Device.PLAYBACK),
                 frames_played=played,
                 frames_concealed=concealed,
                 frames_late=late,
@@ -440,15 +347,6 @@ class Worker:
                 speech_at=self._microphone.speech_at,
             )
         )
-
-    def _fault(self, kind: str, what: str) -> None:
-        now = time.monotonic()
-        if now - self._faults.get(kind, float("-inf")) >= FAULT_EVERY_S:
-            if len(self._faults) > 64:
-                self._faults.clear()
-            self._faults[kind] = now
-            log.warning("survived a fault", what=what)
-            self._pipe.tell(Fault(what=what[:512]))
 
 
 def _raise(error: Exception) -> NoReturn:

@@ -62,6 +62,19 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
     assert not resolves("gateway.core.participants")
 
 
+def test_both_readmes_name_the_same_documents_and_commands_and_have_the_same_tables() -> None:
+    def shape(name: str) -> tuple[list[str], list[str], list[int]]:
+        text = (ROOT / name).read_text()
+        links = re.findall(r"\]\(((?:docs/|CHANGELOG|LICENSE)[\w/.-]*)\)", text)
+        commands = re.findall(r"^(?:sudo |make |ptt-gateway )[a-z -]+", text, re.MULTILINE)
+        tables = [len(table.splitlines()) for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
+        return sorted(links), commands, tables
+
+    english, korean = shape("README.md"), shape("README.ko.md")
+    assert all(english)
+    assert korean == english
+
+
 def test_every_alert_stands_in_the_documents() -> None:
     from dispatch.core.trouble import FOREIGN, STORE
     from gateway.core.alerts import KNOWN

@@ -33,5 +33,10 @@ class ButtonSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float, Meta(ge=0, le=600, description="Held with the floor, and no speech for so long, in s; 0: never")
     ] = 15.0
     stuck_held_s: Annotated[
-        float, Meta(ge=5, le=3600, description="Held without the floor (refused, waiting, ended) for so long, in s")
+        float,
+        Meta(
+            ge=5,
+            le=3600,
+            description="Held without the floor for so long, in s; waiting in the queue apart",
+        ),
     ] = 120.0

@@ -24,6 +24,7 @@ IDENTIFY_S = 5.0
 """The unit shows itself for so long."""
 AGAIN_S = 2.5
 """It is told once more after this time."""
+_BUSY = Done(ok=False, what="the driver talks or asks to: try again in a moment")
 
 
 class Deeds:
@@ -61,8 +62,7 @@ class Deeds:
             case CommandOp.LEVELS:
                 asked.answer(self._set_levels(asked))
             case CommandOp.RESTART:
-                asked.answer(Done(what="restarting"))
-                self._ctx.emit(Restart(reason=f"{asked.by} asked for it"))
+                self._restart(asked)
             case CommandOp.MUTE_TRANSMITTER:
                 self._mute(asked, True, now)
             case CommandOp.UNMUTE_TRANSMITTER:
@@ -111,12 +111,19 @@ class Deeds:
 
     def _identify(self, now: float) -> Done:
         if self._floor.participant.talk is not None:
-            return Done(ok=False, what="the driver talks or asks to: try again in a moment")
+            return _BUSY
         self._ctx.identifying = True
         self._timers.set("again", now + AGAIN_S)
         self._timers.set("over", now + IDENTIFY_S)
         self._ctx.tell(Told.IDENTIFY)
         return Done(what=f"showing itself for {IDENTIFY_S:.0f} s")
+
+    def _restart(self, asked: Asked) -> None:
+        """Whoever talks is not cut off, least of all in an emergency: a talk is bounded, so that this can wait."""
+        busy = self._floor.participant.talk is not None or self._ctx.counting
+        asked.answer(_BUSY if busy else Done(what="restarting"))
+        if not busy:
+            self._ctx.emit(Restart(reason=f"{asked.by} asked for it"))
 
     def _stop_identifying(self) -> None:
         self._ctx.identifying = False

@@ -32,7 +32,12 @@ class EmergencySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float, Meta(ge=0, le=15, description="pressed again within this time it takes a false alarm back, s; 0: never")
     ] = 5.0
     open_s: Annotated[
-        float, Meta(ge=5, le=120, description="the microphone stays open so long from the grant on, s")
+        float,
+        Meta(
+            ge=5,
+            le=120,
+            description="the microphone stays open so long from the grant on, s; at most the office's talk time",
+        ),
     ] = 20.0
 
 
@@ -78,7 +83,9 @@ class Emergency:
         """The talk button went down: True where nothing comes of it, as the microphone is open already; it is told."""
         if self._window is None:
             return False
-        self._floor.participant.answer_press(Told.GRANTED if self._window.spoke else Told.EMERGENCY)
+        unheard = self._window.spoke and not self._floor.participant.transmitting
+        answer = Told.NOT_HEARD if unheard else Told.GRANTED if self._window.spoke else Told.EMERGENCY
+        self._floor.participant.answer_press(answer)
         return True
 
     def link_lost(self, now: float) -> None:
@@ -96,11 +103,10 @@ class Emergency:
         self._ctx.tell(Told.EMERGENCY_CLEARED)
         return True
 
-    def kept(self, problem: str, wall_ms: int) -> None:
+    def kept(self, problem: str) -> None:
         """It is on the disk whether an emergency stands; where it is not, a restart would forget it: that is told."""
         if problem:
             self._ctx.note("the emergency would not survive a restart", warning=True, why=problem)
-            self._alerts.set("state-dir", True, wall_ms)
 
     def stop(self) -> None:
         """The service ends: what is held opens nothing any more. The alert is kept."""

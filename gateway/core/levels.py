@@ -40,13 +40,12 @@ class SoundLevels:
         self._tell()
         return True
 
-    def kept(self, answer: LevelsKept) -> bool:
-        """Take what came of saving; False where it failed."""
+    def kept(self, answer: LevelsKept) -> None:
+        """Take what came of saving."""
         self.problem = answer.problem
         self.saved = not answer.problem
         if answer.problem:
             self._ctx.note("levels are not saved", warning=True, why=answer.problem)
-        return self.saved
 
     def want_meter(self, wish: WantMeter, now: float) -> None:
         """Have the microphone measured for METER_LEASE_S more."""

@@ -63,6 +63,9 @@ class StuckButton:
             self._timers.stop()  # it needs no hand on this button
             return
         participant = self._floor.participant
+        if participant.state is State.QUEUED:
+            self._timers.stop()  # whoever waits must hold it; it is looked at once his turn has come
+            return
         talks = participant.state is State.HAS_PERMISSION and participant.transmitting
         if talks is not self._talks:
             self._talks, self._since = talks, now

@@ -7,6 +7,7 @@ from gateway.core.agora_care import AgoraCare
 from gateway.core.alerts import Alerts
 from gateway.core.cab import Cab
 from gateway.core.context import Context
+from gateway.core.disk import Disk
 from gateway.core.emergency import Emergency
 from gateway.core.floor_machine import FloorMachine
 from gateway.core.heard import Heard
@@ -98,6 +99,7 @@ class Vehicle:
         )
         self.levels = SoundLevels(ctx, who.mic_db, who.speaker_db)
         self._alerts = Alerts(ctx)
+        self._disk = Disk(self._alerts)
         self._emergency = Emergency(ctx, self._floor, self._alerts, who.emergency)
         self._cab = Cab(ctx, self._floor, self._alerts, who.focus, who.button)
         self._check = SelfCheck(ctx, self._alerts, self.worker, self._agora, self.tokens)
@@ -207,7 +209,12 @@ class Vehicle:
             case Received(kind=kind, message=message):
                 if self._office.said(kind, message, now):
                     self._link_down("connecting anew, above a newer connection known of this user", now)
-            case Measured() | Kept() | ShutdownAsked():
+            case Trouble(alert="state-dir", holds=holds):
+                self._disk.kept("at the start", "damaged" if holds else "", wall_ms)
+            case Kept(flag=flag, problem=problem):
+                self._disk.kept(flag.value, problem, wall_ms)
+                self._upkeep.answered(event, now, wall_ms)
+            case Measured() | ShutdownAsked():
                 self._upkeep.answered(event, now, wall_ms)
             case Acked(token=token):
                 self._ctx.round_trips.acked(token, now)
@@ -233,13 +240,14 @@ class Vehicle:
                     self._kept_out(now)
             case SetLevels():
                 self.levels.set(event)
-            case LevelsKept():
-                if not self.levels.kept(event):
-                    self._alerts.set("state-dir", True, wall_ms)
+            case LevelsKept(problem=problem):
+                self.levels.kept(event)
+                self._disk.kept("levels", problem, wall_ms)
             case WantMeter():
                 self.levels.want_meter(event, now)
             case EmergencyKept(problem=problem):
-                self._emergency.kept(problem, wall_ms)
+                self._emergency.kept(problem)
+                self._disk.kept("emergency", problem, wall_ms)
             case ClearEmergency(by=by):
                 self._emergency.clear(by)
             case Shutdown():
@@ -375,10 +383,10 @@ class Vehicle:
 
     def _finish(self, now: float, wall_ms: int) -> tuple[Effect, ...]:
         self._presence.voice = self.worker.health
+        self._emergency.look(now)
         self._upkeep.look(now, wall_ms)
         self._alerts.say("noise-suppression", self.levels.trouble, wall_ms)
         self._check.look(now, wall_ms)
         self._cab.look(now)
-        self._emergency.look(now)
         self._outlook.after(now)
         return self._ctx.take()

@@ -15,7 +15,10 @@ _DOES: Final[dict[CommandOp, tuple[str, str]]] = {
         "sets the gains of microphone and speaker, kept over restarts",
         "`data` has both as they are now",
     ),
-    CommandOp.RESTART: ("the daemon releases, says good-bye and is started anew", "answered before it does"),
+    CommandOp.RESTART: (
+        "the daemon releases, says good-bye and is started anew",
+        "answered before it does; refused while the driver talks or asks to",
+    ),
     CommandOp.MUTE_TRANSMITTER: (
         "the unit only listens, over restarts, until it is unmuted; an open talk ends at once",
         "not done in an emergency's favour either; answered when it is on the disk",

@@ -331,14 +331,12 @@ def test_where_it_is_switched_off_silence_makes_nobody_stuck() -> None:
 
 def test_a_button_held_without_the_floor_for_long_is_stuck() -> None:
     told = {}
-    for why in ("no connection", "denied", "queued"):
+    for why in ("no connection", "denied"):
         car = Car()
         car.ctx.link_up = why != "no connection"
         car.press()
         if why == "denied":
             car.take(Word.DENY)
-        if why == "queued":
-            car.take(Word.POSITION)
         car.drive(HELD_S - 1.0)
         before = car.clear()
         car.ctx.link_up = True  # an alert is told where there is a link

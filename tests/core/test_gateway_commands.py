@@ -145,6 +145,24 @@ def test_a_restart_is_answered_first(rig: UpkeepRig) -> None:
     assert kinds.index(CommandReply) < kinds.index(Restart)
 
 
+def test_a_restart_cuts_nobody_off_and_is_done_when_asked_again_afterwards(rig: UpkeepRig) -> None:
+    rig.talk()
+    refused = rig.command("restart")
+    assert (refused and refused.ok, rig.of(Restart)) == (False, [])
+
+    rig.release().wait(5.0)
+    done = rig.command("restart")
+
+    assert (done and done.ok, len(rig.of(Restart))) == (True, 1)
+
+
+def test_a_restart_waits_while_an_emergency_button_is_held(rig: UpkeepRig) -> None:
+    rig.feed(InputChanged(signal="emergency", active=True, at=rig.now))
+    rig.command("restart")
+
+    assert rig.of(Restart) == []
+
+
 def test_muting_ends_an_open_talk_and_releases_the_floor(rig: UpkeepRig) -> None:
     rig.talk()
     rig.command("mute_transmitter")

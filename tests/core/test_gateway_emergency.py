@@ -14,9 +14,12 @@ from gateway.core.words import (
     ClearEmergency,
     Effect,
     EmergencyKept,
+    Flag,
     FromWorker,
     InputChanged,
     KeepEmergency,
+    Kept,
+    LevelsKept,
     LinkDown,
     LinkUp,
     Look,
@@ -27,6 +30,7 @@ from gateway.core.words import (
     Shutdown,
     Tell,
     ToWorker,
+    Trouble,
     WorkerGone,
 )
 from protocol.messages import (
@@ -511,6 +515,33 @@ def test_a_disk_that_does_not_keep_it_is_told(cab: Cab) -> None:
     cab.feed(EmergencyKept(problem="/var/lib/x/emergency: No space left on device"))
 
     assert (cab.alert("state-dir"), cab.alert()) == (True, True)
+
+
+def test_what_could_not_be_kept_is_told_until_it_was_kept_after_all(cab: Cab) -> None:
+    cab.feed(EmergencyKept(problem="full"), LevelsKept(problem="full"))
+    cab.feed(EmergencyKept(problem=""))
+    assert cab.alert("state-dir") is True
+    cab.feed(LevelsKept(problem=""))
+    assert cab.alert("state-dir") is False
+
+    cab.feed(Kept(flag=Flag.IGNITION_WIRED, on=True, problem="full"))
+    assert cab.alert("state-dir") is True
+    cab.feed(Kept(flag=Flag.IGNITION_WIRED, on=True))
+    assert cab.alert("state-dir") is False
+
+    cab.feed(Trouble(alert="state-dir", holds=True), EmergencyKept(problem=""))
+    assert cab.alert("state-dir") is True  # damage found at the start is not undone by what is kept now
+
+
+def test_the_talk_button_in_a_window_that_nobody_hears_does_not_say_granted(cab: Cab) -> None:
+    cab.hold()
+    cab.grant()
+    cab.reply(FloorRenewed(rev=11, burst=5, renew_no=1))
+    cab.wait(4.0)  # no renewal is answered
+    assert not cab.vehicle.participant.transmitting
+    cab.feed(Pressed(at=cab.now))
+
+    assert cab.told()[-1] is Told.NOT_HEARD
 
 
 def test_a_stop_of_the_service_opens_nothing_any_more_and_keeps_the_alert(cab: Cab) -> None:

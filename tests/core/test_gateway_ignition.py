@@ -9,6 +9,7 @@ from gateway.core.told import Told
 from gateway.core.words import (
     AskShutdown,
     Flag,
+    InputChanged,
     Keep,
     LinkDown,
     LinkUp,
@@ -196,12 +197,13 @@ def test_zero_never_shuts_down() -> None:
     assert (rig.lifecycle, rig.of(AskShutdown)) == ("parked", [])
 
 
-@pytest.mark.parametrize("comes_back", ["ignition", "press"])
+@pytest.mark.parametrize("comes_back", ["ignition", "press", "emergency"])
 def test_a_driver_who_comes_back_in_time_takes_the_shutdown_back(comes_back: str) -> None:
     rig = parked().wait(601)
     asked = rig.of(AskShutdown)
 
     events = {"ignition": lambda: rig.ignition(True), "press": lambda: rig.feed(Pressed(at=rig.now))}
+    events["emergency"] = lambda: rig.feed(InputChanged(signal="emergency", active=True, at=rig.now))
     events[comes_back]()
 
     assert asked == [AskShutdown(wanted=True)]

@@ -326,6 +326,16 @@ def test_a_button_down_long_after_its_burst_ended_is_stuck_told_and_cured_by_let
     assert [e.message for e in cured if isinstance(e, Publish) and e.ids[-1] == "stuck-button"] == [None]
 
 
+def test_a_button_held_for_a_long_wait_in_the_queue_is_not_taken_for_stuck(rig: Rig) -> None:
+    rig.up().feed(Pressed(at=rig.now))
+    for _ in range(round(ButtonSettings().stuck_held_s) + 10):
+        rig.reply(FloorQueued(rev=2, request_id=(0, 7, 1, 1), position=3))
+        rig.wait(1.0)
+
+    assert rig.vehicle.participant.state is State.QUEUED
+    assert Told.BUTTON_STUCK not in [e.what for _, e in rig.all if isinstance(e, Tell)]
+
+
 def test_a_button_held_at_the_start_asks_for_nothing_until_it_was_let_go_and_pressed(rig: Rig) -> None:
     rig.feed(HeldAtStart())
     rig.up()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dispatch import history_cli, minutes_cli, sessions_cli
+from dispatch import backup_cli, history_cli, minutes_cli, sessions_cli
 from dispatch.app import App
 from dispatch.credentials import with_credentials
 from dispatch.doctor import cli as doctor_cli
@@ -195,5 +195,6 @@ def _parser() -> argparse.ArgumentParser:
     minutes_cli.add(command)
     sessions_cli.add(command)
     doctor_cli.add(command)
+    backup_cli.add(command)
     registry_commands.add(commands, common, lang)
     return parser

@@ -1,0 +1,1 @@
+"""`ptt-dispatch doctor`: whether this office can work, and what to do where it cannot."""

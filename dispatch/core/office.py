@@ -9,7 +9,7 @@ from dispatch.core.alert_log import AlertLog, AlertWord
 from dispatch.core.audience import Audience
 from dispatch.core.cleaner import Cleaner
 from dispatch.core.door import Door
-from dispatch.core.emergencies import alert_seen
+from dispatch.core.emergencies import EmergencyLog
 from dispatch.core.floor import decide
 from dispatch.core.hearing import Hearing, Verdict, count
 from dispatch.core.inputs import Asked, Input
@@ -77,8 +77,7 @@ class Office:
         self._held: list[tuple[str, FromMember]] = []
         self._signs: list[Sign] = []
         self._flush_at: float | None = None
-        self._emergencies: dict[str, bool] = {}
-        self._emergencies_at = 0.0
+        self._emergencies = EmergencyLog()
         self._alert_log = AlertLog()
         self._members: dict[str, Member] = {}
         self._users: set[str] = set()
@@ -105,6 +104,7 @@ class Office:
         self._roster = None
         self.door.broker_up()
         self._alert_log.broker_up(now)
+        self._emergencies.broker_up(now)
         self._judge.back()
 
     def change_rules(self, rules: OfficeRules, now: float) -> None:
@@ -126,6 +126,7 @@ class Office:
         """Nothing can be heard; held floor messages are too old by the time they could be answered."""
         self._held.clear()
         self._alert_log.broker_down()
+        self._emergencies.broker_down()
         self._open_at = None
 
     def see_session(self, session: Session, now: float, wall_ms: int) -> tuple[Publish, ...]:
@@ -231,10 +232,8 @@ class Office:
 
     def see_emergency(self, user: str, raised: bool, now: float) -> None:
         """Take notice of a member's emergency alert as the broker has it; logged with the next batch."""
-        if not self._emergencies:
-            self._emergencies_at = now + BATCH_S
         if self._has_room(user):
-            self._emergencies[user] = raised
+            self._emergencies.see(user, raised, now + BATCH_S)
 
     def see_device_alert(self, word: AlertWord, now: float) -> None:
         """Take notice of an alert of a member's device as the broker has it; logged with the next batch."""
@@ -246,15 +245,9 @@ class Office:
         self._alert_log.committed(now)
         return out
 
-    def _log_emergencies(self, wall_ms: int) -> tuple[Publish, ...]:
-        seen = dict(self._emergencies)
-
-        def commit(turn: Turn) -> None:
-            for user, raised in seen.items():
-                alert_seen(turn, user, raised=raised)
-
-        _, out = self._transact(wall_ms, commit)
-        self._emergencies.clear()
+    def _log_emergencies(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        _, out = self._transact(wall_ms, lambda turn: self._emergencies.log(turn, now))
+        self._emergencies.committed(now)
         return out
 
     def _flush(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
@@ -305,8 +298,8 @@ class Office:
             yield partial(self._bring_into_line, wall_ms)
         if self._flush_at is not None and now >= self._flush_at:
             yield partial(self._flush, now, wall_ms)
-        if self._emergencies and now >= self._emergencies_at:
-            yield partial(self._log_emergencies, wall_ms)
+        if self._emergencies.due(now):
+            yield partial(self._log_emergencies, now, wall_ms)
         if self._alert_log.due(now):
             yield partial(self._log_alerts, now, wall_ms)
         for verdict in self._judge.due(behind_s):
@@ -337,11 +330,7 @@ class Office:
         times = [self._refresh_at]
         if self._flush_at is not None:
             times.append(self._flush_at)
-        if self._emergencies:
-            times.append(self._emergencies_at)
-        alerts_at = self._alert_log.next_deadline()
-        if alerts_at is not None:
-            times.append(alerts_at)
+        times += [at for log in (self._alert_log, self._emergencies) if (at := log.next_deadline()) is not None]
         for due_s in (self._judge.next_s(), self._hearing.next_s()):
             if self._clock.running and due_s is not None:
                 times.append(now + max(0.0, due_s - self._clock.time_s))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dispatch.core.emergencies import SETTLE_S
 from dispatch.core.server import EmergencySeen
 from dispatch.core.state import Entry, OfficeRules
 from protocol.messages import DenyCause, EventType, FloorDeny, FloorGranted, FloorQueued, Priority, Session
@@ -113,6 +114,28 @@ def test_a_vehicle_that_connects_without_an_emergency_is_no_news() -> None:
     alert(bench, "car-1", raised=False)
 
     assert told(bench) == []
+
+
+def test_an_emergency_cleared_while_no_server_listened_is_told_once_who_is_present_has_spoken() -> None:
+    # given three emergencies, of which one is cleared while nobody listens, and one is of a vehicle that is away
+    bench = Bench()
+    for user in ("car-1", "car-2", "car-3"):
+        alert(bench, user, raised=True)
+    bench.presence("car-1", 1)
+    bench.presence("car-2", 1)
+    # when a server comes back, and the broker gives it the other one alone
+    bench.start()
+    bench.up()
+    alert(bench, "car-2", raised=True)
+    before = told(bench)
+    for second in range(round(SETTLE_S) + 5):
+        bench.advance(1.0)
+        if second % 60 == 0:
+            bench.beat("car-1", second + 1)
+            bench.beat("car-2", second + 1)
+    # then the end of the first one is told, once; the second one stands, and of the third one nobody knows
+    assert before == [("EMERGENCY", user, "alert") for user in ("car-1", "car-2", "car-3")]
+    assert told(bench) == [*before, ("EMERGENCY_CLEARED", "car-1", None)]
 
 
 def test_a_stranger_raises_nothing() -> None:

@@ -142,9 +142,9 @@ class Hearing:
             if found is not None:
                 found.looked = False
                 found.answered.add(user)
+                found.listeners.add(user)  # who played some of it was there, in the channel at its end or not
                 if heard:
                     found.heard.add(user)
-                    found.listeners.add(user)
 
     def due(self, rules: OfficeRules, members: Mapping[str, Member], behind_s: float) -> tuple[Verdict, ...]:
         """Give what can be counted: all have answered, or the time for it is over as of `behind_s` ago.

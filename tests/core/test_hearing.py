@@ -130,7 +130,7 @@ def test_listen_only_members_count_monitors_bridges_and_the_speaker_do_not() -> 
 
 def test_who_is_online_and_not_in_the_channel_is_waited_for_a_moment_and_counts_if_it_played() -> None:
     bench, burst = office("car-2", hang_s=30.0)
-    bench.presence("car-3", 1)
+    bench.presence("car-3", 2)
     bench.presence("car-4", 1)
     bench.release("car-1", 1, LAST)
     played(bench, "car-2", burst)
@@ -138,6 +138,19 @@ def test_who_is_online_and_not_in_the_channel_is_waited_for_a_moment_and_counts_
     assert heard(bench) == []
     bench.advance(HEARD_EARLIEST_S)
     assert heard(bench) == [(burst, 2, 2)]
+
+
+def test_who_was_out_of_the_channel_at_its_end_and_reports_too_little_was_there_and_did_not_hear() -> None:
+    # given two listeners, of whom one lost its voice worker half-way
+    bench, burst = office("car-2", "car-3")
+    bench.presence("car-3", 2)
+    bench.release("car-1", 1, LAST)
+    played(bench, "car-2", burst)
+    played(bench, "car-3", burst, 40)
+    bench.advance(HEARD_WAIT_S)
+    # then nobody is told that all who were there heard it
+    assert heard(bench) == [(burst, 1, 2)]
+    assert bench.events(EventType.BURST_HEARD)[0].metadata["missing"] == ["car-3"]
 
 
 @pytest.mark.parametrize("boot", [0, 2])

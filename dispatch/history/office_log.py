@@ -1,0 +1,156 @@
+"""Everything that is known of an office's period, read beside the service: figures, presses, tokens, minutes, KPIs.
+
+Report, dashboard and metrics ask here, so that their numbers agree. Nothing here writes, and no page read is held.
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from dispatch.history.day import Period
+from dispatch.history.figures import AHEAD_MS, BEFORE_MS, Figures, count
+from dispatch.history.kpi import Facts, Measured, measure
+from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations
+from dispatch.minutes import NEEDED, OfficeMinutes, Stay
+from dispatch.minutes import count as count_minutes
+from dispatch.registry import schema as registry
+from dispatch.store.reader import StoreReader
+from protocol.ids import OfficeId
+from protocol.rest import Role
+
+PROBES = ("probe",)
+"""Users whose presses only ask whether the office answers."""
+
+
+class Presses(Protocol):
+    """Where traces of presses lie."""
+
+    def presses(self, office: OfficeId, since_ms: int, until_ms: int) -> Sequence[Press]:
+        """Give those of [since_ms, until_ms). Raises StoreUnavailable."""
+
+
+class OfficePeriod(Struct, frozen=True, kw_only=True):
+    """What is known of one office in one period."""
+
+    office: OfficeId
+    name: str
+    figures: Figures
+    presses: PressFigures | None
+    tokens: Durations | None
+    minutes: OfficeMinutes
+    registered: int | None
+    kpis: tuple[Measured, ...]
+    until: int
+    """The period's end, or the moment of reading where it is not over (Unix ms)."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all happened."""
+        return self.figures.events == 0 and not (self.presses and self.presses.presses)
+
+
+class OfficeLog:
+    """Reads one store. Every method may raise StoreUnavailable."""
+
+    def __init__(self, reader: StoreReader, presses: Presses | None = None, probes: Collection[str] = PROBES) -> None:
+        """`presses`: None where nobody traces them."""
+        self._reader = reader
+        self._presses = presses
+        self._probes = probes
+        with reader.read() as connection:
+            self._registry = sa.inspect(connection).has_table(registry.user.name)
+
+    def offices(self) -> tuple[OfficeId, ...]:
+        """Give every office of the store and of its registry."""
+        found = set(self._reader.offices())
+        if self._registry:
+            with self._reader.read() as connection:
+                rows = connection.execute(sa.select(registry.office.c.region, registry.office.c.office))
+                found |= {OfficeId(row.region, row.office) for row in rows}
+        return tuple(sorted(found))
+
+    def figures(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> Figures:
+        """Count the log of a period; `now_ms`: the present moment (Unix ms), where the caller knows it better."""
+        now_ms = _now(now_ms)
+        events = self._reader.scan(office, period.since - BEFORE_MS, period.until + AHEAD_MS)
+        return count(office, period, events, where, min(now_ms, period.until + AHEAD_MS), self._probes)
+
+    def read(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> OfficePeriod:
+        """Give everything that is known of a period that has begun."""
+        now_ms = _now(now_ms)
+        until = max(period.since, min(period.until, now_ms))
+        figures = self.figures(office, period, where, now_ms)
+        presses = None
+        if self._presses is not None:
+            found = self._presses.presses(office, period.since, period.until)
+            presses = count_presses([press for press in found if press.user not in self._probes])
+        name, stays = self._roll(office)
+        events = self._reader.scan(office, period.since - BEFORE_MS, until, NEEDED)
+        minutes = count_minutes(office, events, stays or {}, period.since, until)
+        registered = None if stays is None else sum(_there(stay, period.since, until) for stay in stays.values())
+        tokens = self._tokens(office, period)
+        facts = Facts(
+            figures=figures,
+            until=until,
+            presses=presses,
+            tokens=tokens,
+            minutes=minutes,
+            registered=registered,
+        )
+        return OfficePeriod(
+            office=office,
+            name=name,
+            figures=figures,
+            presses=presses,
+            tokens=tokens,
+            minutes=minutes,
+            registered=registered,
+            kpis=measure(facts),
+            until=until,
+        )
+
+    def _roll(self, office: OfficeId) -> tuple[str, dict[str, Stay] | None]:
+        """Give the office's name and its members; None where there is no registry."""
+        if not self._registry:
+            return str(office), None
+        here, user = registry.office, registry.user
+        with self._reader.read() as connection:
+            name = connection.scalar(
+                sa.select(here.c.name).where(here.c.region == office.region, here.c.office == office.office)
+            )
+            rows = connection.execute(
+                sa.select(user.c.user, user.c.role, user.c.name, user.c.created_at, user.c.revoked_at).where(
+                    user.c.region == office.region, user.c.office == office.office
+                )
+            ).all()
+        stays = {
+            row.user: Stay(user=row.user, name=row.name, since=row.created_at, until=row.revoked_at)
+            for row in rows
+            if Role(row.role).member and row.user not in self._probes
+        }
+        return name or str(office), stays
+
+    def _tokens(self, office: OfficeId, period: Period) -> Durations | None:
+        if not self._registry:
+            return None
+        token = registry.token
+        chosen = sa.select(token.c.took_us).where(
+            token.c.at >= period.since,
+            token.c.at < period.until,
+            token.c.region == office.region,
+            token.c.office == office.office,
+        )
+        with self._reader.read() as connection:
+            return durations(took_us / 1000 for took_us in connection.scalars(chosen))
+
+
+def _there(stay: Stay, since: int, until: int) -> bool:
+    return stay.since < until and (stay.until is None or stay.until > since)
+
+
+def _now(now_ms: int | None) -> int:
+    return time.time_ns() // 1_000_000 if now_ms is None else now_ms

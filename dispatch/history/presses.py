@@ -1,0 +1,77 @@
+"""Presses of a period as their traces tell them, from the button's edge: answered how, how fast, noticed when. Pure."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Answered(StrEnum):
+    """What became of a press."""
+
+    GRANTED = "granted"
+    EXPLAINED = "explained"
+    """Denied, with who speaks or why not."""
+    FAILED = "failed"
+    """Neither."""
+
+
+class Press(Struct, frozen=True, kw_only=True):
+    """One press, as figures need it. Durations in ms from the button's edge; None: not known."""
+
+    user: str
+    at: int
+    answered: Answered
+    answer_ms: float | None = None
+    """Until the vehicle had its answer."""
+    notice_ms: float | None = None
+    """Until the first other member heard or saw it."""
+    join_ms: float | None = None
+    """How long the slowest listener took to join the voice channel, where one had to."""
+
+
+class Durations(Struct, frozen=True, kw_only=True):
+    """Some durations, ms."""
+
+    count: int = 0
+    average_ms: float | None = None
+    p95_ms: float | None = None
+
+
+class PressFigures(Struct, frozen=True, kw_only=True):
+    """All presses of a period."""
+
+    presses: int = 0
+    granted: int = 0
+    explained: int = 0
+    failed: int = 0
+    answer: Durations = Durations()
+    notice: Durations = Durations()
+    join: Durations = Durations()
+
+    @property
+    def error_rate(self) -> float | None:
+        """Part of the presses with neither grant nor explained denial, 0 to 1; None where there are none."""
+        return self.failed / self.presses if self.presses else None
+
+
+def durations(found: Iterable[float | None]) -> Durations:
+    """Average and 95th percentile (the nearest rank) of what is known."""
+    known = sorted(each for each in found if each is not None)
+    if not known:
+        return Durations()
+    return Durations(count=len(known), average_ms=sum(known) / len(known), p95_ms=known[-(-len(known) * 95 // 100) - 1])
+
+
+def count_presses(presses: Sequence[Press]) -> PressFigures:
+    """Count the presses of a period."""
+    kinds = [press.answered for press in presses]
+    return PressFigures(
+        presses=len(presses),
+        granted=kinds.count(Answered.GRANTED),
+        explained=kinds.count(Answered.EXPLAINED),
+        failed=kinds.count(Answered.FAILED),
+        answer=durations(press.answer_ms for press in presses),
+        notice=durations(press.notice_ms for press in presses),
+        join=durations(press.join_ms for press in presses),
+    )

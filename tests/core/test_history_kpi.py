@@ -1,0 +1,235 @@
+"""Every KPI by its formula: a log that meets it, and logs built so that just that one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from msgspec.structs import replace
+
+from dispatch.history.day import Span, period
+from dispatch.history.figures import count
+from dispatch.history.kpi import TARGETS, Facts, Kpi, Measured, Verdict, measure
+from dispatch.history.kpi_words import METHODS, NAMES, VERDICTS, measured_text, target_text
+from dispatch.history.presses import Answered, Durations, Press, count_presses, durations
+from dispatch.minutes import NEEDED, Stay
+from dispatch.minutes import count as count_minutes
+from protocol.messages import EventType
+from tests.core.history_month import CARS, HQ, SEOUL, Log
+
+DAY = period(Span.DAY, date(2026, 11, 22), SEOUL)
+LATER_MS = DAY.until + 600_000
+NOON_MS = DAY.since + 12 * 3_600_000
+MINUTES = 24 * 60
+GOOD_PRESS = Press(user="car-1", at=NOON_MS, answered=Answered.GRANTED, answer_ms=30, notice_ms=80, join_ms=400)
+MEASURED = frozenset(Kpi) - {Kpi.CONCURRENT, Kpi.SATISFACTION}
+
+
+def good_log() -> Log:
+    """A day on which all eight cars take part in sound sessions, and a probe is answered every minute."""
+    log = Log()
+    for minute in range(MINUTES):
+        log.add(EventType.DENIED, DAY.since + minute * 60_000 + 500, "probe", None, cause="receive_only")
+    for place in range(8):
+        log.session(f"s{place}", NOON_MS + place * 600_000, CARS[place:] + CARS[:place])
+    log.events.sort(key=lambda event: event.at)
+    return log
+
+
+def facts(log: Log, presses: tuple[Press, ...] = (GOOD_PRESS,) * 10, took_ms: float = 200.0) -> Facts:
+    stays = {user: Stay(user=user) for user in CARS}
+    needed = [event for event in log.events if event.event in NEEDED]
+    return Facts(
+        figures=count(HQ, DAY, log.events, SEOUL, LATER_MS, ("probe",)),
+        until=DAY.until,
+        presses=count_presses(presses),
+        tokens=durations([took_ms] * 5),
+        minutes=count_minutes(HQ, needed, stays, DAY.since, DAY.until),
+        registered=len(CARS),
+    )
+
+
+def rows(found: Facts) -> dict[Kpi, Measured]:
+    return {row.kpi: row for row in measure(found)}
+
+
+def failing(found: Facts) -> set[Kpi]:
+    return {row.kpi for row in measure(found) if row.verdict is Verdict.FAIL}
+
+
+def test_a_good_day_meets_every_target_that_a_day_can_show() -> None:
+    found = rows(facts(good_log()))
+
+    assert {kpi for kpi, row in found.items() if row.verdict is Verdict.PASS} == MEASURED
+    assert list(found) == list(Kpi)
+
+
+def test_what_only_a_survey_or_a_load_test_shows_is_never_made_up() -> None:
+    for found in (facts(good_log()), facts(Log())):
+        assert [rows(found)[kpi].verdict for kpi in (Kpi.SATISFACTION, Kpi.CONCURRENT)] == [Verdict.NOT_MEASURED] * 2
+
+
+def test_of_an_empty_day_nothing_is_measured_and_nothing_fails() -> None:
+    empty = Facts(figures=count(HQ, DAY, [], SEOUL, LATER_MS), until=DAY.until)
+
+    assert {row.verdict for row in measure(empty)} == {Verdict.NOT_MEASURED}
+
+
+# --- integrity ------------------------------------------------------------------------------------------------------
+
+
+def late(log: Log) -> None:
+    log.talk("s7", "car-1", log.events[-1].at + 10, 9000, "lost", late_ms=5001)
+
+
+def left_open(log: Log) -> None:
+    log.add(EventType.SPEAKER_CHANGED, NOON_MS + 9_000_000, "car-1", "s7", burst=99)
+
+
+def overtaken(log: Log) -> None:
+    at = NOON_MS + 9_000_000
+    log.add(EventType.SPEAKER_CHANGED, at, "car-1", "s7", burst=99)
+    log.talk("s7", "car-2", at + 10, 500)
+
+
+def never_left(log: Log) -> None:
+    log.add(EventType.USER_JOINED, NOON_MS + 1000, "car-9", "s0", voice="mqtt")
+
+
+def left_twice(log: Log) -> None:
+    log.add(EventType.USER_LEFT, NOON_MS + 1000, "car-9", "s0")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [(late, "late"), (left_open, "open"), (overtaken, "open"), (never_left, "joins"), (left_twice, "joins")],
+)
+def test_one_burst_that_is_not_sound_fails_the_integrity_of_a_small_office(
+    spoil: Callable[[Log], None], why: str
+) -> None:
+    log = good_log()
+    spoil(log)
+
+    found = facts(log)
+
+    assert Kpi.INTEGRITY in failing(found)
+    assert {fault.why for fault in found.figures.integrity.shown} == {why}
+    assert found.figures.integrity.unsound == 1
+
+
+def test_exactly_five_seconds_are_in_time() -> None:
+    log = good_log()
+    log.talk("s7", "car-1", log.events[-1].at + 10, 9000, "lost", late_ms=5000)
+
+    assert rows(facts(log))[Kpi.INTEGRITY].value == 1.0
+
+
+def test_nothing_is_said_against_a_session_whose_members_may_still_leave() -> None:
+    log = Log()
+    end = log.session("s", DAY.until - 20_000, ("car-1", "car-2"))
+    log.events.pop()
+
+    early, final = (count(HQ, DAY, log.events, SEOUL, until).integrity for until in (end, end + 300_000))
+
+    assert ((early.sound, early.unsound), (final.sound, final.unsound)) == ((1, 0), (0, 1))
+
+
+def test_bursts_of_an_older_log_are_not_judged() -> None:
+    log = good_log()
+    log.events = [replace(e, metadata={k: v for k, v in e.metadata.items() if k != "unrenewed_ms"}) for e in log.events]
+
+    integrity = facts(log).figures.integrity
+
+    assert (integrity.rate, integrity.unknown) == (None, 8)
+
+
+# --- the others -----------------------------------------------------------------------------------------------------
+
+
+def test_slow_responses_tokens_and_joins_fail_one_row_each() -> None:
+    log = good_log()
+
+    assert failing(facts(log, (replace(GOOD_PRESS, notice_ms=100),))) == {Kpi.RESPONSE}
+    assert failing(facts(log, (replace(GOOD_PRESS, join_ms=1000),))) == {Kpi.JOIN}
+    assert failing(facts(log, took_ms=500)) == {Kpi.TOKEN}
+
+
+def test_a_press_with_neither_grant_nor_explained_denial_is_an_error_and_an_explained_one_is_none() -> None:
+    log = good_log()
+    failed, told = (replace(GOOD_PRESS, answered=kind) for kind in (Answered.FAILED, Answered.EXPLAINED))
+
+    assert rows(facts(log, (failed, *(GOOD_PRESS,) * 999)))[Kpi.ERROR_RATE].value == 0.001
+    assert failing(facts(log, (failed, *(GOOD_PRESS,) * 999))) == {Kpi.ERROR_RATE}
+    assert failing(facts(log, (failed, *(GOOD_PRESS,) * 1000))) == set()
+    assert failing(facts(log, (told,) * 5)) == set()
+
+
+def test_without_traces_the_error_rate_is_the_logs_and_says_so() -> None:
+    log = good_log()
+    log.add(EventType.DENIED, NOON_MS, "car-1", "s0", cause="another_has_permission")
+    explained = rows(replace(facts(log), presses=None))[Kpi.ERROR_RATE]
+    log.add(EventType.DENIED, NOON_MS, "car-1", "s0", cause="internal_error")
+    unexplained = rows(replace(facts(log), presses=None))[Kpi.ERROR_RATE]
+
+    assert (explained.value, explained.basis, explained.samples) == (0.0, "log", 9)
+    assert (unexplained.value, unexplained.verdict) == (0.1, Verdict.FAIL)
+
+
+def test_minutes_without_an_answer_to_the_probe_are_downtime() -> None:
+    log = good_log()
+    silent = [e for e in log.events if not (e.user == "probe" and NOON_MS <= e.at < NOON_MS + 2 * 60_000)]
+    log.events = silent
+
+    row = rows(facts(log))[Kpi.AVAILABILITY]
+
+    assert (row.value, row.samples, row.verdict) == ((MINUTES - 2) / MINUTES, MINUTES, Verdict.FAIL)
+
+
+def test_a_probe_that_began_at_noon_is_not_held_against_the_morning() -> None:
+    log = good_log()
+    log.events = [e for e in log.events if not (e.user == "probe" and e.at < NOON_MS)]
+
+    row = rows(facts(log))[Kpi.AVAILABILITY]
+
+    assert (row.value, row.samples) == (1.0, MINUTES // 2)
+
+
+def test_a_call_nobody_hears_is_none_that_came_about() -> None:
+    log = good_log()
+    log.add(EventType.BURST_HEARD, NOON_MS, "car-1", "s0", burst=1, heard_by=0, heard_of=3)
+    assert failing(facts(log)) == {Kpi.SUCCESS}
+
+    alone = good_log()
+    alone.add(EventType.BURST_HEARD, NOON_MS, "car-1", "s0", burst=1, heard_by=0, heard_of=0)
+    assert failing(facts(alone)) == set()
+
+
+def test_long_sessions_idle_users_and_members_always_joined_fail_one_row_each() -> None:
+    long = good_log()
+    long.session("long", NOON_MS + 9_000_000, CARS, length_ms=300_000)
+    assert failing(facts(long)) == {Kpi.SESSION_LENGTH}
+
+    assert failing(replace(facts(good_log()), registered=11)) == {Kpi.ACTIVE_USERS}
+    assert failing(replace(facts(good_log()), registered=10)) == set()
+
+    minutes = facts(good_log()).minutes
+    assert minutes is not None
+    spent = replace(minutes, users=tuple(replace(u, joined_min=u.always_min * 0.6) for u in minutes.users))
+    assert failing(replace(facts(good_log()), minutes=spent)) == {Kpi.COST}
+
+
+def test_durations_are_their_average_and_nearest_rank() -> None:
+    assert durations([None, *map(float, range(1, 101))]) == Durations(count=100, average_ms=50.5, p95_ms=95.0)
+    assert durations([7.0]) == Durations(count=1, average_ms=7.0, p95_ms=7.0)
+    assert durations([None]) == Durations()
+
+
+@pytest.mark.parametrize("lang", ["ko", "en"])
+def test_every_row_has_its_words(lang: str) -> None:
+    assert set(NAMES) == set(METHODS) == set(TARGETS) == set(Kpi)
+    assert set(VERDICTS) == set(Verdict)
+    texts = {row.kpi: (measured_text(row, lang), target_text(row.target, lang)) for row in measure(facts(good_log()))}
+    assert texts[Kpi.INTEGRITY] == ("100.00%", "≥ 99.99%")
+    assert texts[Kpi.RESPONSE] == ("80.0 ms (p95 80.0 ms)", "< 100 ms")
+    assert texts[Kpi.SATISFACTION][0] == {"ko": "측정 안 됨", "en": "not measured"}[lang]

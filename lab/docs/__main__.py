@@ -47,6 +47,8 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     },
     "docs/cues.md": {
         "answers": indicators.answers,
+        "lights": indicators.lights,
+        "patterns": indicators.patterns,
         "cue-recipes": cues.recipes,
         "cue-pictures": cues.pictures,
         "cues-told-apart": partial(cues.told_apart, ROOT),

@@ -1,4 +1,4 @@
-"""docs/cues.md: a picture of each sound, its recipe, and how well the six are told apart on the road."""
+"""docs/cues.md: a picture of each sound, its recipe, and how well they are told apart on the road."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def file_name(sound: Sound) -> str:
 
 
 def recipes() -> str:
-    """The six sounds: what they are like, and of what they are made."""
+    """The sounds: what they are like, and of what they are made."""
     rows = []
     for sound, recipe in RECIPES.items():
         inside = f"{100 * cue_hearing.in_band_part(sound):.1f} %"

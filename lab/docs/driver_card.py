@@ -116,6 +116,8 @@ def events_by_sign() -> str:
     """The vibrations, and below each what it may mean; then what is said without one."""
     parts = []
     for vibration, tolds in grouped().items():
+        if vibration is None and not tolds:
+            continue
         shown = _row(bars(VIBRATIONS[vibration]), says.VIBRATIONS[vibration]) if vibration else _row("", says.SAID_ONLY)
         items = "".join(f"<li>{_both(says.EVENTS[told])}</li>\n" for told in tolds)
         parts.append(f'<table class="felt">{shown}</table>\n' + (f"<ul>{items}</ul>\n" if items else ""))

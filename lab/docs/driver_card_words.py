@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.core.indicators import Beep, Colour, Vibration
-from gateway.core.words import Look, Told
+from gateway.core.told import Told
+from gateway.core.words import Look
 from protocol.worker import Sound
 
 
@@ -23,8 +24,8 @@ TALK: Final = (
     Words("한 번 진동하고 불이 빨간색이면 말씀하세요.", "One push and a red light: speak."),
     Words("말이 끝나면 버튼을 놓으세요.", "Let go when you have finished."),
     Words(
-        "진동이 두 번이면 보내지지 않습니다. 놓았다가 다시 누르세요.",
-        "Two pushes: nobody hears you. Let go, press again.",
+        "진동이 여러 번이면 보내지지 않습니다. 놓았다가 다시 누르세요.",
+        "Several pushes: nobody hears you. Let go, press again.",
     ),
 )
 EMERGENCY: Final = (
@@ -67,7 +68,7 @@ HEADS: Final = {
     "title": Words("무전기 카드", "Radio card"),
     "emergency": Words("긴급", "Emergency"),
     "talk": Words("말하기", "To talk"),
-    "others": Words("다른 버튼, 전화, 시동", "Other buttons, phone, ignition"),
+    "others": Words("그 밖에", "Also"),
     "lights": Words("불빛", "Light"),
     "sounds": Words("소리", "Sound"),
     "beeps": Words("부저", "Buzzer"),

@@ -119,7 +119,10 @@ class _Asking:
         state = "" if self._presence is None else self._words(self._presence.state.value)
         asleep = self._presence is None or self._presence.state in (PresenceState.OFFLINE, PresenceState.LOST)
         key = "cmd_away" if asleep else "cmd_no_answer"
-        self._end(NO_ANSWER, self._words(key, self._user, state or self._words("cmd_unknown")))
+        problem = self._words(key, self._user, state or self._words("cmd_unknown"))
+        if asleep and self._command.op == CommandOp.CLEAR_EMERGENCY:
+            problem += f"; {self._words('cmd_away_emergency', self._user)}"
+        self._end(NO_ANSWER, problem)
 
     @property
     def _awaits_telemetry(self) -> bool:

@@ -22,6 +22,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "cmd_no_answer": ("{0} is {1}, but does not answer", "{0}: {1} 상태이지만 응답하지 않습니다"),
     "cmd_away": ("{0} is {1}: nobody is there to answer", "{0}: {1} 상태라 응답할 수 없습니다"),
+    "cmd_away_emergency": (
+        "a unit that is gone for good: at the office, `ptt-dispatch device clear-alerts {0}`",
+        "돌아오지 못할 단말기라면 사무소에서 `ptt-dispatch device clear-alerts {0}`",
+    ),
     "cmd_unknown": ("unknown here", "알 수 없는"),
     "stale": ("what is shown is stale", "아래 내용은 끊기기 전의 것입니다"),
     "summary": ("offices {0}  online {1}/{2}  alerts {3}", "사무소 {0}  접속 {1}/{2}  경보 {3}"),

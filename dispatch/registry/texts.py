@@ -118,6 +118,17 @@ _TEXT: dict[str, tuple[str, str]] = {
     "no_bursts": ("no bursts are kept", "보관된 통화 없음"),
     "revoke_bursts": ("bursts kept of them: {count} deleted", "보관된 통화: {count}건 삭제됨"),
     "cured": ("{user}: clone alert ended", "{user}: 복제 경보 해제됨"),
+    "alerts_cleared": (
+        "{user}: cleared {alerts}. Should the unit come back, it raises again what still holds",
+        "{user}: {alerts} 경보를 해제했습니다. 단말기가 돌아오면 남아 있는 경보를 다시 올립니다",
+    ),
+    "no_alerts": ("{user}: no alert of the unit stands", "{user}: 남아 있는 경보 없음"),
+    "still_there": (
+        "{user} is connected and clears its alerts itself -> mend what is wrong; an emergency: "
+        "ptt cmd {office} {user} clear-emergency",
+        "{user} 단말기는 연결되어 있고 경보를 스스로 해제합니다 -> 원인을 고치십시오. 긴급 알림은 "
+        "ptt cmd {office} {user} clear-emergency",
+    ),
     "not_cloned": ("{user}: no clone was noted", "{user}: 복제 기록 없음"),
     "no_users": ("no users", "사용자 없음"),
     "state_revoked": ("revoked {at}{why}", "사용 중지 {at}{why}"),

@@ -188,6 +188,8 @@ def _device(group: Commands, common: argparse.ArgumentParser) -> None:
     _json(made)
     _named(group, "rename", "device.rename", common, "change a unit's name").add_argument("name")
     _revoke(_named(group, "revoke", "device.revoke", common, "shut every door to a unit, at once"))
+    text = "take off the alerts of a unit that is gone (wrecked, taken out, revoked), its emergency too"
+    _named(group, "clear-alerts", "device.clear-alerts", common, text)
     _named(group, "cured", "device.cured", common, "end a clone's alert: the identity is one unit's again")
 
 

@@ -16,6 +16,7 @@ from dispatch.registry.texts import Refused, tell
 from dispatch.registry.words import User
 from dispatch.settings import DispatchSettings
 from protocol.ids import OfficeId
+from service.mqtt import BrokerSettings
 from service.settings import Secret, load
 
 
@@ -76,9 +77,13 @@ class Desk:
 
     def broker(self) -> BrokerAdmin:
         """Give the broker's users, to be entered; raises Refused without the server's own password."""
+        return BrokerAdmin(self.broker_settings())
+
+    def broker_settings(self) -> BrokerSettings:
+        """Give how to reach the broker under the server's own login; raises Refused without its password."""
         if self.settings.broker.username is not None and self.settings.broker.password is None:
             raise Refused(f"the broker's password cannot be read from {self.settings.secrets} -> use sudo")
-        return BrokerAdmin(self.settings.broker)
+        return self.settings.broker
 
     @contextlib.contextmanager
     def secret_place(self) -> Iterator["SecretPlace"]:

@@ -1,9 +1,10 @@
-"""`ptt-dispatch device add | code | rotate | list | rename | cured`."""
+"""`ptt-dispatch device add | code | rotate | list | rename | cured | clear-alerts`."""
 
 import json
 import sys
 
 from dispatch import pki, qr
+from dispatch.broker import left
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.port import NotThere
 from dispatch.registry.secrets import code_digest, new_code_entropy
@@ -105,6 +106,20 @@ def list_units(desk: Desk) -> int:
         return 0
     for line in device_table(units, codes, desk.options.lang):
         print(line)
+    return 0
+
+
+def clear_alerts(desk: Desk) -> int:
+    """Take off the alerts of a unit that is gone and cannot do so itself."""
+    office, user = desk.where()
+    try:
+        cleared = left.clear_alerts(desk.broker_settings(), office, user)
+    except left.StillThere:
+        raise Refused(desk.text("still_there", user=user, office=office)) from None
+    if not cleared:
+        desk.say("no_alerts", user=user)
+        return 0
+    desk.say("alerts_cleared", user=user, alerts=", ".join(cleared))
     return 0
 
 

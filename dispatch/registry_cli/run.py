@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Callable[[Desk], int]] = {
     "device.list": device.list_units,
     "device.revoke": revoking.revoke,
     "device.cured": device.cured,
+    "device.clear-alerts": device.clear_alerts,
     "bursts.list": bursts.list_bursts,
     "bursts.delete": bursts.delete,
     "cert.show": install.cert_show,

@@ -82,6 +82,8 @@ def test_every_alert_stands_in_the_documents() -> None:
     for document in ("docs/protocol.md", "docs/operations.md"):
         text = (ROOT / document).read_text()
         assert [alert for alert in (*KNOWN, FOREIGN, STORE) if f"`{alert}`" not in text] == []
+    rows = re.findall(r"^\|([^|]+)\| (?:critical|warning) \|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    assert {*KNOWN, FOREIGN, STORE} - set(re.findall(r"`([a-z-]+)`", " ".join(rows))) == set()
 
 
 def test_every_command_and_decision_stands_in_the_documents() -> None:

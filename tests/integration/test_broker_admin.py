@@ -26,11 +26,14 @@ from dispatch.broker.acl import DYNSEC_TOPIC
 from dispatch.broker.admin import BrokerAdmin, BrokerRefused, BrokerUnreachable
 from dispatch.broker.dynsec import AclEntry, AclType, DynsecFile, NotAnAnswer, RoleWords, decode_file, encode_file
 from dispatch.broker.guard import RESPONSE_TOPIC, BrokerGuard
+from dispatch.broker.left import StillThere, clear_alerts
 from dispatch.cli import main
 from dispatch.registry.secrets import hash_secret, new_secret
 from lab.broker import Broker, free_port
 from lab.secure_broker import SecureBroker
+from protocol.codec import encode
 from protocol.login import SERVER_LOGIN
+from protocol.messages import Presence, PresenceState
 from protocol.rest import Role
 from protocol.timers import REVOKE_S
 from service.mqtt import BrokerSettings, Will
@@ -80,6 +83,52 @@ class Server:
             self.guard.received(message.topic, message.payload)
         self.caller.received.clear()
         self.guard.tick(time.monotonic())
+
+
+# --- alerts of a unit that is gone -----------------------------------------------------------------------------------
+
+
+def test_the_alerts_of_a_unit_that_is_gone_are_taken_off_by_the_office_and_a_clones_alert_stays(
+    broker: SecureBroker, doors: Doors
+) -> None:
+    # given two units with alerts, and a clone's alert of the server's own
+    gone, other = come(doors, broker, CAR), come(doors, broker, BUS)
+    mine, theirs = (f"ptt/v1/seoul/1/device/{user}/alert/" for user in ("car-1", "bus-1"))
+    left_behind = {f"{mine}emergency": b"a", f"{mine}microphone": b"b"}
+    assert all(doors.publish(gone, left_behind, retain=True).values())
+    assert all(doors.publish(other, {f"{theirs}emergency": b"c"}, retain=True).values())
+    server = doors.enter(broker.server_settings(), "ptt-dispatch-1")
+    assert all(doors.publish(server, {f"{mine}clone": b"d"}, retain=True).values())
+
+    # when the office clears those of the first
+    assert clear_alerts(broker.server_settings(), SEOUL_1, "car-1") == ("emergency", "microphone")
+
+    # then whoever comes later sees none of them, and all the others
+    watching = come(doors, broker, TV)
+    doors.subscribe(watching, ["ptt/v1/seoul/1/device/+/alert/+"])
+    doors.until(lambda: len(watching.received) >= 2, "what is left")
+    assert watching.payloads() == {b"c", b"d"}
+    assert clear_alerts(broker.server_settings(), SEOUL_1, "car-1") == ()
+
+
+def test_the_alerts_of_a_unit_that_is_connected_are_its_own(broker: SecureBroker, doors: Doors) -> None:
+    car = come(doors, broker, CAR)
+    presence = Presence(state=PresenceState.SLEEPING, connection_id=(0, 1, 1), presence_no=1, name="one")
+    alert = "ptt/v1/seoul/1/device/car-1/alert/emergency"
+    messages = {"ptt/v1/seoul/1/presence/car-1": encode(presence), alert: b"a"}
+    assert all(doors.publish(car, messages, retain=True).values())
+
+    with pytest.raises(StillThere):
+        clear_alerts(broker.server_settings(), SEOUL_1, "car-1")
+
+    watching = come(doors, broker, TV)
+    doors.subscribe(watching, [alert])
+    doors.until(lambda: watching.payloads() == {b"a"}, "the alert")
+
+
+def test_alerts_are_not_said_to_be_cleared_where_nobody_answers() -> None:
+    with pytest.raises(BrokerUnreachable):
+        clear_alerts(BrokerSettings(port=free_port()), SEOUL_1, "car-1")
 
 
 # --- the command line's connection -----------------------------------------------------------------------------------

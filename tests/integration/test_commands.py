@@ -133,11 +133,13 @@ def test_who_is_away_and_what_is_refused_is_said_with_a_status_of_its_own(
 
     away = desk.ask("car-nowhere", "identify", "--timeout", "0.5")
     korean = desk.ask("car-nowhere", "identify", "--timeout", "0.5", "--lang", "ko")
+    emergency = desk.ask("car-nowhere", "clear-emergency", "--timeout", "0.5")
     car.daemon.signal(signal.SIGSTOP)
     silent = desk.ask("car-here", "identify", "--timeout", "0.5")
     car.daemon.signal(signal.SIGCONT)
 
     assert (away.returncode, away.stderr) == (4, "ptt cmd: car-nowhere is unknown here: nobody is there to answer\n")
+    assert (emergency.returncode, "ptt-dispatch device clear-alerts car-nowhere" in emergency.stderr) == (4, True)
     assert (korean.returncode, "응답할 수 없습니다" in korean.stderr) == (4, True)
     assert (silent.returncode, silent.stderr) == (4, "ptt cmd: car-here is online, but does not answer\n")
 

@@ -30,6 +30,7 @@ from lab.cab.words import (
     encode,
     sound_frame,
 )
+from lab.docs.driver_card_words import EVENTS
 from lab.measure.sound import RATE_HZ
 
 LISTEN_S: Final = 0.01
@@ -95,7 +96,14 @@ class Cab:
             )
             for unit in self._units.values()
         )
-        return Hello(lang=self._lang, rate_hz=RATE_HZ, beat_s=BEAT_S, sentences=self._sentences, cars=cars)
+        return Hello(
+            lang=self._lang,
+            rate_hz=RATE_HZ,
+            beat_s=BEAT_S,
+            sentences=self._sentences,
+            answers={told.value: {"ko": words.ko, "en": words.en} for told, words in EVENTS.items()},
+            cars=cars,
+        )
 
     async def _do(self, page: Page, said: FromPage) -> None:
         match said:
@@ -167,6 +175,9 @@ class Cab:
         while True:
             if len(self._pages):
                 status = await unit.status()
+                mute = await unit.microphone(status.sends)
+                if mute:
+                    self._pages.tell(Trouble(text=mute))
                 if status != told or self._pages.greeted != greeted:
                     told, greeted = status, self._pages.greeted
                     self._pages.tell(status)

@@ -17,9 +17,11 @@ from lab.cab.mouth import Mouth
 from lab.cab.words import Pin, Status
 from lab.demo.tape import TooLate
 from lab.demo.world import Car
+from protocol.messages import Lifecycle
 
 T = TypeVar("T")
 PTT: Final = "ptt"
+EMERGENCY: Final = "emergency"
 AGAIN_S: Final = 0.5
 WATCH_S: Final = 3600.0
 
@@ -40,6 +42,8 @@ class Unit:
         self._finger = ThreadPoolExecutor(1, f"finger-{car.user}")
         self._asking = ThreadPoolExecutor(1, f"status-{car.user}")
         self._pins: VirtualPins | None = None
+        self._talks = self._called = self._hands_free = False
+        """PTT is down; emergency was pressed since; the driver speaks with nothing held. The finger's thread's."""
         self._ended = threading.Event()
 
     def start(self, changed: Callable[[Pin], None]) -> None:
@@ -68,6 +72,13 @@ class Unit:
         """Drive it inactive; the driver ends. Raises UnitFailed."""
         await self._on(self._finger, lambda: self._release(signal))
 
+    async def microphone(self, is_open: bool) -> str:
+        """Follow whether the vehicle sends: in an emergency its driver speaks with nothing held.
+
+        Gives why the driver has no voice, empty where all is well.
+        """
+        return await self._on(self._finger, lambda: self._follow(is_open))
+
     async def status(self) -> Status:
         """Ask the vehicle."""
         return await self._on(self._asking, self._status)
@@ -89,20 +100,41 @@ class Unit:
 
     def _press(self, signal: str) -> str:
         self._drive(lambda pins: pins.press(signal))
-        if signal == PTT:
-            try:
-                self.mouth.speak(self.ear.path)
-            except (TooLate, OSError, ValueError, KeyError) as error:
-                return f"{self.car.user} is pressed, but its driver cannot speak: {error}"
-        return ""
+        if signal == EMERGENCY:
+            self._called = True
+        if signal != PTT:
+            return ""
+        self._talks, self._called, self._hands_free = True, False, False
+        return self._speak()
 
     def _release(self, signal: str) -> None:
         try:
             self._drive(lambda pins: pins.release(signal))
         finally:
             if signal == PTT:
-                with contextlib.suppress(OSError):  # the tape is gone with the world
-                    self.mouth.hush()
+                self._talks = False
+                self._hush()
+
+    def _follow(self, is_open: bool) -> str:
+        speaks = is_open and self._called and not self._talks
+        if speaks == self._hands_free:
+            return ""
+        self._hands_free = self._called = speaks
+        if speaks:
+            return self._speak()
+        self._hush()
+        return ""
+
+    def _speak(self) -> str:
+        try:
+            self.mouth.speak(self.ear.path)
+        except (TooLate, OSError, ValueError, KeyError) as error:
+            return f"{self.car.user} is pressed, but its driver cannot speak: {error}"
+        return ""
+
+    def _hush(self) -> None:
+        with contextlib.suppress(OSError):  # the tape is gone with the world
+            self.mouth.hush()
 
     def _drive(self, work: Callable[[VirtualPins], object]) -> None:
         """Over a connection that is made anew where a vehicle was started again."""
@@ -150,6 +182,9 @@ def read_status(user: str, status: dict[str, Any]) -> Status:
         alive=True,
         link=bool(status["link"]["up"]),
         floor=str(status["device"]["floor"]),
+        sends=bool(status["transmitting"]),
+        focus=str(status["device"]["focus"]),
+        asleep=status["device"]["lifecycle"] == Lifecycle.PARKED,
         speaker=str(session.get("speaker_name") or speaker) if speaker else "",
         speaks=speaker == user,
         press_no=int(newest.get("press_no") or 0),

@@ -88,6 +88,8 @@ class Hello(Struct, frozen=True, kw_only=True, tag="hello", tag_field="type"):
     rate_hz: int
     beat_s: float
     sentences: tuple[Sentence, ...]
+    answers: dict[str, dict[str, str]]
+    """`Status.answer` -> language -> what it means."""
     cars: tuple[CarHello, ...]
 
 
@@ -108,6 +110,12 @@ class Status(Struct, frozen=True, kw_only=True, tag="status", tag_field="type"):
     alive: bool
     link: bool = False
     floor: str = ""
+    sends: bool = False
+    """Its microphone is open."""
+    asleep: bool = False
+    """Its ignition is off."""
+    focus: str = ""
+    """Whose turn the loudspeaker is: radio, phone, navigation."""
     speaker: str = ""
     """Name of who has the floor; empty where nobody."""
     speaks: bool = False

@@ -123,7 +123,8 @@ def test_a_frame_of_sound_tells_its_vehicle() -> None:
 def test_a_status_is_read_for_the_page() -> None:
     status = {
         "link": {"up": True},
-        "device": {"floor": "pending"},
+        "device": {"floor": "pending", "lifecycle": "driving", "focus": "phone"},
+        "transmitting": True,
         "session": {"active": True, "current_speaker": "car-2", "speaker_name": "2호차"},
         "presses": [{"press_no": 4, "answer": "denied", "last": "denied"}],
     }
@@ -131,14 +132,15 @@ def test_a_status_is_read_for_the_page() -> None:
     seen, own = read_status("car-1", status), read_status("car-2", status)
 
     assert (seen.alive, seen.link, seen.floor, seen.speaker, seen.speaks) == (True, True, "pending", "2호차", False)
-    assert (seen.press_no, seen.answer) == (4, "denied")
+    assert (seen.press_no, seen.answer, seen.sends, seen.asleep, seen.focus) == (4, "denied", True, False, "phone")
     assert own.speaks
 
 
 def test_a_session_that_is_over_has_no_speaker() -> None:
     status = {
         "link": {"up": False},
-        "device": {"floor": "idle"},
+        "device": {"floor": "idle", "lifecycle": "parked", "focus": "radio"},
+        "transmitting": False,
         "session": {"active": False, "current_speaker": "car-2", "speaker_name": "2호차"},
         "presses": [],
     }
@@ -146,6 +148,7 @@ def test_a_session_that_is_over_has_no_speaker() -> None:
     seen = read_status("car-1", status)
 
     assert (seen.speaker, seen.press_no, seen.answer, seen.link) == ("", 0, "", False)
+    assert (seen.sends, seen.asleep) == (False, True)
 
 
 def test_every_driver_has_something_to_say_at_first() -> None:

@@ -31,7 +31,7 @@ from hw.virtual_client import OutputChange, VirtualPins
 from lab.cab.script import spoken
 from lab.cab.words import SILENT_S
 from lab.measure.search import score
-from lab.measure.sound import RATE_HZ, from_int16
+from lab.measure.sound import RATE_HZ, Sound, from_int16
 from tests.integration.test_demo import processes_in
 from tests.support.procs import ROOT, Daemons, eventually
 
@@ -112,10 +112,23 @@ def page(cab: Running, chromium: Browser) -> Iterator[Page]:
     opened.add_init_script(SEEN)
     opened.goto(cab.url)
     opened.click("#begin")
-    opened.wait_for_selector('#car-1 .led[data-colour="green"]')
+    opened.wait_for_selector('#car-1[data-alive="yes"]')
     yield opened
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def other(cab: Running, chromium: Browser) -> Iterator[Page]:
+    """Another page."""
+    opened = chromium.new_page(locale="ko-KR")
+    opened.set_default_timeout(WAIT_MS)
+    opened.add_init_script(SEEN)
+    opened.goto(cab.url)
+    opened.click("#begin")
+    opened.wait_for_selector('#car-2 .led[data-colour="green"]')
+    yield opened
+    opened.close()
 
 
 def colour(page: Page, user: str, name: str) -> None:
@@ -133,9 +146,23 @@ def when(page: Page, condition: str, timeout_s: float = 8.0) -> None:
     eventually(lambda: page.evaluate(condition), timeout_s, condition)
 
 
-def picture(page: Page, name: str) -> None:
+def seen(user: str, what: str, value: str) -> str:
+    """How often an attribute of a car has taken a value, to be asked of the page; a pitch is rounded."""
+    same = f"(what === 'data-hz' ? String(Math.round(value)) : value) === '{value}'"
+    fresh = "(!n || all[n - 1][3] !== value)"  # a new duty of what is on already is no new push
+    mine = f"window.seen.filter(([car, , what]) => car === '{user}' && what === '{what}')"
+    return f"{mine}.filter(([, , what, value], n, all) => {same} && {fresh}).length"
+
+
+def picture(page: Page, name: str, blinks: str = "") -> None:
+    """In both languages, without moving the finger; where a car's light `blinks`, as it comes on."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / name, clip={"x": 0, "y": 0, "width": 1180, "height": 655})
+    for end in ("-ko", ""):
+        path = PICTURES / f"{name}{end}.png"
+        for each in ("off", "blue") if blinks else ():
+            colour(page, blinks, each)
+        page.screenshot(path=path, clip={"x": 0, "y": 0, "width": 1180, "height": 680})
+        page.evaluate("document.getElementById('lang').click()")
 
 
 def quiet(page: Page) -> None:
@@ -145,6 +172,7 @@ def quiet(page: Page) -> None:
 
 
 def test_a_press_in_one_car_is_seen_heard_and_felt_in_the_others(page: Page, cab: Running) -> None:
+    quiet(page)
     assert "마이크는 쓰지 않습니다" in page.locator("#start").text_content()  # type: ignore[operator]
 
     finger(page, "car-1")
@@ -156,13 +184,13 @@ def test_a_press_in_one_car_is_seen_heard_and_felt_in_the_others(page: Page, cab
     when(page, "document.querySelector('#car-2 .speaker').textContent.includes('1호차')")
     page.wait_for_selector('#car-2 .lamp.mute[data-on="yes"]')
     assert page.evaluate("document.querySelector('#car-1 .ptt').getAttribute('aria-pressed')") == "true"
-    picture(page, "cab.png")
+    picture(page, "cab")
 
     page.evaluate("window.seen = []")
     page.keyboard.down("3")
-    when(page, "document.querySelector('#car-3 .answer').textContent.includes('denied')")
+    when(page, "document.querySelector('#car-3 .answer').textContent.includes('다른 사람이 말하는 중')")
     when(page, "window.seen.filter(([car, , what, value]) => car === 'car-3' && value === 'on').length >= 2")
-    picture(page, "cab-refused.png")
+    picture(page, "cab-refused")
     page.keyboard.up("3")
 
     shakes = [seen for seen in page.evaluate("window.seen") if seen[0] == "car-3" and seen[3] == "on"]
@@ -177,6 +205,94 @@ def test_a_press_in_one_car_is_seen_heard_and_felt_in_the_others(page: Page, cab
     assert cab.level("car-1") == 1
     page.mouse.up()
     eventually(lambda: cab.level("car-1") == 0, 2, "the button goes up")
+    quiet(page)
+
+
+def test_an_emergency_of_one_car_is_seen_felt_and_heard_in_the_others_on_another_page(
+    page: Page, cab: Running, other: Page
+) -> None:
+    said = spoken(["car-1"])["car-1"]["accident"][: 2 * RATE_HZ]
+    quiet(page)
+    for each in (page, other):
+        each.evaluate("window.seen = []")
+
+    # the hold is shown and felt while it lasts, and nobody else is told of it
+    finger(page, "car-1", ".emergency")
+    colour(page, "car-1", "white")
+    when(page, seen("car-1", "data-motor", "on") + " >= 3")
+    assert other.evaluate(seen("car-2", "data-motor", "on")) == 0
+    colour(page, "car-1", "red")
+    page.mouse.up()
+    with talk(cab) as socket:
+        heard = sounds(socket, 3.2)
+        assert page.locator("#car-1 .led").get_attribute("data-colour") == "red"  # with nothing held
+        picture(page, "cab-emergency", blinks="car-2")
+
+        # a strong light and three long pushes in the others, and its driver's voice
+        for user in ("car-2", "car-3"):
+            when(other, seen(user, "data-colour", "blue") + " >= 5")
+            when(other, seen(user, "data-colour", "off") + " >= 5")
+            assert other.evaluate(seen(user, "data-motor", "on")) >= 3
+            assert "1호차" in str(other.locator(f"#{user} .speaker").text_content())
+        for ears in heard[1:]:
+            planted = ears.copy()
+            planted[-len(said) :] += said / 2
+            assert score(said, ears) > 0.5 * score(said, planted)
+
+        # pressed again at once, it is taken back, and the driver says no more
+        finger(page, "car-1", ".emergency")
+        when(page, "document.querySelector('#car-1 .answer').textContent.includes('긴급 호출 취소됨')")
+        page.mouse.up()
+    quiet(page)
+
+
+def test_during_a_telephone_call_a_press_is_refused_and_nobody_else_is_disturbed(page: Page, cab: Running) -> None:
+    page.click('#car-3 [data-signal="phone_busy"]')
+    page.wait_for_selector('#car-3[data-focus="phone"]')
+    quiet(page)
+    page.evaluate("window.seen = []")
+
+    page.keyboard.down("3")
+    when(page, "document.querySelector('#car-3 .answer').textContent.includes('전화 통화 중')")
+    when(page, seen("car-3", "data-motor", "on") + " >= 2")
+    when(page, seen("car-3", "data-hz", "600") + " >= 2")
+    page.keyboard.up("3")
+
+    assert page.evaluate(seen("car-3", "data-colour", "red")) == 0
+    assert page.evaluate("window.seen.filter(([car]) => car !== 'car-3').length") == 0
+    page.click('#car-3 [data-signal="phone_busy"]')
+    page.wait_for_selector('#car-3[data-focus="radio"]')
+
+
+def test_what_was_heard_is_heard_again_by_a_short_press_and_who_heard_it_is_told_by_a_long_one(
+    page: Page, cab: Running
+) -> None:
+    said = spoken(["car-1"])["car-1"]["accident"][: round(1.3 * RATE_HZ)]
+    quiet(page)
+    page.keyboard.down("1")
+    colour(page, "car-2", "blue")
+    page.wait_for_timeout(1900)
+    page.keyboard.up("1")
+    quiet(page)
+    page.evaluate("window.seen = []")
+
+    page.hover("#car-2 .replay")
+    page.mouse.down()
+    page.mouse.up()
+    colour(page, "car-2", "blue")
+    with talk(cab) as socket:
+        first, again, third = sounds(socket, 4.2)
+    planted = again.copy()
+    planted[-len(said) :] += said / 2
+    assert score(said, again) > 0.5 * score(said, planted)
+    assert max(score(said, first), score(said, third)) < 0.2 * score(said, again)
+    colour(page, "car-2", "green")
+
+    finger(page, "car-1", ".replay")
+    when(page, seen("car-1", "data-motor", "on") + " >= 1")
+    when(page, seen("car-1", "data-hz", "1600") + " >= 1")
+    page.mouse.up()
+    when(page, "document.querySelector('#car-1 .vu').value > -35")  # how many, said by its speaker
     quiet(page)
 
 
@@ -311,19 +427,35 @@ def hear(socket: ClientConnection, kind: str, timeout_s: float = 5.0, **wanted: 
                 return message
 
 
+def sounds(socket: ClientConnection, length_s: float) -> list[Sound]:
+    """What comes from the three cars' speakers; silence is not sent. The connection is kept alive meanwhile."""
+    heard: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
+    end_s = time.monotonic() + length_s
+    beat_s = 0.0
+    while (now := time.monotonic()) < end_s:
+        if now > beat_s:
+            beat_s = now + 0.5
+            say(socket, type="beat")
+        with contextlib.suppress(TimeoutError):
+            got = socket.recv(timeout=min(0.5, end_s - now))
+            if isinstance(got, bytes):
+                heard[got[0]].append(got[2:])
+    return [from_int16(b"".join(heard[place])) for place in range(3)]
+
+
 def test_a_page_that_falls_silent_holds_nothing_any_more(cab: Running) -> None:
     with talk(cab) as socket:
         hear(socket, "hello")
-        say(socket, type="press", car="car-2", signal="emergency")
-        eventually(lambda: cab.level("car-2", "emergency") == 1, 2, "it is down")
+        say(socket, type="press", car="car-2", signal="replay")
+        eventually(lambda: cab.level("car-2", "replay") == 1, 2, "it is down")
 
         hear(socket, "let-go", SILENT_S + 1.5)
-        hear(socket, "pin", SILENT_S + 1.5, car="car-2", signal="emergency", level=0.0)
+        hear(socket, "pin", SILENT_S + 1.5, car="car-2", signal="replay", level=0.0)
 
-        assert cab.level("car-2", "emergency") == 0
-        say(socket, type="press", car="car-2", signal="emergency")  # a laptop that was opened again
-        eventually(lambda: cab.level("car-2", "emergency") == 1, 2, "it goes down again")
-    eventually(lambda: cab.level("car-2", "emergency") == 0, 2, "and up with the connection")
+        assert cab.level("car-2", "replay") == 0
+        say(socket, type="press", car="car-2", signal="replay")  # a laptop that was opened again
+        eventually(lambda: cab.level("car-2", "replay") == 1, 2, "it goes down again")
+    eventually(lambda: cab.level("car-2", "replay") == 0, 2, "and up with the connection")
 
 
 def test_a_button_stays_down_until_the_last_page_lets_go(cab: Running) -> None:
@@ -342,24 +474,13 @@ def test_a_button_stays_down_until_the_last_page_lets_go(cab: Running) -> None:
 
 def test_what_one_driver_says_is_what_the_page_hears_from_the_other_cars_speakers(cab: Running) -> None:
     said = spoken(["car-1"])["car-1"]["accident"]
-    heard: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
     with talk(cab) as socket:
         hear(socket, "hello")
         say(socket, type="press", car="car-1", signal="ptt")
-        end_s = time.monotonic() + len(said) / RATE_HZ + 0.9
-        beat_s = 0.0
-        while (now := time.monotonic()) < end_s:
-            if now > beat_s:
-                beat_s = now + 0.5
-                say(socket, type="beat")
-            with contextlib.suppress(TimeoutError):
-                got = socket.recv(timeout=0.5)
-                if isinstance(got, bytes):
-                    heard[got[0]].append(got[2:])
+        own, *others = sounds(socket, len(said) / RATE_HZ + 0.9)
         say(socket, type="release", car="car-1", signal="ptt")
         hear(socket, "pin", car="car-1", signal="ptt", level=0.0)
 
-    own, *others = (from_int16(b"".join(heard[place])) for place in range(3))
     for other in others:
         planted = other.copy()
         planted[-len(said) :] += said / 2
@@ -480,6 +601,7 @@ def test_a_killed_gateway_is_shown_and_the_others_go_on(page: Page, cab: Running
     page.wait_for_selector("#trouble:not([hidden])")
     page.keyboard.up("3")
     page.keyboard.down("1")
+    when(page, "document.querySelector('#car-2 .speaker').textContent.includes('1호차')")
     colour(page, "car-2", "blue")
     page.keyboard.up("1")
 

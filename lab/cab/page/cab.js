@@ -153,14 +153,15 @@ function told(status) {
   const car = cars.get(status.car);
   if (!car) return;
   car.status = status;
-  const { alive, link, speaker = "", speaks } = status;
+  const { alive, link, asleep, focus = "", speaker = "", speaks, answer } = status;
   car.root.dataset.alive = alive ? "yes" : "no";
-  car.at(".unit").textContent = text(lang, !alive ? "unit_gone" : link ? "unit_up" : "unit_no_link");
+  car.root.dataset.focus = focus;
+  car.at(".unit").textContent = text(lang, !alive ? "unit_gone" : asleep ? "unit_asleep" : link ? "unit_up" : "unit_no_link");
   car.at(".speaker").textContent = speaks
     ? text(lang, "own")
     : speaker ? text(lang, "speaks", { name: speaker }) : text(lang, "nobody");
   car.at(".answer").textContent = status.press_no
-    ? text(lang, "newest", { number: status.press_no, answer: status.answer || "…" })
+    ? text(lang, "newest", { number: status.press_no, answer: hello.answers[answer]?.[lang] || answer || "…" })
     : "";
 }
 

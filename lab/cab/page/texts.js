@@ -4,8 +4,8 @@ export const LANGS = ["ko", "en"];
 const TEXTS = {
   title: ["가상 운전석", "Virtual cab"],
   hint: [
-    "버튼을 누르고 있는 동안 말합니다. 마우스, 손가락, 숫자 키 1–3, 스페이스(선택한 차량)로 누르세요.",
-    "You talk for as long as you hold the button: by mouse, finger, keys 1–3, or space for the vehicle last used.",
+    "버튼을 누르고 있는 동안 말합니다(마우스, 손가락, 키 1–3, 스페이스). 긴급은 1초 동안, 다시 듣기는 짧게(지난 통화) 또는 1초(몇 명이 들었는지).",
+    "You talk while you hold the button (mouse, finger, keys 1–3, space). Emergency: for a second. Replay: briefly (the last talk), or for a second (who heard you).",
   ],
   intro: [
     "실제 게이트웨이 프로그램이 실제 서버와 함께 돌고 있습니다. 가상인 것은 핀과 사운드 카드뿐입니다. 빛, 진동, 부저, 스피커 소리는 프로그램이 핀과 카드로 내보내는 그대로입니다.",
@@ -20,7 +20,7 @@ const TEXTS = {
   motor: ["진동", "vibration"],
   buzzer: ["부저", "buzzer"],
   mute: ["라디오 음소거", "radio muted"],
-  emergency: ["비상", "Emergency"],
+  emergency: ["긴급", "Emergency"],
   replay: ["다시 듣기", "Replay"],
   ignition: ["시동", "Ignition"],
   phone: ["전화", "Phone"],
@@ -31,6 +31,7 @@ const TEXTS = {
   lost: ["끊겼습니다. 모든 버튼을 놓았습니다. 다시 연결하는 중…", "Connection lost: every button was let go. Trying again…"],
   unit_up: ["온라인", "online"],
   unit_no_link: ["연결 끊김", "no link"],
+  unit_asleep: ["대기 모드", "asleep"],
   unit_gone: ["꺼짐", "not running"],
   nobody: ["말하는 사람 없음", "nobody speaks"],
   speaks: ["{name} 통화 중", "{name} speaks"],

@@ -43,6 +43,20 @@ def test_paths_in_a_document_exist(document: Path) -> None:
     assert sorted(path for path in set(_PATH.findall(document.read_text())) if not (ROOT / path).exists()) == []
 
 
+def anchors(document: Path) -> set[str]:
+    """What may stand behind a `#`: headings as they are addressed."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_in_a_document_lead_somewhere(document: Path) -> None:
+    links = [link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text())]
+    targets = [((document.parent / path).resolve() if path else document, anchor) for path, _, anchor in links]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [(target.name, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)] == []
+
+
 def test_the_architecture_follows_a_press_by_name() -> None:
     names = _NAME.findall((ROOT / "docs/architecture.md").read_text())
     assert len(set(names)) > 60

@@ -16,6 +16,7 @@ from dispatch.doctor import cli as doctor_cli
 from dispatch.live import AlreadyRunning, Live, NotRunning, Stuck, ask, live_paths
 from dispatch.ports import StoreUnavailable
 from dispatch.registry_cli import arguments as registry_commands
+from dispatch.report import command as report_cli
 from dispatch.settings import DEFAULT_PATH, DispatchSettings
 from dispatch.show import Status, status_json, status_lines
 from dispatch.store.reader import Snapshot, StoreReader
@@ -72,6 +73,19 @@ def _rest(options: argparse.Namespace) -> int:
     configure("ptt-dispatch-rest", settings.log_level)
     try:
         RestApp(settings).run()
+    except RestFailed as error:
+        return _fail(str(error), 1)
+    return 0
+
+
+def _web(options: argparse.Namespace) -> int:
+    from dispatch.rest.server import RestFailed  # the web framework, as above
+    from dispatch.web.server import WebApp
+
+    settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
+    configure("ptt-dispatch-web", settings.log_level)
+    try:
+        WebApp(settings).run()
     except RestFailed as error:
         return _fail(str(error), 1)
     return 0
@@ -177,6 +191,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take over offices whose session another store issued (after a move or a restore); for one start only",
     )
     command("rest", _rest, "serve tokens and enrolment over HTTPS until SIGTERM")
+    command("web", _web, "serve the dashboard over HTTPS until SIGTERM")
     text = "carry voice between an office's broker and its Agora channel until SIGTERM"
     bridge = commands.add_parser("agora-bridge", help=text, description=text, allow_abbrev=False)
     bridge.add_argument(
@@ -187,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")
     history_cli.add(command)
+    report_cli.add(command)
     command("check-config", _check_config, "check the configuration, telling every mistake at once")
     show = command("show-config", _show_config, "show the whole configuration, defaults included")
     show.add_argument(

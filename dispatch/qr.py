@@ -27,6 +27,11 @@ def write_png(path: Path, url: str, code: str) -> None:
         file.write(picture.getvalue())
 
 
+def svg(url: str, code: str) -> str:
+    """Give the QR code as an SVG element for a page, dark on light."""
+    return _make(url, code).svg_inline(border=QUIET_MODULES, omitsize=True, svgclass="qr", lineclass=None)
+
+
 def content(url: str, code: str) -> str:
     """Give what the QR code says."""
     return f"{url}\n{code}\n"

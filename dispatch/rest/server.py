@@ -53,7 +53,7 @@ class RestApp:
 
     def __init__(self, settings: DispatchSettings, *, environ: Mapping[str, str] = os.environ) -> None:
         rest = _check(settings)
-        self._tls = _tls(rest)
+        self._tls = tls_context(rest)
         try:
             ca = ca_pem(rest.ca)
         except (OSError, UnicodeDecodeError) as error:
@@ -63,7 +63,7 @@ class RestApp:
         except PkiError as error:
             raise RestFailed(str(error)) from error
         self._lifetime = Lifetime(certificate, time.monotonic, lambda: dt.datetime.now(dt.UTC))
-        self._socket = _listen(rest)
+        self._socket = listen(rest.host, rest.port, "rest")
         self._url = rest.url
         self._notifier = Notifier(environ)
         self._store = SqlStore(settings.store.sqlalchemy_url)
@@ -212,7 +212,8 @@ def _check(settings: DispatchSettings) -> RestSettings:
     return rest
 
 
-def _tls(rest: RestSettings) -> ssl.SSLContext:
+def tls_context(rest: RestSettings) -> ssl.SSLContext:
+    """Give what the office's HTTPS services listen with; raises RestFailed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for path in (rest.certificate, rest.key):
@@ -228,14 +229,15 @@ def _tls(rest: RestSettings) -> ssl.SSLContext:
     return context
 
 
-def _listen(rest: RestSettings) -> socket.socket:
+def listen(host: str, port: int, table: str) -> socket.socket:
+    """Listen for connections; `table` of dispatch.toml says where. Raises RestFailed."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(
-            rest.host, rest.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, number)
     except OSError as error:
-        raise RestFailed(f"[rest] host {rest.host} is no address of this machine ({error.strerror})") from error
+        raise RestFailed(f"[{table}] host {host} is no address of this machine ({error.strerror})") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -244,7 +246,7 @@ def _listen(rest: RestSettings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise RestFailed(
-            f"port {rest.port} of {rest.host} cannot be taken ({error.strerror}) -> end what uses it "
-            f"(ss -ltnp), or choose another [rest] port"
+            f"port {port} of {host} cannot be taken ({error.strerror}) -> end what uses it "
+            f"(ss -ltnp), or choose another [{table}] port"
         ) from error
     return listening

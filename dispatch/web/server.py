@@ -1,0 +1,210 @@
+"""`ptt-dispatch web`: the dashboard wired together, from settings to the end of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import cast
+
+from dispatch.broker.admin import BrokerAdmin
+from dispatch.history.office_log import OfficeLog
+from dispatch.ports import StoreUnavailable
+from dispatch.registry.sql import SqlRegistry
+from dispatch.rest.door import Door
+from dispatch.rest.http import BoundedLoop, Server, config
+from dispatch.rest.limits import LoginLimits
+from dispatch.rest.server import listen, tls_context
+from dispatch.rest.work import Work
+from dispatch.settings import DispatchSettings, RestSettings
+from dispatch.store.reader import StoreReader
+from dispatch.web.app import Parts, make_app
+from dispatch.web.asking import Reception
+from dispatch.web.commands import ask
+from dispatch.web.desk import AdminDesk
+from dispatch.web.feed import Feed, FeedEvent
+from dispatch.web.headers import App, Headers, StreamingProtocol
+from dispatch.web.hub import Hub
+from dispatch.web.past import Past
+from dispatch.web.sessions import Sessions
+from dispatch.web.stream import Marks
+from service.logs import Log
+from service.settings import Problem, SettingsError
+from service.systemd import Notifier
+
+READ_THREADS, READ_WAITING_MAX = 2, 256
+DOUBT_THREADS, DOUBT_WAITING_MAX = 1, 16
+DESK_THREADS, DESK_WAITING_MAX = 4, 32
+PAST_THREADS, PAST_WAITING_MAX = 1, 64
+TICK_S = 1.0
+TOKEN_BYTES = 32
+
+_log = Log(__name__)
+
+
+class WebApp:
+    """The process. Raises SettingsError, RestFailed, StoreError at construction."""
+
+    def __init__(self, settings: DispatchSettings, *, environ: Mapping[str, str] = os.environ) -> None:
+        rest = _check(settings)
+        self._settings = settings
+        self._rest = rest
+        self._tls = tls_context(rest)
+        self._socket = listen(settings.web.host, settings.web.port, "web")
+        self._notifier = Notifier(environ)
+        self._registry = SqlRegistry(settings.store.sqlalchemy_url)
+        self._reader = StoreReader(settings.store.sqlalchemy_url)
+        self._past_reader = StoreReader(settings.store.sqlalchemy_url)
+        self._rev = -1
+        self._names: dict[str, str] = {}
+        self._fault: Exception | None = None
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        try:
+            with asyncio.Runner(loop_factory=BoundedLoop) as runner:
+                runner.run(self._serve())
+        finally:
+            self._notifier.stopping()
+            self._past_reader.close()
+            self._reader.close()
+            self._registry.close()
+        _log.info("stopped")
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        works = {
+            "read": Work("web-read", READ_THREADS, READ_WAITING_MAX),
+            "doubt": Work("web-doubt", DOUBT_THREADS, DOUBT_WAITING_MAX),
+            "desk": Work("web-desk", DESK_THREADS, DESK_WAITING_MAX),
+            "past": Work("web-past", PAST_THREADS, PAST_WAITING_MAX),
+        }
+        hub = Hub(_wall_ms, self._died)
+        past = Past(
+            self._past_reader,
+            OfficeLog(self._past_reader),
+            hub,
+            works["past"],
+            self._settings.zone_of,
+            time.monotonic,
+            _wall_ms,
+        )
+        self._sessions = Sessions(time.monotonic, lambda: secrets.token_urlsafe(TOKEN_BYTES))
+        reception = Reception(
+            registry=self._registry,
+            door=Door(self._registry, LoginLimits(), time.monotonic),
+            sessions=self._sessions,
+            work=works["read"],
+            doubt_work=works["doubt"],
+            office_names=self._names,
+        )
+        broker = self._settings.broker
+        parts = Parts(
+            reception=reception,
+            hub=hub,
+            past=past,
+            desk=AdminDesk(self._registry, lambda: BrokerAdmin(broker), self._rest.url, self._rest.ca),
+            desk_work=works["desk"],
+            command=partial(ask, broker),
+            marks=Marks(secrets.token_hex(4)),
+            ending=lambda: self._server.should_exit,
+            clock=time.monotonic,
+            wall_ms=_wall_ms,
+        )
+        self._server = Server(config(Headers(cast(App, make_app(parts))), self._tls, StreamingProtocol), self._started)
+
+        def hand_over(event: FeedEvent) -> None:
+            loop.call_soon_threadsafe(hub.take, event)
+
+        feed = Feed(broker, self._settings.replica, hand_over)
+        await self._read_registry(hub, works["read"])
+        beside = [
+            asyncio.create_task(self._tick(hub), name="tick"),
+            asyncio.create_task(self._follow_registry(hub, works["read"]), name="registry"),
+            asyncio.create_task(self._follow_today(hub, past), name="today"),
+        ]
+        for task in beside:
+            task.add_done_callback(self._server.stop_if_failed)
+        feed.start()
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            for task in beside:
+                task.cancel()
+            ends = await asyncio.gather(*beside, return_exceptions=True)
+            await loop.run_in_executor(None, feed.close)
+            for work in works.values():
+                work.close()
+        for end in [self._fault, *ends]:
+            if isinstance(end, Exception):  # a fault of our own; CancelledError is none
+                raise end
+
+    def _started(self) -> None:
+        host, port = self._socket.getsockname()[:2]
+        _log.info("serving", host=host, port=port)
+        self._notifier.ready()
+
+    def _died(self, error: Exception) -> None:
+        self._fault = error
+        self._server.should_exit = True
+
+    async def _tick(self, hub: Hub) -> None:
+        every_s = min(TICK_S, self._notifier.watchdog_interval_s or TICK_S)
+        while True:
+            self._notifier.watchdog()
+            broker = "broker connected" if hub.linked else "BROKER NOT CONNECTED"
+            self._notifier.status(f"{len(self._sessions)} signed in, {hub.streams} pages open, {broker}")
+            await asyncio.sleep(every_s)
+
+    async def _follow_registry(self, hub: Hub, work: Work) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self._read_registry(hub, work)
+
+    async def _read_registry(self, hub: Hub, work: Work) -> None:
+        try:
+            rev = await work.do(self._registry.rev)
+            if rev == self._rev:
+                return
+            offices = await work.do(self._registry.offices)
+            users = await work.do(self._registry.users)
+        except StoreUnavailable as error:
+            _log.warning("the registry cannot be read; its last state holds", why=error)
+            return
+        self._rev = rev
+        self._names.clear()
+        self._names.update((str(office.id), office.name) for office in offices)
+        hub.users(users)
+
+    async def _follow_today(self, hub: Hub, past: Past) -> None:
+        while True:
+            for office in hub.watched:
+                await past.refresh(office)
+            await asyncio.sleep(TICK_S)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _check(settings: DispatchSettings) -> RestSettings:
+    problems: list[Problem] = []
+
+    def add(key: str, what: str, mend: str) -> None:
+        problems.append(Problem(source="dispatch.toml", key=key, what=what, mend=mend))
+
+    rest = settings.rest
+    if rest is None:
+        add("rest", "is missing", "add [rest] with url, certificate and ca: the dashboard uses its certificate")
+    elif rest.key is None:
+        add("rest.key", "is missing", "give the PEM file of the key, or the systemd credential or secret tls-key")
+    if settings.admission != "registry":
+        add("admission", "is open: there is nobody who could sign in", 'set admission = "registry"')
+    if settings.broker.username is not None and settings.broker.password is None:
+        add("broker.password", "is missing", "give the systemd credential or secret mqtt-password")
+    if problems or rest is None:
+        raise SettingsError(tuple(problems))
+    return rest

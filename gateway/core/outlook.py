@@ -9,6 +9,7 @@ from gateway.core.levels import SoundLevels
 from gateway.core.link import Link
 from gateway.core.listener import Listener
 from gateway.core.participant import Participant
+from gateway.core.sounding import Sounding
 from gateway.core.words import Look, Show, Tell
 from gateway.core.worker_care import WorkerCare
 from protocol.messages import DeviceState
@@ -46,6 +47,7 @@ class Outlook:
         self._heard = heard
         self._cab = cab
         self._lang = lang
+        self._sounding = Sounding()
         self._timers = Timers()
         self._shown: Show | None = None
         self._said: DeviceState | None = None
@@ -94,7 +96,7 @@ class Outlook:
             self._ctx.out += sounds(self._ctx.out, self._lang)
 
     def _show(self, now: float) -> None:
-        listening = self._listener.playing != 0
+        listening = self._sounding.heard(self._listener.playing, self._worker.health, now)
         replaying = self._again.playing
         voice = self._participant.talk is not None or (listening and not self._link.lost) or replaying
         seen = look(self._ctx, self._participant, self._link, listening=listening)

@@ -636,3 +636,24 @@ def test_the_radio_is_not_muted_for_a_speaker_whose_end_cannot_be_told(rig: Rig)
 
     assert muted
     assert not [effect.mute_radio for _, effect in rig.all if isinstance(effect, Show)][-1]
+
+
+def test_light_and_mute_line_follow_a_speaker_who_is_heard_and_not_the_last_word_of_a_server_that_died(
+    rig: Rig,
+) -> None:
+    played = 0
+
+    def listen(seconds: int, frames_a_second: int) -> Show:
+        nonlocal played
+        for _ in range(seconds):
+            rig.wait(1.0)
+            played += frames_a_second
+            pong = Pong(no=1, link=True, capture=True, playback=True, frames_played=played)
+            rig.feed(FromWorker(event=pong))
+        return [effect for _, effect in rig.all if isinstance(effect, Show)][-1]
+
+    rig.up().feed(Received(kind=Kind.SESSION, message=session(1, 4, "car-2")))
+
+    assert listen(30, 50) == Show(look=Look.LISTENING, mute_radio=True)
+    assert listen(10, 0) == Show(look=Look.READY, mute_radio=False)
+    assert listen(2, 50) == Show(look=Look.LISTENING, mute_radio=True)

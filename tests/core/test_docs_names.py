@@ -76,6 +76,14 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
     assert not resolves("gateway.core.participants")
 
 
+def test_every_thread_of_a_vehicle_stands_in_the_architecture() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    sources = [path.read_text() for package in ("gateway", "voice", "hw") for path in (ROOT / package).rglob("*.py")]
+    threads = [name for source in sources for name in re.findall(r'Thread\(.*name="([\w-]+)"', source)]
+    assert len(threads) >= 6
+    assert [name for name in threads if f"`{name}`" not in text] == []
+
+
 def test_both_readmes_name_the_same_documents_and_commands_and_have_the_same_tables() -> None:
     def shape(name: str) -> tuple[list[str], list[str], list[int]]:
         text = (ROOT / name).read_text()

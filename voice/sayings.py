@@ -32,14 +32,18 @@ class Sayings:
         on_spoken: Callable[[Spoken], None],
         minute_of_day: Callable[[], int | None],
         on_engine: Callable[[bool, str], None] = lambda ok, why: None,
+        wake: Callable[[], object] = lambda: None,
     ) -> None:
+        """`wake` (any thread) has `tick` called: a sound that was asked for too early is made."""
         self._settings = settings
         self._announcer = announcer
         self._minute_of_day = minute_of_day
         self._quiet = QuietHours(settings)
         self._silent = sentence_percent(settings) == 0
         self._speech = Speech(engine, settings.device_rate_hz, sentence_percent(settings), on_spoken, state=on_engine)
+        self._wake = wake
         self._cues: dict[Sound, array[int]] = {}
+        self._asked: dict[Sound, float] = {}
         self._idle: bool | None = None
         self.hushed = 0
         """Sentences not spoken because of quiet hours."""
@@ -55,8 +59,14 @@ class Sayings:
         log.info("sayings end", unspoken=self._speech.dropped, unsaid=self._announcer.dropped, hushed=self.hushed)
 
     def cue(self, sound: Sound, now: float) -> None:
-        """Play one of the six."""
-        self._announcer.cue(self._cue(sound), now)
+        """Play one of the six; just after the start, as soon as it is made. The loop never makes it: voice waits."""
+        self._asked[sound] = now
+        self.tick()
+
+    def tick(self) -> None:
+        """Play what was asked for and is made by now."""
+        for sound in [sound for sound in self._asked if sound in self._cues]:
+            self._announcer.cue(self._cues[sound], self._asked.pop(sound))
 
     def say(self, word: Say) -> bool:
         """Have a sentence spoken; False where too many wait, and it is dropped."""
@@ -87,12 +97,8 @@ class Sayings:
             self._speech.idle(idle)
 
     def _make_cues(self) -> None:
+        settings = self._settings
         for sound in Sound:
-            self._cue(sound)
-
-    def _cue(self, sound: Sound) -> array[int]:
-        made = self._cues.get(sound)
-        if made is None:
-            settings = self._settings
-            made = self._cues[sound] = synthesise(sound, settings.device_rate_hz, cue_percent(settings, sound))
-        return made
+            self._cues[sound] = synthesise(sound, settings.device_rate_hz, cue_percent(settings, sound))
+            if sound in self._asked:
+                self._wake()

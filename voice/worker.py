@@ -123,7 +123,15 @@ class Worker:
         self._care = DeviceCare(audio, self._ear, self._pipe.tell, epoch_s)
         self._care.keep(self._devices)
         self._announcer: Announcer[array[int]] = Announcer(self._ear)
-        self._sayings = Sayings(audio, self._announcer, Espeak(), self._on_spoken, minute_of_day, self._on_engine)
+        self._sayings = Sayings(
+            audio,
+            self._announcer,
+            Espeak(),
+            self._on_spoken,
+            minute_of_day,
+            self._on_engine,
+            lambda: self._loop.call_soon_threadsafe(self._sayings.tick),
+        )
         self._office = open_office(
             settings, lambda got: self._loop.call_soon_threadsafe(partial(self._replaying.fetched, got))
         )

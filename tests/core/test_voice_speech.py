@@ -304,8 +304,31 @@ def test_in_quiet_hours_only_urgent_sentences_are_spoken_and_cues_sound() -> Non
     assert night.say(Say(text="urgent", urgent=True))
     # then the news was not spoken
     until(lambda: engine.spoken == ["urgent"])
+
+    def sounds() -> int:
+        night.tick()
+        return len(lanes.cues)
+
+    until(lambda: sounds() == 1)
     night.stop()
     assert (night.hushed, len(lanes.cues)) == (1, 1)
+
+
+def test_a_sound_asked_for_before_it_is_made_holds_nobody_up_and_comes_when_it_is() -> None:
+    # given a worker whose sounds are not made yet
+    lanes, woken = Mute(), threading.Event()
+    early = Sayings(AudioSettings(), Announcer(lanes), Engine(), lambda spoken: None, lambda: None, wake=woken.set)
+    # when one is asked for
+    early.cue(Sound.SOMEONE_SPEAKING, 0.0)
+    # then the loop does not make it
+    assert lanes.cues == []
+    # and it is played, once, when it is made
+    early.start()
+    assert woken.wait(DEADLINE_S)
+    early.tick()
+    early.tick()
+    early.stop()
+    assert len(lanes.cues) == 1
 
 
 def test_sentences_at_no_loudness_are_not_even_made() -> None:

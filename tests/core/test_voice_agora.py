@@ -26,7 +26,7 @@ from voice.transports.agora.port import (
     TokenExpires,
     Unusable,
 )
-from voice.transports.agora_voice import AgoraVoice
+from voice.transports.agora_voice import PACED_LATE_S, AgoraVoice
 from voice.transports.in_flight import InFlight
 from voice.transports.port import (
     Arrived,
@@ -384,14 +384,28 @@ def test_a_burst_that_ended_whole_plays_out_and_any_other_end_is_at_once(car: Ca
     car.voice.hush(drain=True)
     assert car.calls("unpublish") == []
     assert not car.voice.send(VoiceFrame(7, 4, 0, b"x"), car.clock.now, pcm)
-    car.run(0.05)
+    car.run(0.08 + PACED_LATE_S - 0.01)
     assert car.calls("unpublish") == []
-    car.run(0.06)
+    car.run(0.02)
     assert len(car.calls("unpublish")) == 1
     car.voice.speak(8, None)
     car.voice.send(VoiceFrame(8, 0, 0, b"x"), car.clock.now, pcm)
     car.voice.hush(drain=False)
     assert len(car.calls("unpublish")) == 2
+
+
+def test_the_last_syllable_is_not_cut_where_the_sdk_is_behind_its_clock(car: Car) -> None:
+    # given a burst whose last frame, by our clock, has just been played out
+    car.joined()
+    car.voice.speak(7, None)
+    car.voice.send(VoiceFrame(7, 0, 0, b"x"), car.clock.now, bytes(round(0.02 * RATE) * 2))
+    car.run(0.03)
+    # when it ends
+    car.voice.hush(drain=True)
+    # then what the SDK may not have sent yet is left to it
+    assert car.calls("unpublish") == []
+    car.run(PACED_LATE_S + 0.01)
+    assert len(car.calls("unpublish")) == 1
 
 
 def test_a_newer_burst_throws_away_what_is_left_of_an_older_one(car: Car) -> None:

@@ -49,6 +49,9 @@ COME_BACK_S_MAX = 20.0
 """The SDK has this long to restore a lost connection by itself."""
 EXPIRY_MARGIN_S = 2.0
 """A token with less than this left is not worth a join."""
+PACED_LATE_S = 0.15
+"""The SDK sends what was pushed by a clock and threads of its own: on a busy machine so much later, and what is not
+sent yet when one stops publishing is thrown away."""
 TOKENS_MAX = 4
 """Tokens of channels kept; a vehicle has one office."""
 
@@ -187,13 +190,13 @@ class AgoraVoice:
         self._follow_speech()
 
     def hush(self, *, drain: bool) -> None:
-        """Publish no more. `drain`: what was pushed plays out first, AGORA_AHEAD_S at most."""
+        """Publish no more. `drain`: what was pushed plays out first, AGORA_AHEAD_S and PACED_LATE_S at most."""
         self._burst = None
         if not self._publishing:
             return
         now = time.monotonic()
-        if drain and self._pushed_until > now:
-            self._hush_at = min(self._pushed_until, now + AGORA_AHEAD_S)
+        if drain and self._pushed_until:
+            self._hush_at = min(max(self._pushed_until, now), now + AGORA_AHEAD_S) + PACED_LATE_S
         else:
             self._unpublish()
 

@@ -42,7 +42,7 @@ def add(command: Command) -> None:
     period.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="of this day, local time (default: today)")
     period.add_argument("--since", type=_moment, metavar="TIME", help="from YYYY-MM-DD[THH:MM], local time, until now")
     made.add_argument(
-        "--price", type=_price, default=USD_PER_1000_MIN, metavar="USD",
+        "--price", type=price, default=USD_PER_1000_MIN, metavar="USD",
         help="US$ for 1000 minutes (default: %(default)s, an assumption: see your contract)",
     )  # fmt: skip
     form = made.add_mutually_exclusive_group()
@@ -205,11 +205,12 @@ def _moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write YYYY-MM-DD or YYYY-MM-DDTHH:MM") from None
 
 
-def _price(text: str) -> float:
+def price(text: str) -> float:
+    """Read US$ for 1000 minutes."""
     try:
-        price = float(text)
+        read = float(text)
     except ValueError:
-        price = -1.0
-    if not 0 <= price <= 1000:
+        read = -1.0
+    if not 0 <= read <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is no price: US$ for 1000 minutes, 0 to 1000")
-    return price
+    return read

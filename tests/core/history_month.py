@@ -67,7 +67,7 @@ def month(seed: int, sessions: int = 900) -> list[Event]:
     at = MONTH.since - 6 * 3_600_000
     step = (MONTH.until - MONTH.since + 12 * 3_600_000) // sessions
     for number in range(sessions):
-        at += rng.randrange(1, step)
+        at += rng.randrange(1, 2 * step)
         at = _random_session(rng, log, f"session-{number}", at)
     return log.events
 

@@ -68,11 +68,14 @@ class Ignition:
         self._on = False
         self._busy = False
         self._asked = False
+        self._stopped = False
         self._off_at = 0.0
         self._timers = Timers()
 
     def changed(self, change: InputChanged, now: float, wall_ms: int) -> None:
         """The pin says on or off."""
+        if self._stopped:
+            return
         self._on = change.active
         if change.active and not self._wired:
             self._wired = True
@@ -98,6 +101,8 @@ class Ignition:
 
     def look(self, now: float, wall_ms: int, *, busy: bool) -> None:
         """After every event. `busy`: somebody talks here, or asks to, or an emergency is open; that is waited for."""
+        if self._stopped:
+            return
         self._busy = busy
         state = self._ctx.lifecycle
         if busy and state in _PRESENCE:
@@ -129,7 +134,8 @@ class Ignition:
                     self._enter(Lifecycle.PARKED, now, wall_ms)
 
     def stop(self) -> None:
-        """Decide nothing more."""
+        """Decide nothing more: the good-bye is the last word of this vehicle's presence."""
+        self._stopped = True
         self._timers.stop()
 
     def next_deadline(self) -> float | None:

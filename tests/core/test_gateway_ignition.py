@@ -17,6 +17,8 @@ from gateway.core.words import (
     Pressed,
     Received,
     Released,
+    Shutdown,
+    Tell,
 )
 from lab.docs.wiring_values import timeout_s
 from protocol.messages import Alert, FloorAck, Heartbeat, Presence, PresenceState
@@ -255,3 +257,16 @@ def test_a_button_that_hangs_in_a_parked_vehicle_neither_keys_it_nor_keeps_it_aw
 
     assert rig.lifecycle == "parked"
     assert not rig.vehicle.participant.transmitting
+
+
+@pytest.mark.parametrize("after", ["nothing", "ignition on", "time"])
+def test_a_stop_while_parking_leaves_the_goodbye_as_its_last_word(after: str) -> None:
+    rig = UpkeepRig().driven()
+    rig.ignition(False).wait(1.0)
+
+    rig.feed(Shutdown())
+    events = {"nothing": lambda: rig, "ignition on": lambda: rig.ignition(True), "time": lambda: rig.wait(60.0)}
+    events[after]()
+
+    assert rig.presence is PresenceState.OFFLINE
+    assert Told.PARKED not in [effect.what for effect in rig.of(Tell)]

@@ -180,12 +180,23 @@ def _lines(user: str, reply: CommandReply, telemetry: Telemetry | None) -> list[
     if telemetry is None:
         found = [f"  {name}: {_plain(value)}" for name, value in reply.data.items()]
         return [f"{user}: {clean(reply.what)}", *found]
-    return [f"{user}:", *(f"  {name}: {_plain(value)}" for name, value in msgspec.to_builtins(telemetry).items())]
+    found = msgspec.to_builtins(telemetry).items()
+    return [f"{user}:", *(f"  {name}: {_plain(value)}" for name, value in found if name not in ("type", "at"))]
 
 
 def _plain(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return clean(text)
+    """Give a value as people read it; `--json` has it to the last digit."""
+    match value:
+        case str():
+            return clean(value)
+        case float():
+            return f"{value:.1f}"
+        case dict():
+            return ", ".join(f"{clean(str(name))} {_plain(part)}" for name, part in value.items()) or "-"
+        case None | [] | ():
+            return "-"
+        case _:
+            return clean(msgspec.json.encode(value).decode())
 
 
 def _person() -> str:

@@ -76,6 +76,12 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
     assert not resolves("gateway.core.participants")
 
 
+def test_every_decision_is_in_their_list() -> None:
+    decisions = {path.name for path in (ROOT / "docs/adr").glob("[0-9]*.md")}
+    listed = re.findall(r"^- \[(\d{4})\]\((\1-[\w-]+\.md)\)", (ROOT / "docs/adr/README.md").read_text(), re.MULTILINE)
+    assert {name for _, name in listed} == decisions
+
+
 def test_every_thread_of_a_vehicle_stands_in_the_architecture() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     sources = [path.read_text() for package in ("gateway", "voice", "hw") for path in (ROOT / package).rglob("*.py")]

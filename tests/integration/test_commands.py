@@ -118,7 +118,10 @@ def test_identify_levels_telemetry_and_self_check_over_the_wire(
     levels = desk.told("car-asked", "levels", "--mic", "6", "--speaker", "-3")
     telemetry = desk.told("car-asked", "telemetry")
     checked = desk.told("car-asked", "self-check")
+    shown = desk.ask("car-asked", "telemetry").stdout
 
+    assert re.search(r"^  link: since_s \d+\.\d, reconnects 0, rtt_ms \d+\.\d, ", shown, re.MULTILINE), shown
+    assert not re.search(r"[{\"]|\d\.\d\d", shown), shown
     assert identified["ok"] and levels["data"] == {"mic_db": 6.0, "speaker_db": -3.0}
     assert telemetry["type"] == "telemetry" and telemetry["memory_free_mb"] > 0
     assert telemetry["link"]["rtt_ms"] > 0 and telemetry["voice"]["worker"] == "ok"

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
+from dispatch.alerting.settings import AlertSettings, MetricsSettings
 from dispatch.core.state import FloorRules, OfficeRules, rules_of
 from dispatch.history.day import DEFAULT_ZONE, zone
 from dispatch.minutes import USD_PER_1000_MIN
@@ -59,7 +60,7 @@ class OfficeSettings(FloorRules, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The report, `ptt-dispatch report`; when it is made every day stands in ptt-report.timer."""
+    """The report, `ptt-dispatch report`; when it is made every day stands in ptt-dispatch-report.timer."""
 
     dir: Annotated[
         Path | None, Meta(description="folder that reports are written to; default: `reports` beside the SQLite file")
@@ -133,6 +134,8 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     web: WebSettings = WebSettings()
     agora: AgoraServerSettings | None = None
     report: ReportSettings = ReportSettings()
+    alerts: AlertSettings = AlertSettings()
+    metrics: MetricsSettings = MetricsSettings()
     admission: Annotated[
         Literal["open", "registry"],
         Meta(

@@ -97,7 +97,7 @@ def _charts(found: OfficePeriod, lang: str) -> str:
     if period.span is not Span.DAY:
         days = [period.first + timedelta(days=n) for n in range(period.days)]
         by_day = {day.day: day for day in figures.days}
-        names = [f"{day.month}/{day.day}" for day in days]
+        names = [f"{day.day}" if period.span is Span.MONTH else f"{day.month}/{day.day}" for day in days]
         talk = [round(by_day[day].talk_s / 60, 1) if day in by_day else 0.0 for day in days]
         sessions = [float(by_day[day].sessions) if day in by_day else 0.0 for day in days]
         charts += [columns(say("chart_days", lang), names, talk), columns(say("chart_sessions", lang), names, sessions)]
@@ -165,7 +165,7 @@ def _unsound(found: OfficePeriod, lang: str) -> str:
         f"<td>{say(f'why_{one.why}', lang)}</td></tr>"
         for one in found.figures.integrity.shown
     ]
-    head = ["", say("bursts", lang), say("user", lang), say("what", lang)]
+    head = [say("when", lang), say("burst", lang), say("user", lang), say("what", lang)]
     return _section("unsound", _table(head, lines), lang)
 
 

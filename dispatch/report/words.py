@@ -64,6 +64,8 @@ _TEXT: dict[str, tuple[str, str]] = {
     "enrolled": ("units enrolled", "등록된 장치"),
     "shut_out": ("users revoked", "차단된 사용자"),
     "unsound": ("Bursts not recorded as they must be", "정합성에 어긋난 발언"),
+    "when": ("when", "시각"),
+    "burst": ("burst", "발언 번호"),
     "why_late": ("ended too late", "종료가 늦음"),
     "why_open": ("never ended", "종료 기록 없음"),
     "why_joins": ("joins and leavings differ", "참여와 이탈 불일치"),

@@ -135,6 +135,35 @@ def test_a_daemon_that_hangs_or_fails_is_restarted_without_limit(unit: str) -> N
     assert found["StartLimitIntervalSec"] == ["0"]
 
 
+def test_systemd_has_nothing_to_say_against_the_report_and_its_timer(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    units = [tmp_path / f"ptt-dispatch-report.{kind}" for kind in ("service", "timer")]
+    for unit in units:
+        text = (ROOT / "systemd" / unit.name).read_text("utf-8")
+        unit.write_text(re.sub(r"^(ExecStart=)\S+", rf"\g<1>{program}", text, flags=re.M), "utf-8")
+
+    done = run("systemd-analyze", "verify", "--man=no", *map(str, units))
+    exposed = run(
+        "systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(units[0])
+    )
+
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+    assert exposed.returncode == 0, exposed.stdout
+
+
+def test_the_report_is_made_every_day_by_the_services_own_user_and_is_kept_from_the_secrets() -> None:
+    report, timer = settings("ptt-dispatch-report.service"), settings("ptt-dispatch-report.timer")
+    [when] = timer["OnCalendar"]
+
+    assert report["ExecStart"] == ["/opt/ptt/bin/ptt-dispatch report --due --config /etc/ptt/dispatch.toml"]
+    assert (timer["Persistent"], report["Type"], "LoadCredential" in report) == (["yes"], ["oneshot"], False)
+    assert run("systemd-analyze", "calendar", when).returncode == 0
+    for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
+        assert report[name] == settings("ptt-dispatch.service")[name]
+
+
 def test_the_offices_services_share_one_user_and_one_store_and_each_is_given_its_own_secrets() -> None:
     serve, rest = settings("ptt-dispatch.service"), settings("ptt-dispatch-rest.service")
 

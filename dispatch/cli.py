@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dispatch import backup_cli, history_cli, minutes_cli, sessions_cli
+from dispatch.alerting import cli as alerts_cli
 from dispatch.app import App
 from dispatch.credentials import with_credentials
 from dispatch.doctor import cli as doctor_cli
@@ -212,5 +213,6 @@ def _parser() -> argparse.ArgumentParser:
     sessions_cli.add(command)
     doctor_cli.add(command)
     backup_cli.add(command)
+    alerts_cli.add(command)
     registry_commands.add(commands, common, lang)
     return parser

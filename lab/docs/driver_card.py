@@ -65,10 +65,16 @@ def lights() -> str:
     return table(("불빛", "뜻", "light", "meaning"), rows)
 
 
+def sounds() -> dict[Sound, Words]:
+    """Give the sounds that something is told by: a driver waits in vain for one that nothing plays."""
+    played = {row.sound for row in TABLE.values()}
+    return {sound: words for sound, words in says.SOUNDS.items() if sound in played}
+
+
 def signals() -> str:
     """Vibrations, sounds and buzzer, for the Markdown card."""
     rows = [("진동 / vibration", words.ko, words.en) for words in says.VIBRATIONS.values()]
-    for sound, words in says.SOUNDS.items():
+    for sound, words in sounds().items():
         recipe = RECIPES[sound]
         rows.append(("소리 / sound", f"{recipe.ko}: {words.ko}", f"{recipe.en}: {words.en.lower()}"))
     rows += [("부저 / buzzer", words.ko, words.en) for words in says.BEEPS.values()]
@@ -90,7 +96,7 @@ def events() -> str:
 def page() -> str:
     """Give the card as one HTML page without anything outside of it; A4 holds it on one side."""
     seen = _section("lights", (_row(lamp(LIGHTS[look]), says.LOOKS[look], _light(LIGHTS[look])) for look in Look))
-    heard = _section("sounds", (_row(contour(sound), words, _shape(sound)) for sound, words in says.SOUNDS.items()))
+    heard = _section("sounds", (_row(contour(sound), words, _shape(sound)) for sound, words in sounds().items()))
     beeped = _section("beeps", (_row(bars(BEEPS[kind]), words) for kind, words in says.BEEPS.items()))
     title = HEADS["title"]
     return f"""<!doctype html>

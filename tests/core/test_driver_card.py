@@ -17,6 +17,7 @@ from lab.docs import driver_card
 from lab.docs import driver_card_words as says
 from lab.docs.driver_card_words import COLOURS, EMERGENCY, HEADS, OTHERS, SAID_ELSEWHERE, TALK, Words
 from protocol.worker import Sound
+from voice.cue_recipes import RECIPES
 
 TABLES: dict[type, Mapping[Any, Words]] = {
     Look: says.LOOKS,
@@ -68,7 +69,8 @@ def test_the_page_says_it_all_and_asks_the_network_for_nothing() -> None:
     cells.feed(page)
     # then every word is on it, its tags are closed, and it is whole in itself
     said = set(cells.texts)
-    words = [one for kind in (Look, Sound, Beep, Vibration) for one in TABLES[kind].values()]
+    words = [one for kind in (Look, Beep, Vibration) for one in TABLES[kind].values()]
+    words += driver_card.sounds().values()
     words += [says.EVENTS[told] for told in Told if told not in SAID_ELSEWHERE]
     wanted = {text for one in (*words, *EMERGENCY, *TALK, *OTHERS, *HEADS.values()) for text in (one.ko, one.en)}
     assert {text for text in wanted if text not in said and not any(text in one for one in said)} == set()
@@ -76,6 +78,13 @@ def test_the_page_says_it_all_and_asks_the_network_for_nothing() -> None:
     assert cells.asked == []
     assert "url(" not in page
     assert "@import" not in page
+
+
+def test_a_sound_is_on_the_card_where_and_only_where_something_is_told_by_it() -> None:
+    played = {row.sound for row in TABLE.values() if row.sound is not None}
+    assert set(driver_card.sounds()) == played
+    unplayed = [RECIPES[sound] for sound in Sound if sound not in played]
+    assert [recipe.en for recipe in unplayed if recipe.en in driver_card.signals() + driver_card.page()] == []
 
 
 def test_lights_that_differ_are_described_differently() -> None:

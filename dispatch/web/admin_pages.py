@@ -12,7 +12,6 @@ from dispatch.web.desk import Shown
 from dispatch.web.markup import Markup, Part, el
 from dispatch.web.sessions import Session
 from dispatch.web.shell import Seen, csrf, field, page, select
-from protocol.ids import ID_PATTERN
 from protocol.rest import Role
 from service.settings import Secret
 
@@ -122,11 +121,17 @@ def _deed(seen: Seen, session: Session, user: User, what: str, key: str) -> Mark
 
 
 def _add_form(seen: Seen, session: Session) -> Markup:
-    pattern = ID_PATTERN.removesuffix(r"(?!\n)").strip("^$")
     return el(
         "form",
         csrf(session),
-        field(seen.say("col_user"), "user", required=True, pattern=pattern, maxlength=32, title=seen.say("id_help")),
+        field(
+            seen.say("col_user"),
+            "user",
+            required=True,
+            pattern=r"[a-z0-9][a-z0-9\-]{0,31}",
+            maxlength=32,
+            title=seen.say("id_help"),
+        ),
         field(seen.say("col_name"), "name", required=True, maxlength=64),
         select(seen.say("col_role"), "role", {role.value: seen.say(f"role_{role.value}") for role in Role}),
         el("button", seen.say("add"), class_="main"),

@@ -117,7 +117,8 @@ def _static() -> list[HTTPRouteHandler]:
     found = {name: (files("dispatch.web") / "static" / name).read_bytes() for name in STATIC}
 
     @get("/static/{name:str}")
-    async def static(name: str) -> Response[bytes]:
+    async def static(request: Asked) -> Response[bytes]:
+        name = str(request.path_params["name"])
         if name not in found:
             raise Refusal(404, "error_not_found")
         return Response(found[name], media_type=STATIC[name])
@@ -208,12 +209,14 @@ def _live(parts: Parts) -> list[HTTPRouteHandler]:
         return page(live_pages.office(seen, now, str(past.zone_of(session.office))))
 
     @get("/vehicle/{user:str}")
-    async def vehicle(request: Asked, user: str) -> Response[bytes]:
+    async def vehicle(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session = await reception.session(request)
         return await show_vehicle(request, session, await vehicle_there(session, user))
 
     @post("/vehicle/{user:str}/command", status_code=200)
-    async def command(request: Asked, user: str) -> Response[bytes]:
+    async def command(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session = await reception.session(request)
         fields = await form(request, session, hmac.compare_digest)
         if not session.commands:
@@ -369,14 +372,16 @@ def _admin(parts: Parts) -> list[HTTPRouteHandler]:
         return await show(session, seen, seen.say("done_added", name=made.name))
 
     @post("/admin/{user:str}/code", status_code=200)
-    async def code(request: Asked, user: str) -> Response[bytes]:
+    async def code(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session, _, seen = await posted(request)
         shown = await work.do(lambda: desk.code(session.office, user))
         _log.info("enrolment code made", office=session.office, user=user, by=session.user)
         return page(admin_pages.code(seen, shown, parts.past.zone_of(session.office)))
 
     @post("/admin/{user:str}/rotate", status_code=200)
-    async def rotate(request: Asked, user: str) -> Response[bytes]:
+    async def rotate(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session, _, seen = await posted(request)
         await other(session, user)
         found, secret = await work.do(lambda: desk.rotate(session.office, user))
@@ -384,13 +389,15 @@ def _admin(parts: Parts) -> list[HTTPRouteHandler]:
         return page(admin_pages.secret(seen, found, secret))
 
     @get("/admin/{user:str}/revoke")
-    async def ask_revoke(request: Asked, user: str) -> Response[bytes]:
+    async def ask_revoke(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session = await admin(request)
         found = await other(session, user)
         return page(admin_pages.revoke(reception.seen(request, session), session, found))
 
     @post("/admin/{user:str}/revoke", status_code=200)
-    async def revoke(request: Asked, user: str) -> Response[bytes]:
+    async def revoke(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session, fields, seen = await posted(request)
         await other(session, user)
         found, why = await work.do(lambda: desk.revoke(session.office, user, fields.get("why", "")))
@@ -399,7 +406,8 @@ def _admin(parts: Parts) -> list[HTTPRouteHandler]:
         return await show(session, seen, seen.say(key, name=found.name, why=why))
 
     @post("/admin/{user:str}/restore", status_code=200)
-    async def restore(request: Asked, user: str) -> Response[bytes]:
+    async def restore(request: Asked) -> Response[bytes]:
+        user = str(request.path_params["user"])
         session, _, seen = await posted(request)
         found = await work.do(lambda: desk.restore(session.office, user))
         _log.info("user restored", office=session.office, user=user, by=session.user)

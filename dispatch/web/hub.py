@@ -27,6 +27,8 @@ class Hub:
         self._waiting: dict[asyncio.Event, OfficeId] = {}
         self._link: Value = {"up": False, "why": "", "since": wall_ms()}
         self._link_no = 0
+        self.roll = 0
+        """Rises whenever the registry was read anew: who looks on may not be admitted any more."""
 
     @property
     def linked(self) -> bool:
@@ -74,6 +76,7 @@ class Hub:
 
     def users(self, users: Sequence[User]) -> None:
         """All users of the registry, as they are now."""
+        self.roll += 1
         by_office: dict[OfficeId, list[User]] = {office: [] for office in self._offices}
         for user in users:
             by_office.setdefault(user.office, []).append(user)

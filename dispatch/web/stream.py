@@ -19,8 +19,8 @@ GATHER_S = 0.1
 TURN_S = 1.0
 BEAT_S = 10.0
 """A page that hears nothing for three times so long takes the line for cut."""
-CHECK_S = 5.0
-"""So often the registry is asked whether this user may still look on."""
+CHECK_S = 60.0
+"""So often at least the registry is asked whether this user may still look on; at once where it changed."""
 
 
 class Marks:
@@ -70,13 +70,13 @@ async def follow(
         version = marks.read(mark)
         changes = board.since(version, wanted)
         yield _event("changes", changes, marks, wall_ms())
-        version, told, checked = changes.version, clock(), clock()
+        version, told, checked, roll = changes.version, clock(), clock(), hub.roll
         while not ending():
             await _woken(woken)
             woken.clear()
             now = clock()
-            if now - checked >= CHECK_S:
-                checked = now
+            if now - checked >= CHECK_S or roll != hub.roll:
+                checked, roll = now, hub.roll
                 if not await allowed():
                     yield b"event: over\ndata: {}\n\n"
                     return

@@ -91,6 +91,11 @@ class PulseRig:
                 process.wait()
         (self.folder / "pulse.sock").unlink(missing_ok=True)
 
+    def stall(self, stalled: bool) -> None:
+        """Have it hang, sockets open, or go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if stalled else signal.SIGCONT)
+
     def pactl(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run pactl on it."""
         return subprocess.run(

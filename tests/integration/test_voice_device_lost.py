@@ -22,6 +22,7 @@ from protocol.worker import (
 )
 from protocol.worker_settings import AudioSettings
 from tests.support.broker import Broker
+from tests.support.procs import eventually
 from tests.support.voice import WorkerProcess
 
 REQUEST = (0, 1, 1, 1)
@@ -78,6 +79,35 @@ def test_a_card_lost_amid_a_sentence_is_told_and_presses_are_answered_and_it_spe
         for device in Device:
             _wait_after(car, device, back)
         hears_itself(car, time.monotonic())
+
+
+def test_a_sound_system_that_hangs_is_told_for_both_devices_though_no_call_of_it_returns(tmp_path: Path) -> None:
+    card = AudioSettings(capture_device="spk_cap", playback_device="spk", rest_after_s=0)
+    with (
+        PulseRig(("spk",)) as rig,
+        Broker() as broker,
+        WorkerProcess("car-1", broker.port, card, tmp_path / "car-1.log", env=rig.env) as car,
+    ):
+        for device in Device:
+            car.wait(SoundDevice, lambda event, device=device: event.device == device and event.ok)  # type: ignore[misc]
+        # when it hangs, and nothing wakes the loop: it is the devices' own thread that notices, and closes them
+        rig.stall(True)
+        try:
+            hung = time.monotonic()
+            eventually(lambda: any(not event.ok for event in car.all(SoundDevice)), 5)
+            car.tell(Ping(no=1))
+            for device in Device:
+                at, _ = car.wait(
+                    SoundDevice,
+                    lambda event, device=device: event.device == device and not event.ok,  # type: ignore[misc]
+                    timeout_s=3.0,
+                )
+                assert at - hung < 5.0
+        finally:
+            rig.stall(False)
+        # and both are back when it goes on
+        for device in Device:
+            _wait_after(car, device, hung)
 
 
 def _wait_after(one: WorkerProcess, device: Device, since: float) -> None:

@@ -217,8 +217,8 @@ class PyAudioDevices:
                 self._tell(device, True, self._opened[device])  # it hung, and goes on
 
     def _lost(self, device: Device) -> None:
+        self._tell(device, False, _LOST.format(device=device))  # first: a driver that hangs does not return from closing
         self._close(device)
-        self._tell(device, False, _LOST.format(device=device))
 
     def _close(self, device: Device) -> None:
         with contextlib.suppress(OSError):

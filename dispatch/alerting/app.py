@@ -34,7 +34,7 @@ from service.mqtt import Backoff, Connected, DialFailed, Disconnected, LinkEvent
 from service.settings import Problem, SettingsError, read_secret
 from service.systemd import Notifier
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 2.0
 REDIAL_MIN_S, REDIAL_MAX_S = 0.5, 10.0
 SLOW_SUM_EVERY_S = 60.0
 """The certificate is read so often."""

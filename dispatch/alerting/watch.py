@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from dispatch import pki
 from dispatch.alerting.ledger import Ledger, session_s
-from dispatch.core.office_alerts import Change, OfficeAlerts
+from dispatch.core.office_alerts import Change, OfficeAlerts, OfficeFacts
+from dispatch.core.state import Floor
 from dispatch.doctor.cli import services
 from dispatch.live import Live
 from dispatch.metrics.collect import OfficeSum
@@ -102,8 +103,7 @@ class Watch:
             members = () if snapshot is None else snapshot.members
             facts = kept.ledger.facts(members, watched, why, wall_ms)
             changes += [(office, change) for change in kept.alerts.step(facts, now, wall_ms)]
-            if snapshot is not None:
-                sums.append(_sum(snapshot, kept, not why, facts.presses, facts.failed, wall_ms, self._settings))
+            sums.append(_sum(snapshot or _blank(office), kept, not why, facts, wall_ms, self._settings))
         return Look(changes=changes, offices=sums, lives=lives, store_error=error)
 
     def _office(self, office: OfficeId) -> _Office:
@@ -180,12 +180,16 @@ def _not_served(office: OfficeId, lives: Sequence[Live], stuck: Sequence[str]) -
     return reasons[0]
 
 
+def _blank(office: OfficeId) -> Snapshot:
+    """An office that was never served."""
+    return Snapshot(office=office, floor=Floor(store="", channel_name=""), members=(), unpublished=0)
+
+
 def _sum(
     snapshot: Snapshot,
     kept: _Office,
     served: bool,
-    presses: int,
-    failed: int,
+    facts: OfficeFacts,
     wall_ms: int,
     settings: DispatchSettings,
 ) -> OfficeSum:
@@ -203,8 +207,8 @@ def _sum(
         members=Counter(m.state.value for m in snapshot.members),
         in_channel=sum(floor.active and m.in_channel == floor.event_id for m in here),
         unpublished=snapshot.unpublished,
-        presses=presses,
-        failed=failed,
+        presses=facts.presses,
+        failed=facts.failed,
         window_s=settings.alerts.window_s,
         answer_ms=[ms for ms in medians if ms is not None],
         events=dict(kept.ledger.events),

@@ -1,0 +1,114 @@
+"""`ptt-dispatch alerts` beside a real office: what the broker has, a webhook hears, Prometheus reads."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from dispatch.cli import main
+from lab.broker import free_port
+from protocol.codec import decode
+from protocol.messages import Alert
+from protocol.topics import Kind, topic
+from tests.core.test_webhooks import Receiver
+from tests.integration.test_dispatch_admission import HQ, Member
+from tests.integration.test_dispatch_upkeep import Office, talk
+from tests.support.procs import Daemon, eventually
+
+Metrics = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with ExitStack() as stack:
+        yield Office(stack, tmp_path)
+
+
+def start(office: Office) -> Daemon:
+    daemon = office._daemons.python("alerts", "-m", "dispatch", "alerts", "--config", office.config)
+    daemon.says("watching")
+    return daemon
+
+
+def scrape(port: int) -> Metrics:
+    with requests.Session() as session:
+        session.trust_env = False
+        text = session.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    families = text_string_to_metric_families(text)
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def test_an_office_that_is_not_served_is_told_to_everybody_and_cleared_when_it_is_served_again(office: Office) -> None:
+    # given alerts with a webhook that fails at first, a vehicle, and an office that nobody serves
+    receiver = Receiver()
+    office.stack.callback(receiver.close)
+    receiver.answers = [503]
+    port = free_port()
+    secret = office.enrol("car-1", "hardware-1")
+    with office.config.open("a") as file:
+        file.write(f'\n[metrics]\nport = {port}\n[alerts]\nclear_s = 1.0\n[[alerts.webhook]]\nname = "ops"\n')
+        file.write(f'url = "{receiver.url}"\nsecret = "not-a-real-one"\n')
+    daemon = start(office)
+    watch = office.watch()
+    where = topic(HQ, Kind.ALERT, "dispatch", "not-served")
+    # then the alert is retained at the broker, at the webhook in spite of its failing, and in the metrics
+    _, payload, _ = watch.take(lambda t, p, _: t == where and p != b"", 10)
+    raised = decode(payload, Kind.ALERT)
+    assert isinstance(raised, Alert)
+    assert "no service runs" in raised.what
+    eventually(lambda: len(receiver.got) == 2, 10)
+    metrics = scrape(port)
+    stands = ("ptt_alert", frozenset({("office", "seoul/hq"), ("alert", "not-served")}))
+    assert (metrics[stands], metrics["ptt_services", frozenset()]) == (1.0, 0.0)
+    # and when the office is served and somebody talks
+    office.serve()
+    car = Member(office, "car-1", secret, hardware="hardware-1")
+    burst = talk(office, car, 1).burst
+    car.renew(burst, 1)
+    # then all of that is taken back, and what happened is counted without anybody's name
+    watch.take(lambda t, p, _: t == where and p == b"", 20)
+    eventually(lambda: b'"cleared"' in receiver.got[-1][1], 10)
+
+    def counted() -> bool:
+        found = scrape(port)
+        started = ("ptt_events_total", frozenset({("office", "seoul/hq"), ("type", "SPEAKER_CHANGED")}))
+        return found[started] >= 1 and found[stands] == 0 and found["ptt_services_connected", frozenset()] == 1
+
+    eventually(counted, 10)
+    assert [labels for _, labels in scrape(port) if "car-1" in str(labels)] == []
+    daemon.process.terminate()
+    assert daemon.process.wait(10) == 0
+
+
+def test_an_alert_of_an_earlier_process_that_is_no_longer_so_is_cleared(office: Office) -> None:
+    # given an alert left behind by a process that was killed
+    with office.config.open("a") as file:
+        file.write("\n[metrics]\nport = 0\n")
+    daemon = start(office)
+    watch = office.watch()
+    where = topic(HQ, Kind.ALERT, "dispatch", "not-served")
+    watch.take(lambda t, p, _: t == where and p != b"", 10)
+    daemon.process.kill()
+    daemon.process.wait()
+    # when the office is well by the time another one starts
+    office.serve()
+    start(office)
+    # then it is cleared
+    watch.take(lambda t, p, _: t == where and p == b"", 10)
+
+
+def test_a_port_that_is_taken_is_told_and_how_to_mend_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "dispatch.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config.write_text(
+            f'[store]\npath = "{tmp_path}/office.db"\n[[office]]\nregion = "seoul"\noffice = "hq"\n'
+            f"[metrics]\nport = {taken.getsockname()[1]}\n"
+        )
+
+        assert main(["alerts", "--config", str(config)]) == 1
+
+    assert "choose another port" in capsys.readouterr().err

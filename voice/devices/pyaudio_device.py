@@ -217,7 +217,7 @@ class PyAudioDevices:
                 self._tell(device, True, self._opened[device])  # it hung, and goes on
 
     def _lost(self, device: Device) -> None:
-        self._tell(device, False, _LOST.format(device=device))  # first: a driver that hangs does not return from closing
+        self._tell(device, False, _LOST.format(device=device))  # first: closing may never return where a driver hangs
         self._close(device)
 
     def _close(self, device: Device) -> None:

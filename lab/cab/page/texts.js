@@ -5,7 +5,7 @@ const TEXTS = {
   title: ["가상 운전석", "Virtual cab"],
   hint: [
     "버튼을 누르고 있는 동안 말합니다(마우스, 손가락, 키 1–3, 스페이스). 긴급은 1초 동안, 다시 듣기는 짧게(지난 통화) 또는 1초(몇 명이 들었는지).",
-    "You talk while you hold the button (mouse, finger, keys 1–3, space). Emergency: for a second. Replay: briefly (the last talk), or for a second (who heard you).",
+    "You talk while you hold the button (mouse, finger, keys 1–3, space). Emergency: for a second. Replay: briefly (last talk), or for a second (who heard).",
   ],
   intro: [
     "실제 게이트웨이 프로그램이 실제 서버와 함께 돌고 있습니다. 가상인 것은 핀과 사운드 카드뿐입니다. 빛, 진동, 부저, 스피커 소리는 프로그램이 핀과 카드로 내보내는 그대로입니다.",

@@ -20,6 +20,8 @@ from service.settings import load
 FOLLOW_EVERY_S = 0.5
 EVENTS_SHOWN = 50
 EVENTS_AT_ONCE = 1000
+LAST_MS = 2**53
+"""Later than any event, Unix ms."""
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 Bounds = tuple[int, int | None]
 
@@ -104,6 +106,12 @@ class _Log:
 
     def read(self, office: OfficeId, first_no: int, last_no: int) -> Iterator[Event]:
         """Give what is chosen of these numbers."""
+        since, until = self.bounds(office)
+        if since or until is not None:  # found by the log's index of times: it may be years long
+            span = self.reader.span(office, since, LAST_MS if until is None else until)
+            first_no, last_no = (max(first_no, span[0]), min(last_no, span[1])) if span else (1, 0)
+        if first_no > last_no:
+            return
         newest = self.newest
         limit = newest or self._options.limit or None
         if newest:

@@ -126,7 +126,7 @@ class StoreReader:
             chosen = chosen.where(event.c.event_id == session)
         chosen = chosen.order_by(event.c.no.desc() if newest else event.c.no).limit(limit)
         with self._reading() as connection:
-            found = [read_event(row) for row in connection.execute(chosen)]
+            found = [read_event(row) for row in connection.execute(chosen).fetchall()]
         return tuple(reversed(found)) if newest else tuple(found)
 
     def last_no(self, of: OfficeId) -> int:
@@ -153,8 +153,10 @@ class StoreReader:
         found = self.span(of, since_ms, until_ms)
         first_no, last_no = found or (1, 0)
         while first_no <= last_no:
-            page = self.events(of, first_no=first_no, last_no=last_no, limit=PAGE, types=types)
-            yield from (each for each in page if since_ms <= each.at < until_ms)
+            page = self.events(
+                of, first_no=first_no, last_no=last_no, limit=PAGE, types=types, since_ms=since_ms, until_ms=until_ms
+            )
+            yield from page
             if len(page) < PAGE:
                 return
             first_no = page[-1].no + 1

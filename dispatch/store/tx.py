@@ -15,6 +15,7 @@ _encode = msgspec.json.Encoder().encode
 _floor = msgspec.json.Decoder(Floor)
 _member = msgspec.json.Decoder(Member)
 _metadata = msgspec.json.Decoder(dict[str, Any])
+_KINDS = {kind.value: kind for kind in EventType}
 
 
 class SqlTx:
@@ -117,13 +118,13 @@ def read_event(row: Any) -> Event:
         return Event(
             no=no,
             at=at,
-            event=EventType(kind),
+            event=_KINDS[kind],
             event_id=event_id,
             user=user,
             name=name,
             metadata=_metadata.decode(metadata),
         )
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, KeyError) as error:
         raise StoreDamaged(f"event {no} in the store cannot be read ({error}) -> restore a backup") from error
 
 

@@ -694,3 +694,22 @@ def test_a_reader_creates_nothing_where_there_is_no_store(tmp_path: Path, file_u
         StoreReader(file_url)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_scans_a_time_in_the_logs_order_page_by_page(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatch.store.reader.PAGE", 3)
+    store = SqlStore(file_url)
+    log = [replace(event(n), at=1000 + (n if n != 5 else 90)) for n in range(1, 30)]  # the clock was put back once
+    store.transact(HQ, append(*log), durable=True)
+    reader = StoreReader(file_url)
+
+    def scanned(since: int, until: int) -> list[int]:
+        return [e.no for e in reader.scan(HQ, since, until)]
+
+    assert scanned(0, 9999) == list(range(1, 30))
+    assert scanned(1004, 1012) == [4, 6, 7, 8, 9, 10, 11]
+    assert scanned(1085, 1100) == [5]
+    assert (scanned(1012, 1012), scanned(5000, 9999), list(reader.scan(BUSAN, 0, 9999))) == ([], [], [])
+    assert (reader.last_no(HQ), reader.last_no(BUSAN), reader.span(HQ, 1004, 1012)) == (29, 0, (4, 11))
+    reader.close()
+    store.close()

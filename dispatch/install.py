@@ -51,6 +51,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Address that broker and REST listen on; empty: all."""
     broker_port: int = 8883
     rest_port: int = 8443
+    web_port: int = 8444
 
     @property
     def config(self) -> Path:
@@ -232,7 +233,7 @@ def config_text(plan: Plan) -> str:
     """Give dispatch.toml."""
     listen = plan.listen or "0.0.0.0"
     return f"""\
-# The office's services: ptt-dispatch serve and ptt-dispatch rest. Made by `ptt-dispatch init`; every key is in
+# The office's services: ptt-dispatch serve, rest and web. Made by `ptt-dispatch init`; every key is in
 # operations.md, and `ptt-dispatch show-config` shows them all with their defaults.
 
 # Only users of the registry are members: see `ptt-dispatch user` and `ptt-dispatch device`.
@@ -260,6 +261,11 @@ certificate = {_toml(plan.certificate)}
 ca = {_toml(plan.ca)}
 broker_host = {_toml(plan.hosts[0])}
 broker_port = {plan.broker_port}
+
+# The dashboard, with the certificate of [rest].
+[web]
+host = {_toml(listen)}
+port = {plan.web_port}
 
 # Voice over Agora. The certificate goes into {plan.secret(credentials.AGORA_CERTIFICATE)}, mode 0600.
 #[agora]

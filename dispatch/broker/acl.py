@@ -1,8 +1,8 @@
 """Who may publish and read what at the broker: one table, out of which roles and documentation are made.
 
-No rule ends in `#` and none but the server's and the dashboard's reaches above its own office: an id holds no slash and no wildcard, so a
-rule cannot be stretched by a name. What no rule allows is denied; receiving is checked as well as subscribing, so that
-a rule taken away holds for subscriptions that stand already.
+No rule of a user ends in `#` or reaches above its own office (the server's and the dashboard's do): an id holds no
+slash and no wildcard, so a rule cannot be stretched by a name. What no rule allows is denied; receiving is checked as
+well as subscribing, so that a rule taken away holds for subscriptions that stand already.
 """
 
 from collections.abc import Iterator
@@ -138,7 +138,7 @@ def entries(user: Login, role: Role, connection: Connection) -> tuple[AclEntry, 
 
 
 def web_entries() -> tuple[AclEntry, ...]:
-    """Give the rules of the dashboard's login: it reads what a monitor reads, of every office, and publishes nothing."""
+    """Give the rules of the dashboard's login: it reads what a monitor reads, of every office; it publishes nothing."""
     pattern = f"{ROOT}/+/+/"
     return tuple(entry for rule in _MONITOR for entry in _reading(pattern + rule.place.value.replace("{}", "+")))
 

@@ -86,6 +86,7 @@ def _init(commands: Commands, lang: argparse.ArgumentParser) -> None:
     made.add_argument("--listen", default="", metavar="ADDRESS", help="listen on this address alone")
     made.add_argument("--broker-port", type=int, default=8883, help="broker's TLS port (default: %(default)s)")
     made.add_argument("--rest-port", type=int, default=8443, help="REST service's port (default: %(default)s)")
+    made.add_argument("--web-port", type=int, default=8444, help="dashboard's port (default: %(default)s)")
     made.add_argument(
         "--link",
         action=argparse.BooleanOptionalAction,

@@ -65,6 +65,7 @@ def plan_of(options: argparse.Namespace) -> install.Plan:
         listen=options.listen,
         broker_port=_port(options.broker_port),
         rest_port=_port(options.rest_port),
+        web_port=_port(options.web_port),
     )
 
 

@@ -70,15 +70,18 @@ class BoundedProtocol(H11Protocol):
     """A connection on which every request has its deadline."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to count."""
         super().connection_made(transport)
         self._began = self.loop.time()
         self._deadline = self.loop.call_later(REQUEST_S, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Count no more."""
         self._deadline.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
+        """Begin anew: the next request has its own time."""
         self._deadline.cancel()
         self._began = self.loop.time()
         self._deadline = self.loop.call_later(REQUEST_S, self._late)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dispatch.broker.accounts import accounts, dynsec_file
-from dispatch.broker.acl import TABLE, Connection, Place, entries, logins, server_entries
+from dispatch.broker.acl import TABLE, Connection, Place, entries, logins, server_entries, web_entries
 from dispatch.broker.conf import BOUNDS
 from dispatch.broker.dynsec import (
     AclType,
@@ -53,6 +53,14 @@ def test_every_role_has_a_control_connection_and_only_those_who_speak_a_voice_co
 def test_no_rule_of_a_user_leaves_its_office_or_takes_in_more_than_one_level() -> None:
     assert all(entry.topic.startswith("ptt/v1/seoul/1/") for entry in ENTRIES)
     assert all("#" not in entry.topic and "$" not in entry.topic for entry in ENTRIES)
+
+
+def test_the_dashboards_login_publishes_nothing_and_hears_no_voice_and_no_answer_to_a_member() -> None:
+    made = web_entries()
+
+    assert {entry.acltype for entry in made} == {AclType.SUBSCRIBE, AclType.RECEIVE}
+    assert all(entry.topic.startswith("ptt/v1/+/+/") and "#" not in entry.topic for entry in made)
+    assert not {entry.topic.removeprefix("ptt/v1/+/+/") for entry in made} & {"voice/+", "floor/+/reply", "floor/+"}
 
 
 def test_no_rule_stands_twice_in_a_role_since_the_plugin_keeps_one_of_a_topic() -> None:

@@ -11,7 +11,9 @@ import pytest
 from dispatch.web import live_pages, shell
 from dispatch.web.markup import data, el, text
 from dispatch.web.shell import Seen
-from dispatch.web.words import _TEXT, LANGUAGES, LIVE_WORDS, language, say
+from dispatch.web.words import _TEXT, LANGUAGES, LIVE_WORDS, known, language, say
+from protocol.messages import DenyCause, Ended, Lifecycle, PresenceState
+from protocol.rest import Role
 
 EVIL = "<script>alert('x')</script>&\"</td>"
 SCRIPT = Path(live_pages.__file__).parent / "static" / "live.js"
@@ -64,6 +66,14 @@ def test_every_sentence_that_the_script_says_is_given_to_it() -> None:
     missing = sorted(key for key in said if key not in LIVE_WORDS)
 
     assert missing == []
+
+
+def test_every_word_that_a_vehicle_can_tell_is_given_to_the_script_too() -> None:
+    told = [f"why_{cause.value}" for cause in DenyCause] + [f"life_{each.value}" for each in Lifecycle]
+    told += [f"state_{state.value}" for state in PresenceState] + [f"ended_{each.value}" for each in Ended]
+
+    assert [key for key in told if key not in LIVE_WORDS] == []
+    assert [role for role in Role if not known(f"role_{role.value}")] == []
 
 
 def test_a_page_that_shows_sizes_and_colours_needs_no_style_of_its_own() -> None:

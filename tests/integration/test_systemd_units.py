@@ -24,6 +24,8 @@ UNITS = {
     "ptt-gateway.service": "ptt-gateway run --config /etc/ptt/gateway.toml",
     "ptt-dispatch.service": "ptt-dispatch serve --config /etc/ptt/dispatch.toml",
     "ptt-dispatch-rest.service": "ptt-dispatch rest --config /etc/ptt/dispatch.toml",
+    "ptt-dispatch-web.service": "ptt-dispatch web --config /etc/ptt/dispatch.toml",
+    "ptt-dispatch-alerts.service": "ptt-dispatch alerts --config /etc/ptt/dispatch.toml",
     "ptt-agora-bridge.service": "ptt-dispatch agora-bridge --config /etc/ptt/bridge.toml",
 }
 """Unit and what it runs."""
@@ -166,13 +168,23 @@ def test_the_report_is_made_every_day_by_the_services_own_user_and_is_kept_from_
 
 def test_the_offices_services_share_one_user_and_one_store_and_each_is_given_its_own_secrets() -> None:
     serve, rest = settings("ptt-dispatch.service"), settings("ptt-dispatch-rest.service")
+    web = settings("ptt-dispatch-web.service")
 
     for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
-        assert serve[name] == rest[name]
+        assert serve[name] == rest[name] == web[name]
+    assert credentials(web) == {f"ptt.{MQTT_PASSWORD}", f"ptt.{TLS_KEY}"}
     given = {path.removeprefix("ptt.") for path in credentials(serve) | credentials(rest)}
     assert given == {MQTT_PASSWORD, TLS_KEY, AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET}
     assert "ptt.agora-certificate" not in credentials(serve)
     assert "ptt.agora-customer-secret" not in credentials(rest)
+
+
+def test_alerts_share_the_services_user_and_store_and_are_given_the_brokers_password_alone() -> None:
+    serve, alerts = settings("ptt-dispatch.service"), settings("ptt-dispatch-alerts.service")
+
+    for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
+        assert serve[name] == alerts[name]
+    assert credentials(alerts) == {f"ptt.{MQTT_PASSWORD}"}
 
 
 def test_the_bridge_is_given_its_own_secret_and_shares_nothing_with_the_office() -> None:

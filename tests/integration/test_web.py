@@ -305,7 +305,7 @@ def test_a_vehicles_page_shows_its_state_and_its_answers_against_the_target(page
     shown(page, "#v-telemetry", "61.5 °C")
     shown(page, "#v-presses", "42 ms · 목표 100 ms 이내")
     shown(page, "#v-presses", "180 ms · 목표 100 ms 초과")
-    shown(page, "#v-presses", "another_has_permission 1")
+    shown(page, "#v-presses", "다른 사람이 발언 중 1")
     page.screenshot(path=PICTURES / "vehicle.png")
 
 

@@ -187,12 +187,18 @@ function none(name, empty) {
   setText(line, say(`${name}_none`));
 }
 
+/** A member's name with its page; what the office's own services raise has none. */
+function whose(user) {
+  if (!board.has(`user/${user}`)) return el("span", {}, user === "dispatch" ? say("members_office") : user);
+  return el("a", { href: `/vehicle/${encodeURIComponent(user)}` }, nameOf(user));
+}
+
 function drawAlerts() {
   const found = of("alert").map(([key, alert]) => [key, alert]).filter(([, alert]) => !vehicle || alert.user === vehicle);
   found.sort(([, a], [, b]) => Number(b.severity === "critical") - Number(a.severity === "critical") || b.since - a.since);
   const rows = found.map(([key, alert]) => [key, [alert, nameOf(alert.user)], () => el("li", { "data-severity": alert.severity },
     el("strong", {}, say(`alert_${alert.severity}`)), " ",
-    el("a", { href: `/vehicle/${encodeURIComponent(alert.user)}` }, nameOf(alert.user)), `: ${alert.what} `,
+    whose(alert.user), `: ${alert.what} `,
     el("span", { class: "dim" }, moment(alert.since)), el("span", { class: "mend" }, alert.mend))]);
   if (rows.length === 0) rows.push(["none", "", () => el("li", { class: "none" }, say("alerts_none"))]);
   keep($("alerts"), rows);
@@ -244,7 +250,7 @@ function drawVehicle() {
   const voice = member?.state === "online" ? health(state) : null;
   facts("v-state", [
     ["state", said, look], ["reason", member?.state === "online" ? null : member?.reason],
-    ["floor", state?.floor], ["last_press", state?.last_press], ["lifecycle", state?.lifecycle], ["focus", doing?.[1], doing?.[0]],
+    ["floor", state?.floor], ["last_press", state?.last_press], ["lifecycle", state && say(`life_${state.lifecycle}`)], ["focus", doing?.[1], doing?.[0]],
     ["voice", member ? member.voice.toUpperCase() : null], ["health", voice?.[1], voice?.[0]],
   ].map(([key, ...rest]) => [key, ...rest]));
   const supply = measured?.throttling;
@@ -258,7 +264,7 @@ function drawVehicle() {
     ["reconnects", measured && String(measured.link.reconnects)], ["restarts", measured && String(measured.worker_restarts)],
   ]);
   const presses = measured?.presses;
-  const refused = presses && Object.entries(presses.denied).map(([why, count]) => `${why} ${count}`).join(", ");
+  const refused = presses && Object.entries(presses.denied).map(([why, count]) => `${words[`why_${why}`] ?? why} ${count}`).join(", ");
   facts("v-presses", [
     ["presses", presses && String(presses.presses)], ["granted", presses && String(presses.granted)], ["refused", refused],
     ["p50", ...target(presses?.answer_ms_p50)], ["p99", ...target(presses?.answer_ms_p99)],

@@ -1,0 +1,125 @@
+"""Metrics: names, bounded labels, no users; the example rules and dashboard ask for nothing that is not there."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dispatch.core.office_alerts import ALERTS
+from dispatch.metrics.collect import HookSum, OfficeCollector, OfficeSum, Sum
+from protocol.messages import EventType, PresenceState
+
+MONITORING = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
+OFFICE = OfficeSum(
+    office="seoul/hq",
+    served=True,
+    active=True,
+    speaking=True,
+    session_s=12.5,
+    queue=1,
+    members={"online": 3, "lost": 1},
+    in_channel=2,
+    unpublished=0,
+    presses=40,
+    failed=1,
+    window_s=900.0,
+    answer_ms=[20.0, 40.0, 300.0],
+    events={"SPEAKER_CHANGED": 7},
+    denied={"another_has_permission": 2},
+    ended={"released": 5, "lost": 1},
+    alerts=frozenset({"latency"}),
+)
+FULL = Sum(
+    version="1",
+    at_s=5.0,
+    services=1,
+    services_connected=1,
+    dropped={"malformed": 2},
+    broker_connected=True,
+    store_readable=True,
+    store_bytes=10,
+    disk_free_bytes=20,
+    certificate_days=800.0,
+    offices=[OFFICE],
+    webhooks=[HookSum(name="ops", delivered=1, failed=2, dropped=0, waiting=0)],
+)
+
+
+def shown(total: Sum) -> str:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(OfficeCollector(lambda: total))
+    return generate_latest(registry).decode()
+
+
+def samples(total: Sum) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(shown(total))
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def names() -> set[str]:
+    return {name for name, _ in samples(FULL)}
+
+
+def test_an_offices_figures_are_shown_in_base_units() -> None:
+    found = samples(FULL)
+    office = ("office", "seoul/hq")
+
+    assert found["ptt_answer_median_seconds", frozenset({office})] == 0.04
+    assert found["ptt_answer_worst_seconds", frozenset({office})] == 0.3
+    assert found["ptt_members", frozenset({office, ("state", "online")})] == 3
+    assert found["ptt_bursts_total", frozenset({office, ("ended", "lost")})] == 1
+    assert found["ptt_alert", frozenset({office, ("alert", "latency")})] == 1
+    assert found["ptt_alert", frozenset({office, ("alert", "error-rate")})] == 0
+
+
+def test_every_name_is_ours_and_every_label_is_one_that_is_bounded() -> None:
+    labels = {label for _, pairs in samples(FULL) for label, _ in pairs}
+
+    assert {name for name in names() if not re.fullmatch(r"ptt_[a-z_]+", name)} == set()
+    assert labels == {"office", "state", "alert", "type", "cause", "ended", "reason", "webhook", "version"}
+
+
+def test_an_office_costs_a_bounded_number_of_series_however_many_vehicles_it_has() -> None:
+    few = len(samples(FULL))
+    crowd = OfficeSum(
+        **{name: getattr(OFFICE, name) for name in OfficeSum.__struct_fields__ if name != "answer_ms"},
+        answer_ms=[1.0] * 10_000,
+    )
+    with_crowd = Sum(**{n: getattr(FULL, n) for n in Sum.__struct_fields__ if n != "offices"}, offices=[crowd])
+
+    assert len(samples(with_crowd)) == few
+    assert few < 60 + len(EventType) + len(PresenceState) + len(ALERTS)
+
+
+def test_before_the_first_look_there_is_an_answer_too() -> None:
+    assert "ptt_last_sum_timestamp_seconds 0.0" in shown(Sum())
+
+
+def expressions() -> list[str]:
+    rules = yaml.safe_load((MONITORING / "ptt-alerts.yml").read_text())
+    board = json.loads((MONITORING / "ptt-grafana.json").read_text())
+    asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    return asked + [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def test_the_example_rules_and_dashboard_ask_only_for_metrics_and_words_that_there_are() -> None:
+    asked = expressions()
+    words = {*EventType, *ALERTS}
+
+    assert {name for each in asked for name in re.findall(r"\bptt_[a-z_]+", each)} - names() == set()
+    assert {w for each in asked for w in re.findall(r'(?:type|alert)!?="([^"]+)"', each)} - words == set()
+    assert [each for each in asked if each.count("(") != each.count(")") or each.count("{") != each.count("}")] == []
+
+
+def test_every_rule_has_a_severity_a_summary_and_a_mend_and_prometheus_reads_the_rules() -> None:
+    rules = yaml.safe_load((MONITORING / "ptt-alerts.yml").read_text())
+    found = [rule for group in rules["groups"] for rule in group["rules"]]
+    main = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+
+    assert {rule["labels"]["severity"] for rule in found} == {"warning", "critical"}
+    assert [rule["alert"] for rule in found if set(rule["annotations"]) != {"summary", "mend"}] == []
+    assert main["rule_files"] == ["ptt-alerts.yml"]
+    assert main["scrape_configs"][0]["static_configs"][0]["targets"] == ["127.0.0.1:9464"]

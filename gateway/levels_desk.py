@@ -35,7 +35,7 @@ class LevelsDesk:
             "mic_db": levels.mic_db,
             "speaker_db": levels.speaker_db,
             "saved": levels.saved,
-            "problem": levels.problem or levels.trouble,
+            "problem": levels.problem or (levels.trouble if levels.saved else ""),  # of saving, while that goes on
             "worker": self._worker_up(),
             "meter": None if levels.meter is None else msgspec.to_builtins(levels.meter),
         }

@@ -34,7 +34,7 @@ class SoundLevels:
             self._ctx.note("levels refused", warning=True, mic_db=mic_db, speaker_db=speaker_db, by=wish.by)
             return False
         self.mic_db, self.speaker_db = mic_db, speaker_db
-        self.saved = False
+        self.saved, self.problem = False, ""
         self._ctx.emit(SaveLevels(mic_db=mic_db, speaker_db=speaker_db))
         self._ctx.note("levels set", mic_db=mic_db, speaker_db=speaker_db, by=wish.by)
         self._tell()

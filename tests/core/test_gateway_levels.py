@@ -143,8 +143,12 @@ def test_looking_changes_nothing_and_setting_is_answered_with_what_holds_then() 
     assert (answer["mic_db"], answer["speaker_db"], answer["saved"]) == (6.0, 0.0, False)
     desk.levels.kept(LevelsKept(problem="the disk is full"))
     assert (desk.desk.answer({})["saved"], desk.desk.answer({})["problem"]) == (False, "the disk is full")
+    # and while they are saved anew no older trouble is told as why they are not
+    desk.levels.cleaning(Cleaning(ok=False, detail="no library"))
+    again = desk.desk.answer({"op": "levels", "mic_db": 6})
+    assert (again["saved"], again["problem"]) == (False, "")
     desk.levels.kept(LevelsKept())
-    assert (desk.desk.answer({})["saved"], desk.desk.answer({})["problem"]) == (True, "")
+    assert (desk.desk.answer({})["saved"], desk.desk.answer({})["problem"]) == (True, "no library")
 
 
 def test_the_meter_is_started_and_what_it_measured_is_given() -> None:

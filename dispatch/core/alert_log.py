@@ -2,7 +2,7 @@
 
 The alert is the device's own, retained at the broker; `Member.alerts` remembers which the log has, so that every
 replica, restart and repetition tells it once. What was cleared while no server listened shows by what the broker does
-not have when one comes back.
+not have, once every device that is present must have connected and said how it stands: a broker may lose it.
 """
 
 from msgspec import Struct
@@ -16,8 +16,8 @@ WAITING_MAX = 2000
 """Words of alerts that wait to be logged; beyond, the oldest are dropped: the broker has how it stands."""
 ALERTS_MAX = 32
 """Alerts of one device that the log follows at once; further ones are not told of."""
-SETTLE_S = 10.0
-"""The broker gives what it has at once after a subscription; what did not come within this time it has no more."""
+SETTLE_S = 180.0
+"""Who counts as present so long after the broker came up is connected, and has said what holds."""
 
 
 class AlertWord(Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class AlertLog:
             _tell(turn, word)
         if self._settle_at is not None and now >= self._settle_at:
             for member in turn.tx.members():
-                for alert in member.alerts:
+                for alert in member.alerts if member.present else ():
                     if (member.user, alert) not in self._standing:
                         _clear(turn, turn.member(member.user), alert, "broker")
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from dispatch.about import version
 from dispatch.alerting.settings import WebhookSettings
-from dispatch.alerting.watch import Look, Watch, certificate_days, store_bytes
+from dispatch.alerting.watch import Look, Watch, certificate_ends_s, store_bytes
 from dispatch.alerting.webhooks import Told, Webhook
 from dispatch.core.office_alerts import ALERTS, Change
 from dispatch.core.trouble import SERVER
@@ -57,8 +57,8 @@ class AlertsApp:
         self._reason = "connecting"
         self._subscribed: set[OfficeId] = set()
         self._look_at = 0.0
-        self._days: float | None = None
-        self._days_at = 0.0
+        self._ends_s: float | None = None
+        self._ends_at = 0.0
         self._sum = Sum(version=version())
         self._hooks = [(hook, Webhook(hook)) for hook in hooks]
         self._closing = False
@@ -170,8 +170,8 @@ class AlertsApp:
     # --- figures ------------------------------------------------------------------------------------------------------
 
     def _sum_up(self, look: Look, now: float) -> Sum:
-        if now >= self._days_at:
-            self._days, self._days_at = certificate_days(self._settings), now + SLOW_SUM_EVERY_S
+        if now >= self._ends_at:
+            self._ends_s, self._ends_at = certificate_ends_s(self._settings), now + SLOW_SUM_EVERY_S
         size, free = store_bytes(self._settings.store.path)
         dropped: dict[str, int] = {}
         for live in look.lives:
@@ -187,7 +187,7 @@ class AlertsApp:
             store_readable=not look.store_error,
             store_bytes=size,
             disk_free_bytes=free,
-            certificate_days=self._days,
+            certificate_ends_s=self._ends_s,
             offices=look.offices,
             webhooks=[
                 HookSum(

@@ -1,6 +1,5 @@
 """What is read for alerts and metrics, again and again: the running services, the store's rows and its new events."""
 
-import datetime as dt
 import shutil
 import time
 from collections import Counter
@@ -229,12 +228,12 @@ def store_bytes(path: Path | None) -> tuple[int, int]:
         return 0, 0
 
 
-def certificate_days(settings: DispatchSettings) -> float | None:
-    """Give the days until the server's certificate ends; None where there is none that can be read."""
+def certificate_ends_s(settings: DispatchSettings) -> float | None:
+    """Give when the server's certificate ends, Unix s; None where there is none that can be read."""
     if settings.rest is None:
         return None
     try:
         certificate = pki.read_certificate(settings.rest.certificate)
     except pki.PkiError:
         return None
-    return (certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)).total_seconds() / 86_400
+    return certificate.not_valid_after_utc.timestamp()

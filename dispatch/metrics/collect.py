@@ -61,7 +61,8 @@ class Sum(Struct, frozen=True, kw_only=True):
     store_readable: bool = False
     store_bytes: int = 0
     disk_free_bytes: int = 0
-    certificate_days: float | None = None
+    certificate_ends_s: float | None = None
+    """Unix s; None: there is none that can be read."""
     offices: Sequence[OfficeSum] = ()
     webhooks: Sequence[HookSum] = ()
 
@@ -90,8 +91,9 @@ class OfficeCollector(Collector):
         yield _gauge("ptt_store_readable", "Whether the store can be read", float(now.store_readable))
         yield _gauge("ptt_store_bytes", "Size of the store's files", now.store_bytes)
         yield _gauge("ptt_disk_free_bytes", "Free room on the store's disk", now.disk_free_bytes)
-        if now.certificate_days is not None:
-            yield _gauge("ptt_certificate_days", "Days until the server's certificate ends", now.certificate_days)
+        if now.certificate_ends_s is not None:
+            what = "When the server's certificate ends, Unix time"
+            yield _gauge("ptt_certificate_end_timestamp_seconds", what, now.certificate_ends_s)
         what = "Messages that floor control servers dropped since their start"
         yield _by("ptt_service_dropped_messages", what, ["reason"], [((why,), n) for why, n in now.dropped.items()])
         yield from _offices(now.offices)

@@ -42,7 +42,7 @@ FULL = Sum(
     store_readable=True,
     store_bytes=10,
     disk_free_bytes=20,
-    certificate_days=800.0,
+    certificate_ends_s=1.8e9,
     offices=[OFFICE],
     webhooks=[HookSum(name="ops", delivered=1, failed=2, dropped=0, waiting=0)],
 )

@@ -181,6 +181,7 @@ class Daemon:
             "barred": vehicle.barred,
             "session": None if session is None else msgspec.to_builtins(session),
             "device": msgspec.to_builtins(vehicle.status()),
+            "alerts": vehicle.alerts,
             "transmitting": vehicle.participant.transmitting,
             "sound_devices": [msgspec.to_builtins(device) for device in vehicle.worker.devices.values()],
             "counters": self._link.counters()

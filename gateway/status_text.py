@@ -14,7 +14,8 @@ def render(status: dict[str, Any], texts: Texts) -> list[str]:
     missing = [f"{d['device']}: {d.get('detail', '')}" for d in status["sound_devices"] if not d["ok"]]
     lines = [
         f"{texts.vehicle:8} {status['user']} ({status['name']}), {status['office']}, {status['pins']} pins, "
-        f"{status['version']}, pid {status['pid']}, {_duration(status['uptime_s'])}",
+        f"{status['version']}, pid {status['pid']}, {_duration(status['uptime_s'])}"
+        + ("" if device["lifecycle"] == "driving" else f", {device['lifecycle'].replace('_', ' ')}"),
         f"{texts.link:8} {texts.up if link['up'] else texts.down} ({status['broker']})"
         + ("" if link["up"] else f": {link['reason']}"),
         f"{texts.session:8} {_session(status['session'], texts)}",
@@ -24,6 +25,7 @@ def render(status: dict[str, Any], texts: Texts) -> list[str]:
         f"{texts.voice:8} {voice['worker']}, link {_mark(voice['link'])}, capture {_mark(voice['capture'])}, "
         f"playback {_mark(voice['playback'])}, buffer {voice['buffer_ms']} ms",
         *(f"{'':8} {line}" for line in missing),
+        *_alerts(status["alerts"], texts),
         f"{texts.counters:8} "
         + (", ".join(f"{name} {count}" for name, count in status["counters"].items() if count) or "0"),
         f"{texts.presses}:",
@@ -36,6 +38,11 @@ def _session(session: dict[str, Any] | None, texts: Texts) -> str:
         return texts.no_session
     who = session.get("speaker_name") or session.get("current_speaker") or texts.nobody
     return f"{session['event_id']}, burst {session['burst']}: {who}"
+
+
+def _alerts(alerts: dict[str, list[str]], texts: Texts) -> list[str]:
+    told = [f"{alert}: {what} -> {mend}" for alert, (what, mend) in alerts.items()] or [texts.no_alerts]
+    return [f"{'' if place else texts.alerts:8} {line}" for place, line in enumerate(told)]
 
 
 def _heard(device: dict[str, Any], texts: Texts) -> str:

@@ -35,6 +35,8 @@ class Texts(Struct, frozen=True, kw_only=True):
     heard_by: str
     heard_unknown: str
     voice: str
+    alerts: str
+    no_alerts: str
     counters: str
     presses: str
     no_presses: str
@@ -63,6 +65,8 @@ EN = Texts(
     heard_by="its last burst by {by} of {of}",
     heard_unknown="not known of its last burst",
     voice="Voice",
+    alerts="Alerts",
+    no_alerts="none",
     counters="Counts",
     presses="Last presses (ms after the edge)",
     no_presses="none yet",
@@ -90,6 +94,8 @@ KO = Texts(
     heard_by="마지막 발언을 {of}명 중 {by}명이 들음",
     heard_unknown="마지막 발언을 몇 명이 들었는지 모름",
     voice="음성",
+    alerts="경보",
+    no_alerts="없음",
     counters="횟수",
     presses="최근 누름 (누른 뒤 ms)",
     no_presses="아직 없음",

@@ -155,6 +155,11 @@ class Alerts:
         """Ids of those that hold."""
         return tuple(sorted(self._what))
 
+    @property
+    def told(self) -> dict[str, tuple[str, str]]:
+        """What is wrong and how to mend it, of each that holds."""
+        return {alert: (self._what[alert], KNOWN[alert][2]) for alert in self.standing}
+
     def connected(self) -> None:
         """Tell all: what holds, and that the others do not (an earlier run may have left them)."""
         for alert in KNOWN:

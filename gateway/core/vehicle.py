@@ -167,6 +167,11 @@ class Vehicle:
         return self._ctx.session
 
     @property
+    def alerts(self) -> dict[str, tuple[str, str]]:
+        """What is wrong and how to mend it, by alert."""
+        return self._alerts.told
+
+    @property
     def barred(self) -> bool:
         """Whether this unit must be enrolled before it may connect."""
         return self._ctx.barred

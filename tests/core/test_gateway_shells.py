@@ -644,11 +644,13 @@ def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
             "floor": "U: has no permission",
             "keyed": True,
             "focus": "phone",
+            "lifecycle": "shutting_down",
             "heard_by": 9,
             "heard_of": 11,
             "voice": {"worker": "ok", "link": True, "capture": False, "playback": True, "buffer_ms": 0},
         },
         "sound_devices": [{"device": "capture", "ok": False, "detail": "unplugged"}],
+        "alerts": {"disk-full": ["it is full", "make room"], "speech": ["nothing is said", "install it"]},
         "counters": {"malformed": 2, "unsent": 0},
         "presses": [
             {
@@ -668,6 +670,9 @@ def test_a_status_names_what_is_missing_and_how_presses_were_answered() -> None:
     for said in ("DOWN (h:1883): refused", "burst 4: car-2", "keyed, phone", "capture: unplugged", "malformed 2"):
         assert said in lines
     assert "#3 denied: sent 0.4, told 10.0" in lines
+    assert "Alerts   disk-full: it is full -> make room\n         speech: nothing is said -> install it\n" in lines
+    assert ", shutting down\n" in lines
+    assert "Alerts   none\n" in "\n".join(render(status | {"alerts": {}}, EN))
     assert "unsent" not in lines
     assert "its last burst by 9 of 11" in lines
     assert "11명 중 9명이" in "\n".join(render(status, KO))

@@ -177,3 +177,36 @@ def test_the_alerts_of_one_device_that_the_log_follows_are_bounded() -> None:
     bench.advance(1)
 
     assert len(bench.member("car-1").alerts) == len(logged(bench, EventType.ALERT_RAISED)) == ALERTS_MAX
+
+
+# --- two replicas of one store --------------------------------------------------------------------------------------
+
+
+def test_what_two_replicas_both_see_is_in_the_log_once() -> None:
+    bench = Bench()
+    other = Bench(store=bench.store)
+    other.now = bench.now
+    for both in (bench, other):
+        show(both, "car-1", "heat")
+        both.presence("car-1", 1)
+        both.presence("car-1", 2, LOST, reason="will")
+        both.advance(1)
+    for both in (bench, other):
+        show(both, "car-1", "heat", raised=False)
+        both.presence("car-1", 1, boot=2)
+        both.advance(1)
+
+    assert [kind for kind, _, _ in logged(bench, *LINK, *ALERTS)] == [
+        "ALERT_RAISED",
+        "LINK_LOST",
+        "LINK_BACK",
+        "ALERT_CLEARED",
+    ]
+
+
+def test_an_alert_of_somebody_who_does_not_belong_is_not_logged() -> None:
+    bench = Bench(OfficeRules(roll={}))
+    show(bench, "stranger", "heat")
+    bench.advance(1)
+
+    assert logged(bench, *ALERTS) == []

@@ -63,7 +63,7 @@ def made(folder: Path, events: list[Any]) -> Path:
 @pytest.fixture
 def report(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Report:
     """Run the command on the third of December; gives exit status, standard output and error."""
-    monkeypatch.setattr(command.time, "time_ns", lambda: NOW * 1_000_000_000)
+    monkeypatch.setattr("dispatch.report.command.time.time_ns", lambda: NOW * 1_000_000_000)
 
     def run(*options: str, of: Path = store) -> tuple[int, str, str]:
         config = tmp_path / "dispatch.toml"
@@ -174,7 +174,7 @@ def test_today_is_told_as_not_over_and_made_anew_when_it_is(
     assert built(tmp_path, "2026-12-03")["complete"] is False
     assert "NOT OVER YET: as of 2026-12-03 09:30" in (tmp_path / "out/seoul/hq/2026-12-03.html").read_text()
 
-    monkeypatch.setattr(command.time, "time_ns", lambda: (NOW + 86_400) * 1_000_000_000)
+    monkeypatch.setattr("dispatch.report.command.time.time_ns", lambda: (NOW + 86_400) * 1_000_000_000)
     report("--due")
     assert built(tmp_path, "2026-12-03")["complete"] is True
 

@@ -85,7 +85,10 @@ def _restore(options: argparse.Namespace) -> int:
         store = store_file(settings)
         running, stuck = services(settings.status_socket_stem)
         if running or stuck:
-            raise BackupError("a service is running -> systemctl stop ptt-dispatch ptt-dispatch-rest ptt-dispatch-web")
+            raise BackupError(
+                "a service is running -> "
+                "systemctl stop ptt-dispatch ptt-dispatch-rest ptt-dispatch-web ptt-dispatch-alerts"
+            )
         places = {CONFIG: options.config, **places_of(settings)} if options.with_secrets else {}
         others = {name: path for name, path in parts.items() if name != STORE and name in places}
         _refuse_others({places[name]: part for name, part in others.items()})

@@ -104,7 +104,7 @@ def seal(store: Path) -> None:
 
 
 def _open_elsewhere(store: Path) -> BackupError:
-    units = "ptt-dispatch ptt-dispatch-rest ptt-dispatch-web"
+    units = "ptt-dispatch ptt-dispatch-rest ptt-dispatch-web ptt-dispatch-alerts"
     return BackupError(f"{store} is in use -> systemctl stop {units}; fuser {store} shows who else")
 
 

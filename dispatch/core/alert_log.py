@@ -32,7 +32,6 @@ class AlertLog:
     """What one process has heard of an office's alerts and not logged yet. Times are those of `handle` (s)."""
 
     def __init__(self) -> None:
-        self.dropped = 0
         self._waiting: list[AlertWord] = []
         self._due_at: float | None = None
         self._standing: set[tuple[str, str]] = set()
@@ -47,18 +46,19 @@ class AlertLog:
         self._standing.clear()
         self._settle_at = None
 
-    def see(self, word: AlertWord, due_at: float) -> None:
-        """Take notice of a word; it is logged from `due_at` on."""
+    def see(self, word: AlertWord, due_at: float) -> bool:
+        """Take notice of a word; it is logged from `due_at` on. False: an older one had to be dropped for it."""
         if word.alert is None:
             self._standing.discard((word.user, word.id))
         else:
             self._standing.add((word.user, word.id))
-        if len(self._waiting) >= WAITING_MAX:
+        full = len(self._waiting) >= WAITING_MAX
+        if full:
             del self._waiting[0]
-            self.dropped += 1
         self._waiting.append(word)
         if self._due_at is None:
             self._due_at = due_at
+        return not full
 
     def due(self, now: float) -> bool:
         """Whether `log` has something to do."""

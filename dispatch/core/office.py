@@ -237,8 +237,8 @@ class Office:
 
     def see_device_alert(self, word: AlertWord, now: float) -> None:
         """Take notice of an alert of a member's device as the broker has it; logged with the next batch."""
-        if self._has_room(word.user):
-            self._alert_log.see(word, now + BATCH_S)
+        if self._has_room(word.user) and not self._alert_log.see(word, now + BATCH_S):
+            self.discarded += 1
 
     def _log_alerts(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
         _, out = self._transact(wall_ms, lambda turn: self._alert_log.log(turn, now))

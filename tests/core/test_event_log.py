@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.core.alert_log import ALERTS_MAX, SETTLE_S, AlertWord
+from dispatch.core.alert_log import ALERTS_MAX, SETTLE_S, WAITING_MAX, AlertWord
 from dispatch.core.server import DeviceAlertSeen
 from dispatch.core.state import OfficeRules
 from protocol.messages import Alert, EventType, FloorDeny, PresenceState, Priority, Severity
@@ -210,3 +210,15 @@ def test_an_alert_of_somebody_who_does_not_belong_is_not_logged() -> None:
     bench.advance(1)
 
     assert logged(bench, *ALERTS) == []
+
+
+def test_alerts_that_wait_are_bounded_and_what_is_dropped_is_counted() -> None:
+    bench = Bench()
+    bench.store.away = True
+    for number in range(WAITING_MAX + 3):
+        show(bench, "car-1", "heat", raised=number % 2 == 0)
+    bench.store.away = False
+    bench.advance(2)
+
+    assert bench.office.discarded == 3
+    assert len(logged(bench, *ALERTS)) >= WAITING_MAX - 1

@@ -21,7 +21,7 @@ from dispatch.core.state import Floor
 from dispatch.history.day import Span
 from dispatch.history.kpi import Kpi
 from dispatch.ports import OfficeTx
-from dispatch.report import command, words
+from dispatch.report import words
 from dispatch.report.chart import LABEL_CHARS_MAX, columns, nice, rows
 from dispatch.report.command import due
 from dispatch.store import reader as store_reader

@@ -69,18 +69,25 @@ class Answers:
         self._transmitting = False
         self._holding = False
         self._felt_until = 0.0
+        self._felt: Vibration | None = None
 
     def tell(self, effect: Tell, now: float) -> None:
         """Play what the table has for it. The buzzer never sounds into an open microphone."""
         row = TABLE[effect.what]
-        less = row.vibration is Vibration.SESSION_NOTIFICATION and now < self._felt_until
-        if row.vibration is not None and not less:  # news of a session never cut the answer to a press short
+        if row.vibration is not None and not (now < self._felt_until and self._is_less(row.vibration)):
             pattern = VIBRATIONS[row.vibration]
+            self._felt = row.vibration
             self._holding = False
             self._felt_until = now + sum(ms for ms, _ in pattern.steps) / 1000
             self._show.vibrate(pattern, now)
         if row.beep is not None and not self._transmitting:
             self._show.sound(BEEPS[row.beep], now)
+
+    def _is_less(self, news: Vibration) -> bool:
+        """Whether what is felt now goes first: answers before news, an emergency before its grant."""
+        if news is Vibration.START_SUCCESS:
+            return self._felt is Vibration.EMERGENCY
+        return news is Vibration.SESSION_NOTIFICATION
 
     def show(self, effect: Show, now: float) -> None:
         """Set light and mute line."""

@@ -29,6 +29,7 @@ from gateway.texts import EN, KO, pick
 from hw.board import INPUTS, Board
 from hw.factory import open_factory
 from hw.panel import Panel
+from hw.patterns import EMERGENCY
 from protocol.worker_settings import CueVolumes, encode_settings
 from service.loop import Loop
 from service.settings import SettingsError, parse
@@ -282,6 +283,16 @@ def test_news_of_a_session_do_not_cut_the_answer_to_a_press_short(driver: Driver
     driver.answers.tell(Tell(what=Told.SESSION_JOINED), 0.01)
 
     assert driver.feels(0.5)[-1] == (pytest.approx(0.1, abs=0.011), 0.0)
+
+
+def test_the_pushes_of_a_raised_emergency_are_felt_whole_although_it_is_granted_meanwhile(driver: Driver) -> None:
+    driver.answers.tell(Tell(what=Told.EMERGENCY), 0.0)
+    driver.answers.tick(0.0)
+    driver.answers.tell(Tell(what=Told.GRANTED), 0.02)
+
+    felt = driver.feels(2.0)
+
+    assert felt[-1] == (pytest.approx(sum(ms for ms, _ in EMERGENCY.steps) / 1000, abs=0.011), 0.0)
 
 
 def test_the_light_blinks_and_the_mute_line_follows(driver: Driver) -> None:

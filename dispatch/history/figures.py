@@ -111,6 +111,11 @@ class Figures(Struct, kw_only=True):
         return self.session_s / self.sessions if self.sessions else None
 
     @property
+    def grants_lost(self) -> int:
+        """Bursts that were freed without ever having been renewed: the grant did not arrive."""
+        return max(0, self.ended.get("lost", 0) - self.heartbeats_lost.get("floor", 0))
+
+    @property
     def active_users(self) -> int:
         """How many took part."""
         return sum(user.active for user in self.users)

@@ -153,12 +153,12 @@ def error_rate(facts: Facts) -> Measured:
     """Presses with neither grant nor explained denial, over all presses.
 
     From the presses' traces where there are any: a press that never reached the server is in no log. Else from the
-    log, in which only denials without a reason show.
+    log, in which denials without a reason show, and grants that never arrived: nobody renewed them even once.
     """
     presses, figures = facts.presses, facts.figures
     if presses is not None and presses.presses:
         return Measured(kpi=Kpi.ERROR_RATE, value=presses.error_rate, samples=presses.presses, basis="traces")
-    bad = sum(count for cause, count in figures.denied.items() if cause in UNEXPLAINED)
+    bad = sum(count for cause, count in figures.denied.items() if cause in UNEXPLAINED) + figures.grants_lost
     value = bad / figures.presses if figures.presses else None
     return Measured(kpi=Kpi.ERROR_RATE, value=value, samples=figures.presses, basis="log" if figures.presses else "")
 

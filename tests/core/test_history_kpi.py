@@ -176,6 +176,18 @@ def test_without_traces_the_error_rate_is_the_logs_and_says_so() -> None:
     assert (unexplained.value, unexplained.verdict) == (0.1, Verdict.FAIL)
 
 
+def test_in_the_log_a_grant_that_nobody_ever_renewed_is_an_error_and_a_voice_that_was_lost_is_none() -> None:
+    log = good_log()
+    at = NOON_MS + 9_000_000
+    log.add(EventType.HEARTBEAT_LOST, at + 3000, "car-1", "s7", of="floor", burst=9)
+    log.talk("s7", "car-1", at, 3000, "lost", late_ms=3000)
+    renewed = rows(replace(facts(log), presses=None))[Kpi.ERROR_RATE]
+    log.talk("s7", "car-1", at + 10_000, 3000, "lost", late_ms=3000)
+    never = rows(replace(facts(log), presses=None))[Kpi.ERROR_RATE]
+
+    assert (renewed.value, never.value, never.verdict) == (0.0, 0.1, Verdict.FAIL)
+
+
 def test_minutes_without_an_answer_to_the_probe_are_downtime() -> None:
     log = good_log()
     silent = [e for e in log.events if not (e.user == "probe" and NOON_MS <= e.at < NOON_MS + 2 * 60_000)]

@@ -86,6 +86,24 @@ def bounded(
     )
 
 
+def beside(
+    name: str, value: float, unit: str, against: str, against_value: float, bar: float | None, **more: Any
+) -> Figure:
+    """Give a figure judged by its own size, with the same measured elsewhere in this run beside it."""
+    return Figure(
+        name=name,
+        value=round(value, 4),
+        unit=unit,
+        against=against,
+        against_value=round(against_value, 4),
+        ratio=round(value / against_value, 3),
+        bar=bar,
+        bar_on="value",
+        holds=bar is None or value <= bar,
+        **more,
+    )
+
+
 def quantile(samples: Sequence[float], share: float) -> float:
     """Give the sample below which `share` of them lie (nearest rank); raises ValueError for none."""
     if not samples:
@@ -138,8 +156,9 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    against = "" if figure.against_value is None or figure.bar_on == "value" else f"{figure.against_value:g}"
-    shown = "" if figure.ratio is None or figure.bar_on == "value" else f"{figure.ratio:.2f}x"
+    alone = figure.bar_on == "value" and figure.against_value in (None, figure.bar)
+    against = "" if alone or figure.against_value is None else f"{figure.against_value:g}"
+    shown = "" if alone or figure.ratio is None else f"{figure.ratio:.2f}x"
     sign = "x" if figure.bar_on == "ratio" else f" {figure.unit}"
     bar = "told only" if figure.bar is None else f"<= {figure.bar:g}{sign}"
     verdict = "" if figure.bar is None else "yes" if figure.holds else "NO"

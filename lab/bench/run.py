@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.bench.agora import agora
+from lab.bench.cab_sound import cab_sound
 from lab.bench.cpu import cpu
+from lab.bench.cue import cues
 from lab.bench.doors import doors
 from lab.bench.figure import Figure, table, write
 from lab.bench.first_syllable import first_syllable
@@ -33,6 +35,8 @@ BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "doors": doors,
     "start": start_and_rest,
     "mouth-to-ear": mouth_to_ear,
+    "cue": cues,
+    "cab-sound": cab_sound,
     "cpu": cpu,
     "first-syllable": first_syllable,
     "token": tokens,

@@ -35,6 +35,11 @@ class Size(Struct, frozen=True, kw_only=True):
     agora_frames: int = 20
     """Joins after each of which one frame is pushed and heard."""
 
+    cue_rounds: int = 10
+    cue_presses: int = 100
+    """Presses in each round, of each path to a cue..."""
+    cue_felt: int = 10
+    """...so many of which wait for the motor too; and as many without a connection."""
     cpu_rounds: int = 3
     cpu_s: float = 10.0
     """Processor time is counted over so long, in each state."""
@@ -59,6 +64,9 @@ SHORT = Size(
     door_presses=3,
     agora_rounds=1,
     agora_frames=2,
+    cue_rounds=1,
+    cue_presses=4,
+    cue_felt=2,
     cpu_rounds=1,
     cpu_s=0.5,
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.bench.figure import bounded, quantile, ratio, read, summary, table, write, write_samples
+from lab.bench.figure import beside, bounded, quantile, ratio, read, summary, table, write, write_samples
 from lab.bench.machine import Machine, file_system, in_memory
 
 MACHINE = Machine(
@@ -34,6 +34,13 @@ def test_a_value_is_judged_by_itself_where_the_bar_is_on_it() -> None:
     within, beyond = bounded("a", 90.0, "MiB", 90.0), bounded("a", 90.1, "MiB", 90.0)
     assert (within.holds, within.judged) == (True, 90.0)
     assert not beyond.holds
+
+
+def test_a_value_with_another_beside_it_is_judged_by_itself_and_shown_with_both() -> None:
+    within, beyond = beside("a", 29.0, "ms", "idle", 1.0, 30.0), beside("a", 31.0, "ms", "idle", 31.0, 30.0)
+    assert (within.holds, within.ratio, within.judged) == (True, 29.0, 29.0)
+    assert not beyond.holds
+    assert "a       29 ms  1        29.00x  <= 30 ms  yes" in table([within])
 
 
 def test_a_figure_without_a_bar_is_only_told() -> None:

@@ -28,6 +28,17 @@ FIGURES = {
     ),
     "cpu": ("cpu_idle", "cpu_listening", "cpu_talking"),
     "first-syllable": ("first_syllable_1500ms",),
+    "cue": (
+        "cue_busy_p50",
+        "cue_busy_p99",
+        "cue_idle_p50",
+        "cue_idle_p99",
+        "cue_no_connection_p50",
+        "cue_no_connection_p99",
+        "cue_denied_felt_p50",
+        "cue_denied_felt_p99",
+    ),
+    "cab-sound": ("cab_sound_all",),
     "mouth-to-ear": ("mouth_to_ear_10ms", "mouth_to_ear_20ms", "speaker_bytes_10ms", "speaker_bytes_20ms"),
 }
 
@@ -43,7 +54,7 @@ def out() -> Iterator[Path]:
         yield Path(folder)
 
 
-SOUND = ("first-syllable", "mouth-to-ear")
+SOUND = ("first-syllable", "mouth-to-ear", "cab-sound")
 """What these cannot hear they cannot measure, however short: they run alone."""
 
 

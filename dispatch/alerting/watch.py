@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from dispatch import pki
+from dispatch.alerting.diary import TYPES, Diary, standing_in
 from dispatch.alerting.ledger import Ledger, session_s
 from dispatch.core.office_alerts import Change, OfficeAlerts, OfficeFacts
 from dispatch.core.state import Floor
@@ -20,6 +21,7 @@ from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.sql import SqlRegistry
 from dispatch.settings import DispatchSettings
 from dispatch.store.reader import Snapshot, StoreReader
+from dispatch.store.sql import SqlStore
 from protocol.ids import OfficeId
 from service.logs import Log
 
@@ -66,6 +68,8 @@ class Watch:
         self._units_at: float | None = None
         self._offices: dict[OfficeId, _Office] = {office: _Office(settings) for office in settings.offices}
         self._last: dict[OfficeId, Snapshot] = {}
+        self._diary = Diary()
+        self._store: SqlStore | None = None
 
     def close(self) -> None:
         """Let go of the store."""
@@ -73,7 +77,9 @@ class Watch:
             self._reader.close()
         if self._registry is not None:
             self._registry.close()
-        self._reader = self._registry = None
+        if self._store is not None:
+            self._store.close()
+        self._reader = self._registry = self._store = None
 
     def ledger(self, office: OfficeId) -> Ledger:
         """Give what is known of an office."""
@@ -89,6 +95,7 @@ class Watch:
         error = ""
         try:
             self._read()
+            self._diary.write(self._writable)
         except StoreUnavailable as unavailable:
             error = str(unavailable)
             self.close()
@@ -101,7 +108,9 @@ class Watch:
             watched = None if self._units is None else self._units.get(office, frozenset())
             members = () if snapshot is None else snapshot.members
             facts = kept.ledger.facts(members, watched, why, wall_ms)
-            changes += [(office, change) for change in kept.alerts.step(facts, now, wall_ms)]
+            for change in kept.alerts.step(facts, now, wall_ms):
+                changes.append((office, change))
+                self._diary.note(office, change, wall_ms)
             sums.append(_sum(snapshot or _blank(office), kept, not why, facts, wall_ms, self._settings))
         return Look(changes=changes, offices=sums, lives=lives, store_error=error)
 
@@ -109,6 +118,12 @@ class Watch:
         if office not in self._offices:
             self._offices[office] = _Office(self._settings)
         return self._offices[office]
+
+    def _writable(self) -> SqlStore:
+        """The store to log alerts in: opened only where something is to be logged, and the store is there."""
+        if self._store is None:
+            self._store = SqlStore(self._settings.store.sqlalchemy_url)
+        return self._store
 
     def _read(self) -> None:
         if self._reader is None:
@@ -128,6 +143,9 @@ class Watch:
             since_ms = self._wall_ms() - int(max(rules.window_s, rules.cleaner_s) * 1000)
             recent = reader.events(office, limit=EVENTS_AT_ONCE, newest=True, since_ms=since_ms)
             kept.ledger.take(recent)
+            if kept.seen_no is None:
+                told = reader.events(office, types=TYPES, limit=EVENTS_AT_ONCE, newest=True)
+                kept.alerts.resume({**standing_in(told), **kept.alerts.standing})
             kept.seen_no = newest
             return
         for _ in range(ROUNDS_MAX):

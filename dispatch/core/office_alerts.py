@@ -1,6 +1,7 @@
 """An office's own alerts: which of its figures are wrong for long enough to be told, and well for long enough again."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -91,16 +92,27 @@ class OfficeAlerts:
         self._silent: dict[str, float] = {}
         self._unhealthy: dict[str, float] = {}
         self._well_since: dict[str, float] = {}
+        self._resumed = False
         self.standing: dict[str, Alert] = {}
         """Alerts that are raised."""
 
+    def resume(self, standing: Mapping[str, Alert]) -> None:
+        """Go on from what stood when an earlier process ended: it is neither told again nor counted anew."""
+        self.standing = dict(standing)
+        self._resumed = True
+
     def step(self, facts: OfficeFacts, now: float, wall_ms: int) -> tuple[Change, ...]:
         """Hold the facts against the rules; gives what changes, in the order of ALERTS."""
-        self._silent = _since(self._silent, facts.silent, now)
-        self._unhealthy = _since(self._unhealthy, facts.unhealthy, now)
+        self._silent = _since(self._silent, facts.silent, self._first(SILENT, now))
+        self._unhealthy = _since(self._unhealthy, facts.unhealthy, self._first(AUDIO, now))
+        self._resumed = False
         wrong = {each.id: each for each in self._wrong(facts, now)}
         changes = (self._judge(alert, wrong.get(alert), now, wall_ms) for alert in ALERTS)
         return tuple(change for change in changes if change is not None)
+
+    def _first(self, alert: str, now: float) -> float:
+        """Since when somebody is wrong who is so for the first time: after a resumption, since long ago."""
+        return -math.inf if self._resumed and alert in self.standing else now
 
     def _judge(self, alert: str, wrong: _Wrong | None, now: float, wall_ms: int) -> Change | None:
         stands = self.standing.get(alert)

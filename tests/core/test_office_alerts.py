@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dispatch.alerting.diary import Diary, standing_in
 from dispatch.alerting.ledger import Ledger
 from dispatch.core.office_alerts import (
     ALERTS,
@@ -20,9 +21,11 @@ from dispatch.core.office_alerts import (
     OfficeFacts,
 )
 from dispatch.core.state import Member
+from dispatch.ports import StoreUnavailable
 from protocol.codec import decode, encode
 from protocol.messages import Event, EventType, PresenceState, PressCounts, Severity, Telemetry
 from protocol.topics import Kind
+from tests.core.dispatch_bench import HQ, MoodyStore
 
 RULES = AlertRules()
 WALL = 1_700_000_000_000
@@ -196,3 +199,62 @@ def test_only_admitted_units_count_as_silent_slow_or_unhealthy() -> None:
     assert (known.silent, known.unhealthy, known.slow) == ({"car-1"}, {"car-2"}, {"car-2": 180.0})
     assert anybody.silent == {"car-1", "boss"}
     assert ledger.facts(members, None, "", WALL).slow == {}
+
+
+# --- over restarts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_that_stood_before_a_restart_is_neither_told_again_nor_counted_anew(alert: str) -> None:
+    before, after = Watched(), Watched()
+    facts, lasts_s = WRONG[alert]
+    before.after(lasts_s + 10, **facts)
+    after.alerts.resume(before.alerts.standing)
+
+    going_on = after.after(400, **facts)
+    cleared = after.after(70)
+
+    assert [change for change in going_on if change.news] == []
+    assert [(c.id, c.alert, c.news) for c in cleared] == [(alert, None, True)]
+
+
+def logged(kind: EventType, alert: str, user: str = "dispatch") -> Event:
+    told = {"alert": alert, "severity": "critical", "what": "w"}
+    return Event(no=1, at=WALL, event=kind, event_id=None, user=user, name=None, metadata=told)
+
+
+def test_what_the_log_leaves_raised_is_what_stands_and_a_vehicles_own_alerts_are_not_the_offices() -> None:
+    log = [
+        logged(EventType.ALERT_RAISED, LATENCY),
+        logged(EventType.ALERT_RAISED, SILENT),
+        logged(EventType.ALERT_CLEARED, LATENCY),
+        logged(EventType.ALERT_RAISED, ERRORS, user="car-1"),
+        logged(EventType.ALERT_RAISED, "foreign-store"),
+    ]
+
+    found = standing_in(log)
+
+    assert [(alert.alert, alert.severity, alert.since) for alert in found.values()] == [
+        (SILENT, Severity.CRITICAL, WALL)
+    ]
+
+
+def test_what_changed_while_the_store_was_away_is_logged_in_order_once_it_is_back() -> None:
+    # given two changes, and one that only says other words
+    store, diary = MoodyStore("sqlite://"), Diary()
+    alert = standing_in([logged(EventType.ALERT_RAISED, CLEANER)])[CLEANER]
+    for before, after in ((None, alert), (alert, alert), (alert, None)):
+        diary.note(HQ, Change(id=CLEANER, alert=after, before=before), WALL)
+    # when the store is away, and comes back
+    store.away = True
+    with pytest.raises(StoreUnavailable):
+        diary.write(lambda: store)
+    store.away = False
+    diary.write(lambda: store)
+    diary.write(lambda: store)
+    # then each is there once
+    found = store.unpublished(HQ, 10)
+    assert [(e.event, e.user, e.metadata["alert"]) for e in found] == [
+        (EventType.ALERT_RAISED, "dispatch", CLEANER),
+        (EventType.ALERT_CLEARED, "dispatch", CLEANER),
+    ]

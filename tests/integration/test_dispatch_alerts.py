@@ -87,18 +87,25 @@ def test_an_office_that_is_not_served_is_told_to_everybody_and_cleared_when_it_i
 def test_an_alert_of_an_earlier_process_that_is_no_longer_so_is_cleared(office: Office) -> None:
     # given an alert left behind by a process that was killed
     with office.config.open("a") as file:
-        file.write("\n[metrics]\nport = 0\n")
+        file.write("\n[metrics]\nport = 0\n[alerts]\nclear_s = 1.0\n")
     daemon = start(office)
     watch = office.watch()
     where = topic(HQ, Kind.ALERT, "dispatch", "not-served")
     watch.take(lambda t, p, _: t == where and p != b"", 10)
+    eventually(lambda: office.events("ALERT_RAISED"), 10)
     daemon.process.kill()
     daemon.process.wait()
     # when the office is well by the time another one starts
     office.serve()
     start(office)
-    # then it is cleared
+    # then it is cleared, and the log has both once
     watch.take(lambda t, p, _: t == where and p == b"", 10)
+    eventually(lambda: len(office.events("ALERT_RAISED", "ALERT_CLEARED")) >= 2, 10)
+    told = office.events("ALERT_RAISED", "ALERT_CLEARED")
+    assert [(e["event"], e["user"], e["metadata"]["alert"]) for e in told] == [
+        ("ALERT_RAISED", "dispatch", "not-served"),
+        ("ALERT_CLEARED", "dispatch", "not-served"),
+    ]
 
 
 def test_a_port_that_is_taken_is_told_and_how_to_mend_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ EVERY_S = 1.0
 """Between two batches, while there is something to delete."""
 LOOK_EVERY_S = 3600.0
 DAY_MS = 86_400_000
+JUMP_MS = DAY_MS // 2
+"""A clock that was set forward by more than this may be wrong: nothing is deleted until it has held so for a day."""
 _log = Log(__name__)
 
 
@@ -33,11 +35,17 @@ class Retention:
         """Events deleted since start."""
         self._store = store
         self._keep_ms = keep_days * DAY_MS
+        self._offset_ms: int | None = None
+        self._trusted_at = now
         self._left: list[tuple[OfficeId, int]] = []
         """Offices still to be looked at, and from which number on."""
 
     def step(self, offices: Iterable[OfficeId], now: float, wall_ms: int) -> None:
         """Delete one batch, or begin to look anew."""
+        if not self._trusts(now, wall_ms):
+            self._left.clear()
+            self.next_at = now + LOOK_EVERY_S
+            return
         if not self._left:
             self._left = [(office, 0) for office in offices]
         self.next_at = now + LOOK_EVERY_S
@@ -55,3 +63,16 @@ class Retention:
             self._left.append((office, go_on))
         if self._left:
             self.next_at = now + EVERY_S
+
+    def _trusts(self, now: float, wall_ms: int) -> bool:
+        """Whether the wall clock has gone on as the other one has: a year too far, it would empty the log."""
+        offset_ms = wall_ms - round(now * 1000)
+        known, self._offset_ms = self._offset_ms, offset_ms
+        if known is not None and offset_ms - known > JUMP_MS:
+            self._trusted_at = now + DAY_MS / 1000
+            _log.warning(
+                "the clock was set forward, no events are deleted for a day", hours=(offset_ms - known) / 3.6e6
+            )
+        elif known is not None and known - offset_ms > JUMP_MS:
+            self._trusted_at = now  # it was put right
+        return now >= self._trusted_at

@@ -79,6 +79,28 @@ def test_a_store_that_is_away_is_asked_again_later() -> None:
     assert (retention.deleted, retention.next_at) == (0, 100.0 + LOOK_EVERY_S)
 
 
+def test_a_clock_that_jumps_ahead_deletes_nothing_for_a_day(store: SqlStore, tmp_path: Path) -> None:
+    retention = Retention(store, 1000, 0.0)
+    retention.step((HQ,), 100.0, NOW_MS)
+    ahead_ms = NOW_MS + 700 * DAY_MS
+
+    for hour in range(1, 24):
+        retention.step((HQ,), 100.0 + hour * 3600, ahead_ms + hour * 3_600_000)
+    assert (retention.deleted, len(left(tmp_path, HQ))) == (0, OLD + 10)
+
+    for turn in range(5):
+        retention.step((HQ,), 90_100.0 + turn, ahead_ms + 90_000_000 + turn * 1000)
+    assert retention.deleted == OLD - 1
+
+
+def test_a_clock_that_was_put_right_again_is_trusted_at_once(store: SqlStore) -> None:
+    retention = Retention(store, 400, 0.0)
+    for now, wall_ms in ((100.0, NOW_MS - 10 * DAY_MS), (101.0, NOW_MS + 700 * DAY_MS), (102.0, NOW_MS)):
+        retention.step((HQ,), now, wall_ms)
+
+    assert retention.deleted == BATCH - 1  # but for the unpublished one
+
+
 def test_the_first_look_is_not_taken_at_once() -> None:
     assert Retention(SqlStore("sqlite://"), 400, 50.0).next_at >= 50.0 + EVERY_S
 

@@ -75,9 +75,12 @@ def asked(turn: Turn, member: Member, *, allowed: bool) -> Member:
 
 
 def alert_seen(turn: Turn, user: str, *, raised: bool) -> None:
-    """The broker has the alert, or has it no more: news only where the log does not say so already."""
+    """The broker has the alert, or has it no more: news only where the log does not say so already.
+
+    Who does not belong (any more) raises none; one that it raised before can be cleared.
+    """
     member = turn.member(user)
-    if member.emergency is raised or shut_out(turn.rules, user) is not None:
+    if member.emergency is raised or (raised and shut_out(turn.rules, user) is not None):
         return
     name = turn.name_of(member)
     if raised:

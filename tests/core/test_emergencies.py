@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatch.core.emergencies import SETTLE_S
-from dispatch.core.server import EmergencySeen
+from dispatch.core.server import EmergencySeen, RulesChanged
 from dispatch.core.state import Entry, OfficeRules
 from protocol.messages import DenyCause, EventType, FloorDeny, FloorGranted, FloorQueued, Priority, Session
 from tests.core.dispatch_bench import HQ, Bench, denied, one
@@ -143,6 +143,18 @@ def test_a_stranger_raises_nothing() -> None:
     alert(bench, "ghost", raised=True)
 
     assert told(bench) == []
+
+
+def test_the_emergency_of_one_who_was_revoked_meanwhile_can_be_cleared() -> None:
+    bench = Bench(OfficeRules(roll={"car-1": Entry()}))
+    alert(bench, "car-1", raised=True)
+    gone = OfficeRules(roll={"car-1": Entry(admitted=False, revoked_at=1, revoked_why="sold")})
+    bench.server.handle(RulesChanged(office=HQ, rules=gone), bench.now, bench.wall_ms)
+    bench.advance(0.1)
+
+    alert(bench, "car-1", raised=False)
+
+    assert told(bench) == [("EMERGENCY", "car-1", "alert"), ("EMERGENCY_CLEARED", "car-1", None)]
 
 
 def test_an_alert_that_came_while_the_store_was_away_is_told_when_it_is_back() -> None:

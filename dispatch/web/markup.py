@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-VOID = frozenset({"input", "meta", "link", "br", "img", "line", "rect", "circle", "polyline"})
+VOID = frozenset({"input", "meta", "link", "br", "img"})
+SVG_VOID = frozenset({"line", "rect"})
+"""Of SVG inside of HTML: without the slash what follows would lie inside of them, unseen."""
 
 
 class Markup(str):
@@ -28,6 +30,8 @@ def el(name: str, /, *parts: Part, **attributes: str | int | float | bool | None
     said = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None)
     if name in VOID:
         return Markup(f"<{name}{said}>")
+    if name in SVG_VOID:
+        return Markup(f"<{name}{said}/>")
     return Markup(f"<{name}{said}>{text(*parts)}</{name}>")
 
 

@@ -18,12 +18,15 @@ from msgspec.structs import replace
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from dispatch.core import notices
+from dispatch.core.turn import Turn
 from dispatch.registry.port import CodeRefused
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
 from dispatch.registry.words import User
 from dispatch.store.sql import SqlStore
 from dispatch.web.app import STATIC
 from dispatch.web.model import BURSTS_SHOWN
+from dispatch.web.past import CHART_DAYS
 from protocol.codec import decode, encode
 from protocol.enrol_code import parse_code
 from protocol.messages import (
@@ -44,7 +47,7 @@ from protocol.messages import (
 from protocol.rest import Role
 from protocol.topics import Kind, topic
 from service.settings import Secret
-from tests.integration.rest_rig import ONE, TEN
+from tests.integration.rest_rig import BUSAN, ONE, TEN
 from tests.integration.web_rig import JSON_BLOCK, Browser, WebOffice
 from tests.support.procs import ROOT, Daemon, eventually
 
@@ -99,6 +102,7 @@ def rig() -> Iterator[Rig]:
             "watcher": office.person("watcher", Role.MONITOR),
             "driver": office.person("driver", Role.VEHICLE_GATEWAY),
             "boss-10": office.person("boss-10", Role.ADMIN, TEN),
+            "boss-busan": office.person("boss-busan", Role.ADMIN, BUSAN),
         }
         for number in range(1, 4):
             office.registry.add_user(ONE, f"car-{number}", Role.VEHICLE_GATEWAY, f"{number}호차")
@@ -561,6 +565,43 @@ def test_a_day_without_anything_says_so_and_what_nobody_measured_is_not_passed(r
     verdicts = re.findall(r'data-verdict="(\w+)"', answer.text)
     assert len(verdicts) == 12
     assert set(verdicts) == {"not_measured"}
+
+
+def test_cards_kpis_and_charts_show_what_the_log_holds(rig: Rig, context: BrowserContext) -> None:
+    now = time.time_ns() // 1_000_000
+    store = SqlStore(rig.office.store_url)
+    story: list[tuple[int, EventType, dict[str, object]]] = [
+        (120_000, EventType.SESSION_STARTED, {}),
+        (120_000, EventType.SPEAKER_CHANGED, {"burst": 5, "priority": "normal"}),
+        (60_000, EventType.BURST_ENDED, {"burst": 5, "ended": "released", "unrenewed_ms": 100}),
+        (60_000, EventType.DENIED, {"cause": "another_has_permission"}),
+        (0, EventType.SESSION_ENDED, {"reason": "hang"}),
+    ]
+    for ago_ms, kind, more in story:
+        user = "truck-1" if kind is not EventType.SESSION_ENDED else None
+
+        def tell(turn: Turn, kind: EventType = kind, user: str | None = user, more: dict[str, object] = more) -> None:
+            turn.event(kind, user, user, "e1", **more)
+
+        notices.log(store, BUSAN, now - ago_ms, tell)
+    store.close()
+    page = context.new_page()
+    sign_in(page, rig, "boss-busan")
+
+    shown(page, "#card-usage", "2분")
+    shown(page, "#card-average", "120초")
+    shown(page, "#bursts", "60.0초")
+    page.goto(rig.office.origin + "/kpi")
+    verdict = page.get_attribute('[data-kpi="session_length"] [data-verdict]', "data-verdict")
+    assert verdict == "fail"  # 120 s, and the plan wants 30 s at most
+    page.goto(rig.office.origin + "/history")
+    bars = page.locator("svg.chart").nth(0).locator("> rect")
+    assert bars.count() == CHART_DAYS
+    tall = [float(bar.get_attribute("height") or "0") for bar in bars.all()]
+    assert [height > 0 for height in tall] == [False] * (CHART_DAYS - 1) + [True]
+    assert page.locator("svg.chart").nth(2).locator("> rect").nth(CHART_DAYS - 1).bounding_box()["height"] > 50  # type: ignore[index]
+    shown(page, "main", "truck-1")
+    page.screenshot(path=PICTURES / "history.png")
 
 
 def test_a_page_left_open_holds_no_more_than_it_shows(page: Page, rig: Rig) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from protocol.codec import encode
 from protocol.ids import OfficeId
 from protocol.messages import (
+    Alert,
     DenyCause,
     Ended,
     Event,
@@ -23,11 +25,13 @@ from protocol.messages import (
     RevokeCause,
     Roster,
     Session,
+    Severity,
 )
+from protocol.timers import FIRST_RENEW_S
 from protocol.topics import Kind, topic
 from tests.integration.dispatch_rig import Service, idle, rig
 
-OFFICES = 16
+OFFICES = 17
 
 
 @pytest.fixture(scope="module")
@@ -115,13 +119,15 @@ def test_a_holder_that_falls_silent_is_freed_by_its_lease_within_five_seconds(
     assert (lost.user, lost.metadata["of"]) == ("car-1", "floor")
 
 
-def test_a_grant_never_renewed_is_freed_within_two_seconds(service: Service, office: OfficeId) -> None:
+def test_a_grant_never_renewed_is_freed_within_its_time(service: Service, office: OfficeId) -> None:
     monitor, car = service.monitor(office), service.car("car-1", office)
 
     car.request(1)
     burst = car.granted(1).burst
 
-    assert monitor.expect(Session, lambda s: s.burst == burst and idle(s), timeout_s=2).ended is Ended.LOST
+    assert (
+        monitor.expect(Session, lambda s: s.burst == burst and idle(s), timeout_s=FIRST_RENEW_S + 1).ended is Ended.LOST
+    )
 
 
 def test_a_last_will_frees_the_floor_within_two_seconds(service: Service, office: OfficeId) -> None:
@@ -178,6 +184,24 @@ def test_members_that_join_and_leave_are_in_the_roster_and_in_the_log(service: S
     left = monitor.expect(Event, lambda e: e.event is EventType.USER_LEFT)
     assert (joined.user, joined.event_id) == (left.user, left.event_id) == ("car-2", session.event_id)
     assert left.metadata == {"reason": "will"}
+
+
+def test_an_alert_of_a_device_is_logged_as_it_is_raised_and_as_it_is_cleared(
+    service: Service, office: OfficeId
+) -> None:
+    monitor, car = service.monitor(office), service.car("car-1", office)
+    where = topic(office, Kind.ALERT, "car-1", "microphone")
+    alert = Alert(alert="microphone", severity=Severity.CRITICAL, what="no microphone", mend="plug it in", since=1)
+
+    car.send(where, encode(alert), retain=True)
+    raised = monitor.expect(Event, lambda e: e.event is EventType.ALERT_RAISED)
+    car.send(where, b"", retain=True)
+    cleared = monitor.expect(Event, lambda e: e.event is EventType.ALERT_CLEARED)
+
+    assert (raised.user, raised.metadata["severity"]) == ("car-1", "critical")
+    assert (cleared.user, cleared.metadata) == ("car-1", {"alert": "microphone", "by": "device"})
+    logged = [e["event"] for e in service.events(office) if e["event"].startswith("ALERT")]
+    assert logged == ["ALERT_RAISED", "ALERT_CLEARED"]
 
 
 def test_events_on_the_topic_are_those_of_the_log_numbered_without_a_gap(service: Service, office: OfficeId) -> None:

@@ -21,13 +21,14 @@ from protocol.rest import Role
 
 HQ = OfficeId("seoul", "hq")
 Run = Callable[..., tuple[int, str, str]]
+SECRETS = (hash_secret(new_secret()), hash_secret(new_secret()))
 
 
 class Place:
     """An office's files, with three enrolled vehicles, at epoch 5."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.store = folder, folder / "store" / "office.db"
+        self.folder, self.store, self.enrolments = folder, folder / "store" / "office.db", 0
         self.config = folder / "etc" / "dispatch.toml"
         self.config.parent.mkdir(parents=True)
         (folder / "secrets").mkdir()
@@ -43,9 +44,9 @@ class Place:
         registry = SqlRegistry(self.url)
         registry.add_region("seoul", "Seoul")
         registry.add_office(HQ, "Seoul", VoicePath.MQTT)
-        registry.close()
         for user in ("car-1", "car-2", "car-3"):
-            self.enrol(user)
+            self._enrol(registry, user)
+        registry.close()
 
     @property
     def url(self) -> str:
@@ -53,12 +54,17 @@ class Place:
 
     def enrol(self, user: str) -> None:
         registry = SqlRegistry(self.url)
+        self._enrol(registry, user)
+        registry.close()
+
+    def _enrol(self, registry: SqlRegistry, user: str) -> None:
         if registry.user(HQ, user) is None:
             registry.add_user(HQ, user, Role.VEHICLE_GATEWAY, user)
         code = new_secret().reveal()
         registry.add_code(HQ, user, code_digest(code), 3600)
-        registry.enrol(code_digest(code), "hardware", hash_secret(new_secret()), lambda _user, _office: None)
-        registry.close()
+        self.enrolments += 1
+        secret = SECRETS[self.enrolments > 3]  # whoever is enrolled after the first three has another secret
+        registry.enrol(code_digest(code), "hardware", secret, lambda _user, _office: None)
 
     def revoke(self, user: str) -> None:
         registry = SqlRegistry(self.url)

@@ -57,7 +57,8 @@ from service.logs import Log
 
 BODY_BYTES_MAX = 16_384
 STREAM_PATH = "/live"
-STREAMS_MAX = 300
+STREAMS_MAX, OWN_STREAMS_MAX = 300, 40
+"""Pages that follow at once, of all and of one user."""
 LOG_SHOWN = 40
 YEAR_S = 365 * 86_400
 STATIC = {
@@ -244,7 +245,7 @@ def _live(parts: Parts) -> list[HTTPRouteHandler]:
             session = await reception.session(request)
         except Away:
             return Response(b"", status_code=401, media_type="text/plain")
-        if hub.streams >= STREAMS_MAX:
+        if hub.streams >= STREAMS_MAX or hub.streams_of(session.office, session.user) >= OWN_STREAMS_MAX:
             raise Refusal(503, "error_streams")
         user = request.query_params.get("vehicle")
         if user is not None:
@@ -253,6 +254,7 @@ def _live(parts: Parts) -> list[HTTPRouteHandler]:
         events = follow(
             hub,
             session.office,
+            session.user,
             wants(user),
             parts.marks,
             mark,

@@ -24,7 +24,7 @@ class Hub:
     def __init__(self, wall_ms: Callable[[], int], died: Callable[[Exception], None]) -> None:
         self._wall_ms, self._died = wall_ms, died
         self._offices: dict[OfficeId, OfficeModel] = {}
-        self._waiting: dict[asyncio.Event, OfficeId] = {}
+        self._waiting: dict[asyncio.Event, tuple[OfficeId, str]] = {}
         self._link: Value = {"up": False, "why": "", "since": wall_ms()}
         self._link_no = 0
         self.roll = 0
@@ -38,12 +38,16 @@ class Hub:
     @property
     def watched(self) -> frozenset[OfficeId]:
         """Offices that pages are open of."""
-        return frozenset(self._waiting.values())
+        return frozenset(office for office, _ in self._waiting.values())
 
     @property
     def streams(self) -> int:
         """How many pages follow."""
         return len(self._waiting)
+
+    def streams_of(self, office: OfficeId, user: str) -> int:
+        """How many pages of one user follow."""
+        return sum(each == (office, user) for each in self._waiting.values())
 
     def office(self, office: OfficeId) -> OfficeModel:
         """Give an office's model, which is made where it is not there; only for offices of the registry."""
@@ -59,10 +63,10 @@ class Hub:
         return tuple(self._offices)
 
     @contextmanager
-    def watching(self, office: OfficeId) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever the office's board changed."""
+    def watching(self, office: OfficeId, user: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the office's board changed; `user` looks on."""
         event = asyncio.Event()
-        self._waiting[event] = office
+        self._waiting[event] = office, user
         try:
             yield event
         finally:
@@ -70,7 +74,7 @@ class Hub:
 
     def changed(self, office: OfficeId) -> None:
         """Wake the pages of an office."""
-        for event, of in self._waiting.items():
+        for event, (of, _) in self._waiting.items():
             if of == office:
                 event.set()
 

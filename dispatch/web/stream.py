@@ -55,6 +55,7 @@ def wants(vehicle: str | None) -> Callable[[str], bool]:
 async def follow(
     hub: Hub,
     office: OfficeId,
+    user: str,
     wanted: Callable[[str], bool],
     marks: Marks,
     mark: str,
@@ -64,13 +65,13 @@ async def follow(
     wall_ms: Callable[[], int],
     clock: Callable[[], float],
 ) -> AsyncIterator[bytes]:
-    """Give the events until the process ends or the page's user may not look on any more."""
+    """Give the events for a page of `user` until the process ends or the page's user may not look on any more."""
     board = hub.office(office).board
-    with hub.watching(office) as woken:
+    with hub.watching(office, user) as woken:
         version = marks.read(mark)
         changes = board.since(version, wanted)
-        yield _event("changes", changes, marks, wall_ms())
         version, told, checked, roll = changes.version, clock(), clock(), hub.roll
+        yield _event("changes", changes, marks, wall_ms())
         while not ending():
             await _woken(woken)
             woken.clear()

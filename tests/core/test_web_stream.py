@@ -43,6 +43,7 @@ class Stand:
         return follow(
             self.hub,
             OFFICE,
+            "boss",
             wants(None),
             MARKS,
             mark,
@@ -100,9 +101,10 @@ def test_a_quiet_line_beats_and_an_office_elsewhere_wakes_nobody() -> None:
         stand = Stand()
         stream = stand.stream()
         await anext(stream)
-        with stand.hub.watching(OfficeId("seoul", "10")) as other:
+        with stand.hub.watching(OfficeId("seoul", "10"), "boss") as other:
             stand.hub.changed(OFFICE)
             assert not other.is_set()
+            assert (stand.hub.streams, stand.hub.streams_of(OFFICE, "boss")) == (2, 1)
         stand.now = BEAT_S + 1
 
         kind, said = read(await anext(stream))

@@ -98,6 +98,7 @@ def rig() -> Iterator[Rig]:
         SqlStore(office.store_url).close()
         people = {
             "boss": office.person("boss", Role.ADMIN),
+            "chief": office.person("chief", Role.ADMIN),
             "manager": office.person("manager", Role.CALL_MANAGER),
             "watcher": office.person("watcher", Role.MONITOR),
             "driver": office.person("driver", Role.VEHICLE_GATEWAY),
@@ -131,23 +132,41 @@ def sign_in(page: Page, rig: Rig, who: str = "boss") -> None:
     page.wait_for_selector('#line[data-state="up"]')
 
 
-@pytest.fixture
-def context(chromium: Chromium) -> Iterator[BrowserContext]:
+def opened(chromium: Chromium) -> BrowserContext:
     made = chromium.new_context(ignore_https_errors=True, locale="ko-KR", viewport={"width": 1180, "height": 900})
     made.set_default_timeout(WAIT_MS)
+    return made
+
+
+@pytest.fixture
+def context(chromium: Chromium) -> Iterator[BrowserContext]:
+    """A browser that nobody has signed in at."""
+    made = opened(chromium)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def bosses(rig: Rig, chromium: Chromium) -> Iterator[BrowserContext]:
+    """A browser that the admin has signed in at."""
+    made = opened(chromium)
+    sign_in(made.new_page(), rig, "chief")  # boss signs in so often that his first session ends
+    made.pages[0].close()
     yield made
     made.close()
 
 
 @pytest.fixture
-def page(rig: Rig, context: BrowserContext) -> Iterator[Page]:
-    """The office's page, signed in; whatever the browser complains of is an error."""
-    opened = context.new_page()
+def page(rig: Rig, bosses: BrowserContext) -> Iterator[Page]:
+    """The office's page; whatever the browser complains of is an error."""
+    made = bosses.new_page()
     complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    sign_in(opened, rig)
-    yield opened
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    made.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    made.goto(rig.office.origin + "/")
+    made.wait_for_selector('#line[data-state="up"]')
+    yield made
+    made.close()
     assert [text for text in complaints if "net::ERR" not in text] == []
 
 
@@ -243,7 +262,7 @@ def test_names_with_markup_are_shown_as_they_are_written_and_run_nowhere(page: P
 
 
 def test_a_page_is_full_without_any_further_request_and_a_change_is_seen_within_half_a_second(
-    page: Page, rig: Rig, context: BrowserContext
+    page: Page, rig: Rig
 ) -> None:
     rig.office.publish(ONE, Kind.PRESENCE, "car-3", message=there("3호차"))
     shown(page, "#members", "3호차")
@@ -254,12 +273,13 @@ def test_a_page_is_full_without_any_further_request_and_a_change_is_seen_within_
     shown(page, "#members", "3호차")
     assert not [url for url in asked if "/live" not in url and "/static/" not in url and not url.endswith(("/", "/me"))]
 
-    other = context.new_page()
+    other = page.context.new_page()
     other.goto(rig.office.origin + "/")
     other.wait_for_selector('#line[data-state="up"]')
     rig.office.publish(ONE, Kind.SESSION, message=session("car-3", burst=9))
     assert shown(other, "#session", "3호차 발언 중") < 0.5
     rig.office.publish(ONE, Kind.SESSION, message=session(None, active=False, burst=9))
+    other.close()
 
 
 def test_a_page_can_be_used_by_keyboard_and_fits_a_phone(page: Page, rig: Rig) -> None:
@@ -311,25 +331,6 @@ def test_a_vehicles_page_shows_its_state_and_its_answers_against_the_target(page
     shown(page, "#v-presses", "180 ms · 목표 100 ms 초과")
     shown(page, "#v-presses", "다른 사람이 발언 중 1")
     page.screenshot(path=PICTURES / "vehicle.png")
-
-
-def test_a_page_whose_line_is_cut_says_so_and_is_right_again_when_it_is_back(rig: Rig, context: BrowserContext) -> None:
-    page = context.new_page()
-    sign_in(page, rig)
-    rig.office.publish(ONE, Kind.PRESENCE, "car-2", message=there("2호차"))
-    shown(page, "#members", "2호차")
-    context.set_offline(True)  # what is open stays open; the server's end closes it
-    rig.daemon.stop()
-    shown(page, "#line", "화면 연결이 끊겼습니다", 10)
-
-    rig.office.publish(ONE, Kind.SESSION, message=session("car-2", burst=20))
-    rig.daemon = rig.office.start()
-    context.set_offline(False)
-
-    page.wait_for_url("**/signin*", timeout=20_000)  # sessions end with the process
-    sign_in(page, rig)
-    shown(page, "#session", "2호차 발언 중")
-    rig.office.publish(ONE, Kind.SESSION, message=session(None, active=False, burst=20))
 
 
 # --- admin -----------------------------------------------------------------------------------------------------
@@ -634,5 +635,25 @@ def test_a_broker_that_is_away_is_said_on_the_page_and_found_again(page: Page, r
     shown(page, "#line", "브로커에 연결되지 않습니다", 10)
 
     rig.office.broker.start()
+    rig.office.enter()
 
     page.wait_for_selector('#line[data-state="up"]', timeout=20_000)
+
+
+def test_a_page_whose_line_is_cut_says_so_and_is_right_again_when_it_is_back(rig: Rig, context: BrowserContext) -> None:
+    page = context.new_page()
+    sign_in(page, rig)
+    rig.office.publish(ONE, Kind.PRESENCE, "car-2", message=there("2호차"))
+    shown(page, "#members", "2호차")
+    context.set_offline(True)  # what is open stays open; the server's end closes it
+    rig.daemon.stop()
+    shown(page, "#line", "화면 연결이 끊겼습니다", 10)
+
+    rig.office.publish(ONE, Kind.SESSION, message=session("car-2", burst=20))
+    rig.daemon = rig.office.start()
+    context.set_offline(False)
+
+    page.wait_for_url("**/signin*", timeout=20_000)  # sessions end with the process
+    sign_in(page, rig)
+    shown(page, "#session", "2호차 발언 중")
+    rig.office.publish(ONE, Kind.SESSION, message=session(None, active=False, burst=20))

@@ -36,6 +36,10 @@ class WebOffice(RestOffice):
         self.origin = f"https://127.0.0.1:{self.web_port}"
         self.doors = Doors()
         stack.callback(self.doors.close)
+        self.enter()
+
+    def enter(self) -> None:
+        """Connect as the office's server, once more after the broker was away."""
         self._server = self.doors.enter(self.broker.server_settings(), "test-server")
 
     def write_config(self, agora: str = "", admission: str = "registry", **rest: Any) -> None:

@@ -1,48 +1,42 @@
-"""What every registry must hold: bounds, uids nobody had, atomic enrolments, revocations with their kicks."""
+"""What every registry must hold: bounds, uids nobody had, its rev, many at once, the store it stands on, secrets."""
 
 import contextlib
 import multiprocessing
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from msgspec.structs import replace
 
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import AlreadyThere, CodeRefused, NotThere, RegistryError
-from dispatch.registry.secrets import code_digest, hash_secret, new_secret, verify
+from dispatch.registry.secrets import hash_secret, new_secret, verify
 from dispatch.registry.sql import SqlRegistry
-from dispatch.registry.words import CodeFault, Office, SecretHash, TokenIssue, User
+from dispatch.registry.words import Office, SecretHash
 from dispatch.store.errors import StoreError
 from dispatch.store.sql import SqlStore
 from protocol.ids import OfficeId
 from protocol.messages import Priority, VoicePath
 from protocol.rest import Role
 from service.settings import Secret
-
-HQ, TEN = OfficeId("seoul", "1"), OfficeId("seoul", "10")
-POSTGRESQL = os.environ.get("PTT_TEST_POSTGRESQL", "")
-BACKENDS = ("file", "memory", *(["postgresql"] if POSTGRESQL else []))
-DAY_MS = 86_400_000
-UNIT, OTHER_UNIT = "a" * 16, "b" * 16
-
-
-class Clock:
-    """Wall time that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.ms = 1_700_000_000_000
-
-    def __call__(self) -> int:
-        return self.ms
-
-
-class Opener(Protocol):
-    def __call__(self, draw_uid: Callable[[], int] | None = None) -> SqlRegistry: ...
+from tests.contracts.registry_rig import (
+    BACKENDS,
+    HQ,
+    OTHER_UNIT,
+    TEN,
+    UNIT,
+    Clock,
+    Opener,
+    code,
+    issue,
+    make_opener,
+    nothing,
+    some_hash,
+    there,
+    two_offices,
+)
 
 
 @pytest.fixture
@@ -52,34 +46,8 @@ def clock() -> Clock:
 
 @pytest.fixture(params=BACKENDS)
 def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opener]:
-    """Opens the same registry again and again; memory can be opened only once and is shared."""
     with contextlib.ExitStack() as stack:
-        if request.param == "postgresql":
-            wipe_postgresql()
-        urls = {"memory": "sqlite://", "postgresql": POSTGRESQL, "file": f"sqlite:///{tmp_path}/office.db"}
-        opened: list[SqlRegistry] = []
-
-        def open_again(draw_uid: Callable[[], int] | None = None) -> SqlRegistry:
-            if request.param == "memory" and opened:
-                return opened[0]
-            more = {} if draw_uid is None else {"draw_uid": draw_uid}
-            opened.append(SqlRegistry(urls[request.param], wall_ms=clock, **more))
-            stack.callback(opened[-1].close)
-            return opened[-1]
-
-        yield open_again
-
-
-def wipe_postgresql() -> None:
-    import sqlalchemy as sa
-
-    from dispatch.registry import schema as ours
-    from dispatch.store import schema as store
-
-    engine = sa.create_engine(POSTGRESQL)
-    ours.metadata.drop_all(engine)
-    store.metadata.drop_all(engine)
-    engine.dispose()
+        yield make_opener(request.param, tmp_path, clock, stack)
 
 
 @pytest.fixture
@@ -89,43 +57,10 @@ def empty(opener: Opener) -> SqlRegistry:
 
 @pytest.fixture
 def registry(empty: SqlRegistry) -> SqlRegistry:
-    """Two offices whose names begin alike, a car in each, a monitor."""
-    empty.add_region("seoul", "서울")
-    empty.add_office(HQ, "본사", VoicePath.AGORA)
-    empty.add_office(TEN, "열째", VoicePath.MQTT)
-    empty.add_user(HQ, "car-1", Role.VEHICLE_GATEWAY, "1호차")
-    empty.add_user(TEN, "car-1", Role.VEHICLE_GATEWAY, "10-1호차")
-    empty.add_user(HQ, "wall", Role.MONITOR, "상황판")
-    return empty
+    return two_offices(empty)
 
 
-def nothing(_user: User, _office: Office) -> None:
-    """A broker that takes everything."""
-
-
-def some_hash() -> SecretHash:
-    return hash_secret(new_secret())
-
-
-def code(
-    registry: SqlRegistry, office: OfficeId = HQ, user: str = "car-1", secret: str = "S", valid_s: int = 3600
-) -> str:
-    return registry.add_code(office, user, code_digest(secret), valid_s).digest
-
-
-def there(registry: SqlRegistry, office: OfficeId = HQ, user: str = "car-1") -> User:
-    found = registry.user(office, user)
-    assert found is not None
-    return found
-
-
-def fault(registry: SqlRegistry, digest: str) -> CodeFault:
-    with pytest.raises(CodeRefused) as refused:
-        registry.enrol(digest, UNIT, some_hash(), nothing)
-    return refused.value.fault
-
-
-# --- regions, offices, users ----------------------------------------------------------------------------------------
+# --- regions, offices, users ------------------------------------------------------------------------------------------
 
 
 def test_a_new_registry_is_empty(empty: SqlRegistry) -> None:
@@ -247,7 +182,7 @@ def test_an_office_takes_a_thousand_users_and_no_more(empty: SqlRegistry, monkey
         empty.add_user(HQ, "car-3", Role.VEHICLE_GATEWAY, "x")
 
 
-# --- rev ------------------------------------------------------------------------------------------------------------
+# --- rev --------------------------------------------------------------------------------------------------------------
 
 
 def test_every_change_raises_rev_by_one_and_a_change_that_is_none_does_not(registry: SqlRegistry) -> None:
@@ -289,7 +224,7 @@ def test_rev_and_everything_else_is_still_there_when_it_is_opened_again(registry
     assert (again.rev(), again.users(), again.offices(), again.codes()) == before
 
 
-# --- uids -----------------------------------------------------------------------------------------------------------
+# --- uids -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_uid_that_somebody_had_is_never_given_again(opener: Opener) -> None:
@@ -316,247 +251,7 @@ def test_randomness_that_is_broken_is_told_and_adds_nobody(opener: Opener) -> No
     assert registry.user(HQ, "car-2") is None
 
 
-# --- enrolment ------------------------------------------------------------------------------------------------------
-
-
-def test_a_code_enrols_one_unit_once(registry: SqlRegistry, clock: Clock) -> None:
-    digest, kept = code(registry), some_hash()
-    seen: list[tuple[User, Office]] = []
-    clock.ms += 3_599_999
-
-    enrolled = registry.enrol(digest, UNIT, kept, lambda user, office: seen.append((user, office)))
-
-    assert seen == [enrolled]
-    user, office = enrolled
-    assert (user.generation, user.hardware, user.secret, user.admitted, office.id) == (1, UNIT, kept, True, HQ)
-    assert there(registry) == user
-    [used] = registry.codes(HQ)
-    assert (used.used_at, used.used_by) == (clock.ms, UNIT)
-    assert fault(registry, digest) is CodeFault.USED
-    assert there(registry) == user
-
-
-def test_a_replacement_gets_the_next_generation_and_cures_a_clone(registry: SqlRegistry) -> None:
-    registry.enrol(code(registry, secret="1"), UNIT, some_hash(), nothing)
-    registry.note_clone(HQ, "car-1", "c" * 16)
-
-    user, _ = registry.enrol(code(registry, secret="2"), OTHER_UNIT, some_hash(), nothing)
-
-    assert (user.generation, user.hardware, user.clone, user.clone_at) == (2, OTHER_UNIT, None, None)
-    assert there(registry) == user
-
-
-def test_a_code_that_is_unknown_late_withdrawn_or_a_revoked_users_opens_nothing(
-    registry: SqlRegistry, clock: Clock
-) -> None:
-    older = code(registry, secret="older")
-    newer = code(registry, secret="newer")
-    tens = code(registry, TEN, secret="ten")
-    registry.revoke(TEN, "car-1", "x")
-
-    assert fault(registry, code_digest("guess")) is CodeFault.UNKNOWN
-    assert fault(registry, older) is CodeFault.WITHDRAWN
-    assert fault(registry, tens) is CodeFault.REVOKED
-    registry.restore(TEN, "car-1")
-    assert fault(registry, tens) is CodeFault.WITHDRAWN
-    clock.ms += 3_600_000
-    assert fault(registry, newer) is CodeFault.EXPIRED
-    assert [u.generation for u in registry.users()] == [0, 0, 0]
-
-
-def test_a_broker_that_fails_leaves_user_and_code_as_they_were(registry: SqlRegistry) -> None:
-    digest, before, rev = code(registry), there(registry), registry.rev()
-
-    def fails(_user: User, _office: Office) -> None:
-        raise LookupError("broker away")
-
-    with pytest.raises(LookupError, match="broker away"):
-        registry.enrol(digest, UNIT, some_hash(), fails)
-
-    assert (there(registry), registry.rev()) == (before, rev)
-    assert registry.enrol(digest, UNIT, some_hash(), nothing)[0].generation == 1
-
-
-def test_while_a_slow_broker_is_told_others_may_change_and_a_second_unit_is_refused(
-    registry: SqlRegistry, opener: Opener
-) -> None:
-    digest, other = code(registry), opener()
-    refused: list[CodeFault] = []
-
-    def meanwhile(_user: User, _office: Office) -> None:
-        other.change_user(HQ, "car-1", name="바뀜")
-        refused.append(fault(other, digest))
-
-    user, _ = registry.enrol(digest, UNIT, some_hash(), meanwhile)
-
-    assert refused == [CodeFault.USED]
-    assert (user.name, user.hardware) == ("바뀜", UNIT)
-
-
-def test_a_user_revoked_while_the_broker_is_told_stays_revoked(registry: SqlRegistry, opener: Opener) -> None:
-    digest, other = code(registry), opener()
-
-    def meanwhile(_user: User, _office: Office) -> None:
-        other.revoke(HQ, "car-1", "x")
-
-    with pytest.raises(CodeRefused) as refused:
-        registry.enrol(digest, UNIT, some_hash(), meanwhile)
-
-    assert refused.value.fault is CodeFault.REVOKED
-    assert (there(registry).admitted, there(registry).generation) == (False, 0)
-
-
-def test_a_revocation_that_is_taken_back_while_the_broker_is_told_leaves_no_code_good(
-    registry: SqlRegistry, opener: Opener
-) -> None:
-    digest, other = code(registry), opener()
-
-    def meanwhile(_user: User, _office: Office) -> None:
-        other.revoke(HQ, "car-1", "x")
-        other.restore(HQ, "car-1")
-
-    with pytest.raises(CodeRefused) as refused:
-        registry.enrol(digest, UNIT, some_hash(), meanwhile)
-
-    assert refused.value.fault is CodeFault.WITHDRAWN
-    assert (there(registry).admitted, there(registry).generation) == (False, 0)
-
-
-def test_a_code_that_a_newer_one_withdrew_while_the_broker_is_told_enrols_nobody(
-    registry: SqlRegistry, opener: Opener
-) -> None:
-    digest, other = code(registry), opener()
-
-    with pytest.raises(CodeRefused) as refused:
-        registry.enrol(digest, UNIT, some_hash(), lambda _user, _office: code(other, secret="newer") and None)
-
-    assert (refused.value.fault, there(registry).generation) == (CodeFault.WITHDRAWN, 0)
-
-
-def test_a_claim_whose_process_died_is_void_after_a_minute(registry: SqlRegistry, opener: Opener, clock: Clock) -> None:
-    digest = code(registry)
-    stolen: list[User] = []
-
-    def dies_for_a_minute(_user: User, _office: Office) -> None:
-        clock.ms += 60_000
-        stolen.append(opener().enrol(digest, OTHER_UNIT, some_hash(), nothing)[0])
-
-    with pytest.raises(CodeRefused):
-        registry.enrol(digest, UNIT, some_hash(), dies_for_a_minute)
-
-    assert there(registry) == stolen[0]
-    assert there(registry).hardware == OTHER_UNIT
-
-
-def test_codes_are_kept_for_ninety_days_newest_first(registry: SqlRegistry, clock: Clock) -> None:
-    code(registry, secret="1")
-    clock.ms += 60 * DAY_MS
-    code(registry, secret="2")
-    code(registry, TEN, secret="3")
-    clock.ms += 31 * DAY_MS
-    code(registry, secret="4")
-
-    assert [c.digest for c in registry.codes(HQ)] == [code_digest("4"), code_digest("2")]
-    assert len(registry.codes()) == 3
-
-
-# --- revocation -----------------------------------------------------------------------------------------------------
-
-
-def test_revoking_forgets_the_secret_withdraws_codes_and_asks_for_a_kick(registry: SqlRegistry, clock: Clock) -> None:
-    registry.enrol(code(registry, secret="1"), UNIT, some_hash(), nothing)
-    code(registry, secret="2")
-
-    gone = registry.revoke(HQ, "car-1", "차량\n\x1b\0매각 ")
-
-    assert (gone.secret, gone.revoked_at, gone.revoked_why, gone.admitted) == (None, clock.ms, "차량 매각", False)
-    assert [(c.used_at is None, c.withdrawn_at) for c in registry.codes(HQ)].count((True, clock.ms)) == 1
-    [kick] = registry.kicks()
-    assert (kick.channel, kick.uid, kick.lift, kick.rule_id) == ("seoul_1_ptt", gone.uid, False, None)
-    with pytest.raises(RegistryError, match="is revoked -> first: ptt-dispatch user restore"):
-        registry.set_secret(HQ, "car-1", some_hash())
-    with pytest.raises(RegistryError, match="is revoked -> first"):
-        code(registry, secret="3")
-    assert registry.revoke(HQ, "car-1", "again") == gone
-
-
-def test_a_restored_user_needs_a_new_secret_and_its_rule_is_lifted(registry: SqlRegistry) -> None:
-    registry.set_secret(HQ, "car-1", some_hash())
-    registry.revoke(HQ, "car-1", "x")
-    [made] = registry.kicks()
-    registry.kick_failed(made.id, "no\nanswer")
-    assert [(k.tries, k.error) for k in registry.kicks()] == [(1, "no answer")]
-    registry.kick_done(made.id, 4711)
-
-    back = registry.restore(HQ, "car-1")
-
-    assert (back.revoked_at, back.revoked_why, back.secret, back.admitted) == (None, "", None, False)
-    [lift] = registry.kicks()
-    assert (lift.lift, lift.rule_id, lift.uid) == (True, 4711, back.uid)
-    registry.kick_done(lift.id, None)
-    assert registry.kicks() == ()
-    assert registry.set_secret(HQ, "car-1", some_hash()).admitted
-
-
-def test_a_rule_not_made_yet_when_its_user_is_restored_is_made_and_then_lifted(registry: SqlRegistry) -> None:
-    registry.revoke(HQ, "car-1", "x")
-    registry.restore(HQ, "car-1")
-    first, second = registry.kicks()
-    assert [(k.lift, k.rule_id) for k in (first, second)] == [(False, None), (True, None)]
-
-    registry.kick_done(first.id, 5)
-
-    assert [(k.lift, k.rule_id) for k in registry.kicks()] == [(True, 5)]
-
-
-def test_who_can_never_be_in_a_channel_is_not_kicked_from_it(registry: SqlRegistry) -> None:
-    registry.revoke(HQ, "wall", "x")
-
-    assert registry.kicks() == ()
-
-
-def test_kicks_that_nobody_carried_out_in_two_days_are_forgotten(registry: SqlRegistry, clock: Clock) -> None:
-    registry.revoke(HQ, "car-1", "x")
-    clock.ms += 2 * DAY_MS + 1
-    registry.revoke(TEN, "car-1", "x")
-
-    assert [k.channel for k in registry.kicks()] == ["seoul_10_ptt"]
-
-
-# --- token issues ---------------------------------------------------------------------------------------------------
-
-
-def issue(at: int, office: OfficeId = HQ) -> TokenIssue:
-    return TokenIssue(at=at, office=office, user="car-1", publisher=True, took_us=at * 10)
-
-
-def test_token_issues_come_back_oldest_first_by_office_and_time(registry: SqlRegistry) -> None:
-    for at in range(1, 100):
-        registry.note_token(issue(at, TEN if at % 2 else HQ))
-
-    assert [t.at for t in registry.token_issues(TEN, 90)] == [91, 93, 95, 97, 99]
-    assert registry.token_issues(None, 98) == (issue(98), issue(99, TEN))
-
-
-def test_token_issues_are_written_when_the_next_comes_late_and_when_it_is_closed(
-    registry: SqlRegistry, opener: Opener, clock: Clock
-) -> None:
-    registry.note_token(issue(clock.ms))
-    clock.ms += 1_000
-    registry.note_token(issue(clock.ms))
-
-    assert len(opener().token_issues(HQ, 0)) == 2
-
-
-def test_the_newest_token_issues_are_kept(registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dispatch.registry.sql.TOKENS_KEPT", 10)
-    for at in range(1, 26):
-        registry.note_token(issue(at))
-
-    assert [t.at for t in registry.token_issues(HQ, 0)] == list(range(16, 26))
-
-
-# --- many at once ---------------------------------------------------------------------------------------------------
+# --- many at once -----------------------------------------------------------------------------------------------------
 
 
 def test_a_code_used_by_many_at_once_enrols_one_of_them(registry: SqlRegistry, opener: Opener) -> None:
@@ -632,7 +327,7 @@ def test_a_command_that_comes_and_goes_takes_no_log_from_under_those_who_stay(tm
         each.close()
 
 
-# --- the store it stands on -----------------------------------------------------------------------------------------
+# --- the store it stands on -------------------------------------------------------------------------------------------
 
 
 def test_a_store_that_has_no_registry_yet_is_given_one_and_stays_the_same_store(tmp_path: Path) -> None:
@@ -689,7 +384,7 @@ def test_reading_goes_on_while_another_process_writes_and_a_change_waits_for_it(
     registry.close()
 
 
-# --- secrets --------------------------------------------------------------------------------------------------------
+# --- secrets ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_secret_is_random_and_verified_only_by_itself() -> None:

@@ -1,19 +1,12 @@
 """What every store must hold: atomicity, one holder at a time, durability, identity, the outbox, clear refusals."""
 
 import contextlib
-import os
 import shutil
 import signal
-import sqlite3
-import stat
-import subprocess
-import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,23 +15,21 @@ from msgspec.structs import replace
 
 from dispatch.core.state import Floor, FloorState, Member
 from dispatch.ports import OfficeTx, StoreUnavailable
-from dispatch.store.errors import StoreDamaged, StoreError
-from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
-from protocol.ids import OfficeId
-from protocol.messages import Event, EventType
-
-ROOT = Path(__file__).resolve().parents[2]
-HQ, BUSAN = OfficeId("seoul", "hq"), OfficeId("seoul", "busan")
-POSTGRESQL = os.environ.get("PTT_TEST_POSTGRESQL", "")
-"""URL of an empty database that may be written; with it the whole suite runs on PostgreSQL too."""
-BACKENDS = ("file", "memory", *(["postgresql"] if POSTGRESQL else []))
-
-
-class Opener(Protocol):
-    """Opens the same store again and again; memory can be opened only once and is shared."""
-
-    def __call__(self) -> SqlStore: ...
+from protocol.messages import Event
+from tests.contracts.store_rig import (
+    BACKENDS,
+    BUSAN,
+    HQ,
+    POSTGRESQL,
+    ROOT,
+    Opener,
+    append,
+    event,
+    floor_of,
+    make_opener,
+    python,
+)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -47,59 +38,9 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         yield make_opener(request.param, tmp_path, stack)
 
 
-def make_opener(backend: str, folder: Path, stack: contextlib.ExitStack) -> Opener:
-    if backend == "memory":
-        shared = SqlStore("sqlite://")
-        stack.callback(shared.close)
-        return lambda: shared
-    if backend == "postgresql":
-        wipe_postgresql()
-    url = POSTGRESQL if backend == "postgresql" else f"sqlite:///{folder}/office.db"
-
-    def open_again() -> SqlStore:
-        store = SqlStore(url)
-        stack.callback(store.close)
-        return store
-
-    return open_again
-
-
-def wipe_postgresql() -> None:
-    import sqlalchemy as sa
-
-    from dispatch.store.schema import metadata
-
-    engine = sa.create_engine(POSTGRESQL)
-    metadata.drop_all(engine)
-    engine.dispose()
-
-
 @pytest.fixture
 def store(opener: Opener) -> SqlStore:
     return opener()
-
-
-@pytest.fixture
-def file_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/office.db"
-
-
-def floor_of(tx: OfficeTx) -> Floor:
-    return tx.floor() or Floor(store=tx.store_id, channel_name="hq")
-
-
-def event(no: int, **metadata: object) -> Event:
-    return Event(no=no, event=EventType.SPEAKER_CHANGED, at=1_700_000_000_000 + no, user="car-1", metadata=metadata)
-
-
-def append(*events: Event) -> Callable[[OfficeTx], None]:
-    """Give a transaction that logs these."""
-
-    def run(tx: OfficeTx) -> None:
-        for each in events:
-            tx.append_event(each)
-
-    return run
 
 
 def take_or_give(tx: OfficeTx, me: str) -> int | None:
@@ -128,7 +69,7 @@ def assert_one_holder_at_a_time(log: tuple[Event, ...]) -> list[int]:
     return [w["took"] for w in takes]
 
 
-# --- transactions ---------------------------------------------------------------------------------------------------
+# --- transactions -----------------------------------------------------------------------------------------------------
 
 
 def test_an_office_never_served_has_no_floor_and_no_members(store: SqlStore) -> None:
@@ -251,7 +192,7 @@ def test_offices_do_not_see_each_other(store: SqlStore) -> None:
     assert store.unpublished(BUSAN, 10) == ()
 
 
-# --- outbox ---------------------------------------------------------------------------------------------------------
+# --- outbox -----------------------------------------------------------------------------------------------------------
 
 
 def test_events_are_unpublished_oldest_first_until_they_are_marked(store: SqlStore) -> None:
@@ -266,7 +207,7 @@ def test_events_are_unpublished_oldest_first_until_they_are_marked(store: SqlSto
     assert store.unpublished(HQ, 10) == ()
 
 
-# --- identity -------------------------------------------------------------------------------------------------------
+# --- identity ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_store_keeps_its_identity_and_rows_when_it_is_opened_again(opener: Opener) -> None:
@@ -285,7 +226,7 @@ def test_two_stores_have_two_identities() -> None:
     assert one.store_id != other.store_id
 
 
-# --- races ----------------------------------------------------------------------------------------------------------
+# --- races ------------------------------------------------------------------------------------------------------------
 
 
 def test_threads_that_hammer_one_office_never_hold_its_floor_together(opener: Opener) -> None:
@@ -311,7 +252,9 @@ HAMMER = """
 import random, sys, time
 sys.path.insert(0, {root!r})
 from dispatch.ports import StoreUnavailable
-from tests.contracts.test_store import HQ, SqlStore, take_or_give
+from dispatch.store.sql import SqlStore
+from tests.contracts.store_rig import HQ
+from tests.contracts.test_store import take_or_give
 store = SqlStore({url!r})
 print("ready", flush=True)
 sys.stdin.readline()
@@ -360,7 +303,8 @@ def test_processes_that_hammer_one_office_never_hold_its_floor_together(backend:
 WRITER = """
 import sys
 sys.path.insert(0, {root!r})
-from tests.contracts.test_store import HQ, SqlStore, event
+from dispatch.store.sql import SqlStore
+from tests.contracts.store_rig import HQ, event
 store = SqlStore({url!r})
 number = 0
 while True:
@@ -391,20 +335,6 @@ def test_a_killed_writer_loses_nothing_it_had_reported(backend: str, tmp_path: P
         assert survivor.store_id == identity
 
 
-@contextlib.contextmanager
-def python(script: str, **fields: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", script.format(**fields)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-# --- any sequence ---------------------------------------------------------------------------------------------------
-
 users = st.sampled_from(["car-1", "car-2", "car-3"])
 steps = st.lists(
     st.one_of(
@@ -418,6 +348,9 @@ steps = st.lists(
     ),
     max_size=30,
 )
+
+
+# --- any sequence -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -486,230 +419,3 @@ def apply(
     if not fails:
         kept.update(new_kept)
         log.update(new_log)
-
-
-# --- SQLite files ---------------------------------------------------------------------------------------------------
-
-
-def test_a_new_file_and_its_folder_are_for_the_service_alone(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "office.db"
-
-    store = SqlStore(f"sqlite:///{path}")
-    store.transact(HQ, lambda tx: tx.put_floor(floor_of(tx)), durable=True)
-
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
-    store.close()
-
-
-def spoil(name: str) -> Callable[[Path], None]:
-    """Give what makes a file unusable as a store."""
-
-    def sql(*statements: str) -> Callable[[Path], None]:
-        def run(path: Path) -> None:
-            with contextlib.closing(sqlite3.connect(path)) as connection:
-                for statement in statements:
-                    connection.execute(statement)
-                connection.commit()
-
-        return run
-
-    def newer(path: Path) -> None:
-        SqlStore(f"sqlite:///{path}").close()
-        sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'")(path)
-
-    def torn(path: Path) -> None:
-        SqlStore(f"sqlite:///{path}").close()
-        path.write_bytes(path.read_bytes()[:100] + os.urandom(8000))
-
-    def text(path: Path) -> None:
-        path.write_text("this is no database, " * 100)
-
-    def below_a_file(path: Path) -> None:
-        path.parent.rmdir()
-        path.parent.write_text("")
-
-    return {
-        "text": text,
-        "torn": torn,
-        "newer": newer,
-        "other": sql("CREATE TABLE meta (key TEXT, value TEXT)", "INSERT INTO meta VALUES ('what', 'ever')"),
-        "folder": lambda path: path.mkdir(),
-        "below a file": below_a_file,
-    }[name]
-
-
-@pytest.mark.parametrize(
-    ("how", "says"),
-    [
-        ("text", "is no SQLite database -> check the path"),
-        ("torn", "is damaged -> stop the service"),
-        ("newer", "has schema version 99, this program works with 1 -> install"),
-        ("other", "not of this program -> give it one of its own"),
-        ("folder", "cannot be opened .* -> give the service's user write access"),
-        ("below a file", "cannot be opened .* -> give the service's user write access"),
-    ],
-)
-def test_a_file_that_is_no_store_is_refused_at_start_saying_how_to_mend_it(how: str, says: str, tmp_path: Path) -> None:
-    path = tmp_path / "here" / "office.db"
-    path.parent.mkdir()
-    spoil(how)(path)
-
-    with pytest.raises(StoreError, match=says):
-        SqlStore(f"sqlite:///{path}")
-
-
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [
-        ("office.db", "is no database URL -> for example"),
-        ("mysql://db/ptt", "no store on mysql -> use sqlite or postgresql"),
-    ],
-)
-def test_a_url_that_is_none_is_refused(url: str, says: str) -> None:
-    with pytest.raises(StoreError, match=says):
-        SqlStore(url)
-
-
-def test_a_store_locked_by_another_process_is_unavailable_soon_and_well_again_afterwards(
-    tmp_path: Path, file_url: str
-) -> None:
-    store = SqlStore(file_url)
-    intruder = sqlite3.connect(tmp_path / "office.db", isolation_level=None)
-    intruder.execute("BEGIN IMMEDIATE")
-
-    waits = []
-    for _ in range(3):
-        started = time.monotonic()
-        with pytest.raises(StoreUnavailable, match="is locked by another process -> end whatever else"):
-            store.transact(HQ, lambda tx: tx.put_floor(floor_of(tx)), durable=True)
-        waits.append(time.monotonic() - started)
-    intruder.execute("ROLLBACK")
-    intruder.close()
-
-    assert waits[0] < 1.0
-    assert max(waits[1:]) < 0.25
-    store.transact(HQ, lambda tx: tx.put_floor(floor_of(tx)), durable=True)
-    assert store.transact(HQ, lambda tx: tx.floor(), durable=False) is not None
-    store.close()
-
-
-FULL = """
-import resource, sys
-sys.path.insert(0, {root!r})
-from tests.contracts.test_store import HQ, SqlStore, StoreUnavailable, event
-store = SqlStore({url!r})
-store.transact(HQ, lambda tx: tx.append_event(event(1)), durable=True)
-_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, most))
-try:
-    store.transact(HQ, lambda tx: [tx.append_event(event(n, text="x" * 4000)) for n in range(2, 200)], durable=True)
-except StoreUnavailable as error:
-    print(error)
-resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-print([e.no for e in store.unpublished(HQ, 999)])
-store.transact(HQ, lambda tx: tx.append_event(event(2)), durable=True)
-print([e.no for e in store.unpublished(HQ, 999)])
-"""
-
-
-def test_a_disk_that_refuses_a_write_costs_that_transaction_and_no_other(file_url: str) -> None:
-    with python(FULL, root=str(ROOT), url=file_url) as process:
-        said = process.communicate(timeout=20)[0].splitlines()
-
-    assert "cannot be read or written: the disk reports an error -> check the disk" in said[0]
-    assert said[1:] == ["[1]", "[1, 2]"]
-
-
-def test_an_unreadable_row_is_told_and_ends_nothing(tmp_path: Path, file_url: str) -> None:
-    store = SqlStore(file_url)
-    store.transact(HQ, lambda tx: tx.put_floor(floor_of(tx)), durable=True)
-    with contextlib.closing(sqlite3.connect(tmp_path / "office.db")) as connection:
-        connection.execute("UPDATE office SET floor = '{}'")
-        connection.commit()
-
-    with pytest.raises(StoreDamaged, match="a floor in the store cannot be read"):
-        store.transact(HQ, lambda tx: tx.floor(), durable=False)
-
-    assert store.transact(BUSAN, lambda tx: tx.floor(), durable=False) is None
-    store.close()
-
-
-def test_tidying_writes_the_log_back_and_changes_nothing(tmp_path: Path, file_url: str) -> None:
-    store = SqlStore(file_url)
-    store.transact(HQ, append(*map(event, range(1, 300))), durable=True)
-    before = (tmp_path / "office.db").stat().st_size
-
-    store.tidy()
-
-    assert (tmp_path / "office.db").stat().st_size > before
-    assert len(store.unpublished(HQ, 999)) == 299
-    store.close()
-
-
-# --- reading beside the service -------------------------------------------------------------------------------------
-
-
-def test_a_reader_sees_what_is_committed_while_a_transaction_is_under_way(file_url: str) -> None:
-    store = SqlStore(file_url)
-    store.transact(HQ, lambda tx: tx.put_floor(replace(floor_of(tx), burst=1)), durable=True)
-    store.transact(HQ, append(event(1)), durable=True)
-    reader = StoreReader(file_url)
-
-    def change(tx: OfficeTx) -> int:
-        tx.put_floor(replace(floor_of(tx), burst=2))
-        seen = reader.snapshot(HQ)
-        return seen.floor.burst if seen else 0
-
-    assert store.transact(HQ, change, durable=True) == 1
-    seen = reader.snapshot(HQ)
-    assert seen and (seen.floor.burst, seen.members, seen.unpublished) == (2, (), 1)
-    assert reader.offices() == (HQ,)
-    assert reader.snapshot(BUSAN) is None
-    assert reader.store_id == store.store_id
-    reader.close()
-    store.close()
-
-
-def test_a_reader_gives_events_by_number_type_and_age(file_url: str) -> None:
-    store = SqlStore(file_url)
-    log = [replace(event(n), event=EventType.USER_JOINED if n % 3 == 0 else EventType.USER_LEFT) for n in range(1, 10)]
-    store.transact(HQ, append(*log), durable=True)
-    reader = StoreReader(file_url)
-
-    def numbers(events: tuple[Event, ...]) -> list[int]:
-        return [e.no for e in events]
-
-    assert reader.events(HQ) == tuple(log)
-    assert numbers(reader.events(HQ, first_no=3, limit=2)) == [3, 4]
-    assert numbers(reader.events(HQ, limit=2, newest=True)) == [8, 9]
-    assert numbers(reader.events(HQ, types=[EventType.USER_JOINED])) == [3, 6, 9]
-    assert reader.events(BUSAN) == ()
-    reader.close()
-    store.close()
-
-
-def test_a_reader_creates_nothing_where_there_is_no_store(tmp_path: Path, file_url: str) -> None:
-    with pytest.raises(StoreError, match=r"there is no store at .* -> has ptt-dispatch serve run"):
-        StoreReader(file_url)
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_reader_scans_a_time_in_the_logs_order_page_by_page(file_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dispatch.store.reader.PAGE", 3)
-    store = SqlStore(file_url)
-    log = [replace(event(n), at=1000 + (n if n != 5 else 90)) for n in range(1, 30)]  # the clock was put back once
-    store.transact(HQ, append(*log), durable=True)
-    reader = StoreReader(file_url)
-
-    def scanned(since: int, until: int) -> list[int]:
-        return [e.no for e in reader.scan(HQ, since, until)]
-
-    assert scanned(0, 9999) == list(range(1, 30))
-    assert scanned(1004, 1012) == [4, 6, 7, 8, 9, 10, 11]
-    assert scanned(1085, 1100) == [5]
-    assert (scanned(1012, 1012), scanned(5000, 9999), list(reader.scan(BUSAN, 0, 9999))) == ([], [], [])
-    assert (reader.last_no(HQ), reader.last_no(BUSAN), reader.span(HQ, 1004, 1012)) == (29, 0, (4, 11))
-    reader.close()
-    store.close()

@@ -11,7 +11,7 @@ from gateway.core.words import Pressed, Tell
 from hw import patterns
 from protocol.messages import DenyCause, FloorDeny, Priority
 from protocol.worker import Cue, Say
-from tests.core.test_gateway_vehicle import Rig
+from tests.core.gateway_vehicle_rig import Rig
 
 
 def deny(

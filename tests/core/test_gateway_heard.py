@@ -12,7 +12,7 @@ from protocol.messages import BurstPlayed, FloorHeard
 from protocol.timers import HEARD_WAIT_S, PLAYED_SPREAD_S
 from protocol.topics import Kind
 from protocol.worker import PlayedOut, Say
-from tests.core.test_gateway_vehicle import Rig
+from tests.core.gateway_vehicle_rig import Rig
 
 
 def out(burst: int = 5, frames: int = 90, concealed: int = 10) -> PlayedOut:

@@ -5,7 +5,7 @@ import pytest
 from gateway.core.link import BACK_AFTER_S, TOLD_AFTER_S
 from gateway.core.told import Told
 from gateway.core.words import Dial, LinkDown, LinkUp, Look, Pressed, Released, Tell
-from tests.core.test_gateway_vehicle import Rig
+from tests.core.gateway_vehicle_rig import Rig
 
 TOLD = {Told.LINK_LOST, Told.LINK_BACK, Told.NO_CONNECTION, Told.NOT_ADMITTED}
 

@@ -7,7 +7,7 @@ from gateway.core.words import FromWorker, LinkDown, LinkUp, Pressed, Publish, T
 from protocol.messages import Alert, Severity
 from protocol.topics import Kind
 from protocol.worker import Arm, SpeechEngine
-from tests.core.test_gateway_vehicle import Rig
+from tests.core.gateway_vehicle_rig import Rig
 
 MISSING = "sentences are not spoken: espeak-ng is missing: apt install espeak-ng"
 

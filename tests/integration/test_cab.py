@@ -228,7 +228,7 @@ def test_an_emergency_of_one_car_is_seen_felt_and_heard_in_the_others_on_another
         when(other, f"document.querySelector('#{user} .vu').value > -35")
         when(other, seen(user, "data-colour", "blue") + " >= 5")
         when(other, seen(user, "data-colour", "off") + " >= 5")
-        assert other.evaluate(seen(user, "data-motor", "on")) >= 3
+        when(other, seen(user, "data-motor", "on") + " >= 3")
         assert "1호차" in str(other.locator(f"#{user} .speaker").text_content())
 
     # when siren and sentence are over, its driver is still heard, with nothing held

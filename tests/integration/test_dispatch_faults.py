@@ -55,11 +55,11 @@ def test_a_killed_service_comes_back_with_floor_participants_and_events_and_the_
     first = service.start()
     monitor, holder = service.monitor(), service.car("car-1")
     burst = holder.take_floor(1)
+    holder.keep_renewing(burst)
     session = monitor.expect(Session, lambda s: s.burst == burst)
     service.car("car-2", in_channel=session.event_id)
     monitor.expect(Event, lambda e: e.user == "car-2")
     before = service.events(service.offices[0])
-    holder.keep_renewing(burst)
 
     first.kill()
     time.sleep(0.5)

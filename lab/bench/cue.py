@@ -37,8 +37,7 @@ ANSWERS = {IDLE: "granted", BUSY: "denied", NO_LINK: "no connection"}
 """What the driver is told first on each path; anything else ends the benchmark."""
 OFFICE = OfficeId(REGION, "cue")
 DARK, READY, LISTENING = (False, False, False), (False, True, False), (False, False, True)
-TALKING = (True, False, False)
-"""Red, green, blue of the looks between which presses are made."""
+"""Red, green, blue of the looks in which presses are made: steady ones, so that what changes is the answer."""
 AUDIO = 'backend = "wav"\n[telemetry]\nevery_s = 10\n'
 HOLD_S = 0.020
 """Longer than the lock-out after an edge."""
@@ -46,7 +45,7 @@ REST_S = (0.020, 0.060)
 """Rest before each press: by chance, so that presses meet the loop's own beat everywhere."""
 STILL_S = 0.3
 """No vibration pauses so long within itself."""
-WITHIN_S = 3.0
+WITHIN_S = 5.0
 SPEECH_S = 30.0
 
 
@@ -155,14 +154,14 @@ def _echo(bench: Bench, number: int, size: Size) -> list[Cue]:
 
 def _idle(bench: Bench, number: int, size: Size) -> list[Cue]:
     bench.car_eye.await_lights(READY, START_S)
-    return _block(bench, number, size, IDLE, TALKING, READY)
+    return _block(bench, number, size, IDLE, READY)
 
 
 def _busy(bench: Bench, number: int, size: Size) -> list[Cue]:
     bench.colleague.pins.press()
     bench.car_eye.await_lights(LISTENING, START_S)
     with Traffic(bench.port, OFFICE, bench.car.user):
-        rows = _block(bench, number, size, BUSY, LISTENING, LISTENING)
+        rows = _block(bench, number, size, BUSY, LISTENING)
     bench.colleague.pins.release()
     bench.car_eye.await_lights(READY, START_S)
     return rows
@@ -182,10 +181,8 @@ def _no_link(bench: Bench, number: int, size: Size) -> list[Cue]:
     return rows
 
 
-def _block(
-    bench: Bench, number: int, size: Size, path: str, answered: tuple[bool, ...], rest: tuple[bool, ...]
-) -> list[Cue]:
-    """Presses between two looks of the light: the one at rest, and the one that says what became of the press."""
+def _block(bench: Bench, number: int, size: Size, path: str, rest: tuple[bool, ...]) -> list[Cue]:
+    """Presses, each held until it is answered, and the next made when the light shows `rest` again."""
     car, eye = bench.car, bench.car_eye
     rows = []
     for place in range(size.cue_presses):
@@ -196,7 +193,7 @@ def _block(
         eye.forget()
         edge_s = car.pins.press()
         rows.append(_cue(number, path, eye, edge_s, LIGHTS, felt=felt))
-        eye.await_lights(answered, WITHIN_S)
+        car.await_status("the press is answered", lambda status: status["presses"][-1]["answer"], WITHIN_S)
         _hold(edge_s)
         car.pins.release()
         eye.await_lights(rest, WITHIN_S)

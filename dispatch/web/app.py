@@ -8,25 +8,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from litestar import Litestar, Response, get, post
 from litestar.datastructures import Cookie
-from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
-from msgspec import Struct
 
 from dispatch.broker.admin import BrokerError
 from dispatch.history.day import local, read_day
 from dispatch.ports import StoreUnavailable
-from dispatch.registry.port import NotThere, RegistryError
 from dispatch.registry.words import User
 from dispatch.rest.problems import Refused
-from dispatch.rest.work import Work
 from dispatch.show import printable
-from dispatch.web import admin_pages, live_pages, past_pages, shell
+from dispatch.web import live_pages, past_pages, shell
+from dispatch.web.admin_routes import admin_routes
 from dispatch.web.asking import (
     COOKIE,
     LANGUAGE_COOKIE,
@@ -34,25 +30,20 @@ from dispatch.web.asking import (
     Away,
     Reception,
     Refusal,
-    SignInFailed,
     chosen_language,
     form,
     local_path,
     same_origin,
-    sentence,
 )
 from dispatch.web.commands import ANSWER_S
-from dispatch.web.desk import AdminDesk
-from dispatch.web.hub import Hub
+from dispatch.web.errors import error_handlers
 from dispatch.web.markup import Markup, el
-from dispatch.web.past import CHART_DAYS, Past
+from dispatch.web.parts import Parts, away, page
+from dispatch.web.past import CHART_DAYS
 from dispatch.web.sessions import Session
-from dispatch.web.shell import Seen
-from dispatch.web.stream import Marks, follow, snapshot, wants
+from dispatch.web.stream import follow, snapshot, wants
 from protocol.commands import COMMAND_EXPIRY_S, CommandOp
 from protocol.ids import OfficeId
-from protocol.messages import CommandReply
-from protocol.rest import Role
 from service.logs import Log
 
 BODY_BYTES_MAX = 16_384
@@ -71,44 +62,17 @@ _OPS = {"mute": CommandOp.MUTE_TRANSMITTER, "unmute": CommandOp.UNMUTE_TRANSMITT
 _log = Log(__name__)
 
 
-class Parts(Struct, frozen=True, kw_only=True):
-    """What the routes stand on."""
-
-    reception: Reception
-    hub: Hub
-    past: Past
-    desk: AdminDesk
-    desk_work: Work
-    """Apart: it waits for the broker and for vehicles."""
-    command: Callable[[OfficeId, str, CommandOp, str], CommandReply | None]
-    """Blocking; `dispatch.web.commands.ask` with the broker filled in."""
-    marks: Marks
-    ending: Callable[[], bool]
-    clock: Callable[[], float]
-    wall_ms: Callable[[], int]
-
-
 def make_app(parts: Parts) -> Litestar:
     """Wire the routes; `dispatch.web.headers.Headers` belongs around it."""
     return Litestar(
-        [*_static(), *_entrance(parts), *_live(parts), *_past(parts), *_admin(parts)],
+        [*_static(), *_entrance(parts), *_live(parts), *_past(parts), *admin_routes(parts)],
         openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
-        exception_handlers=_errors(parts),
+        exception_handlers=error_handlers(parts),
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
     )
-
-
-def page(content: bytes, status: int = 200) -> Response[bytes]:
-    """Give a page."""
-    return Response(content, status_code=status, media_type="text/html; charset=utf-8")
-
-
-def away(path: str, *cookies: Cookie) -> Response[bytes]:
-    """Send the browser on, to be asked for with GET."""
-    return Response(b"", status_code=303, headers={"Location": path}, cookies=list(cookies), media_type="text/plain")
 
 
 # --- in and out -------------------------------------------------------------------------------------------------------
@@ -321,159 +285,3 @@ def _past(parts: Parts) -> list[HTTPRouteHandler]:
         return page(past_pages.history(seen, day, past.today(session.office), figures, CHART_DAYS))
 
     return [kpi, history]
-
-
-# --- administration ---------------------------------------------------------------------------------------------------
-
-
-def _admin(parts: Parts) -> list[HTTPRouteHandler]:
-    reception, desk, work = parts.reception, parts.desk, parts.desk_work
-
-    async def admin(request: Asked) -> Session:
-        session = await reception.session(request)
-        if not session.admin:
-            raise Refusal(403, "error_forbidden")
-        return session
-
-    async def posted(request: Asked) -> tuple[Session, dict[str, str], Seen]:
-        session = await reception.session(request)
-        fields = await form(request, session, hmac.compare_digest)
-        if not session.admin:
-            raise Refusal(403, "error_forbidden")
-        return session, fields, reception.seen(request, session)
-
-    async def show(session: Session, seen: Seen, notice: str = "") -> Response[bytes]:
-        found = await reception.work.do(lambda: reception.registry.users(session.office))
-        return page(admin_pages.users(seen, session, found, notice))
-
-    async def other(session: Session, user: str) -> User:
-        found = await reception.work.do(lambda: reception.registry.user(session.office, user))
-        if found is None:
-            raise Refusal(404, "error_not_found")
-        if found.user == session.user:
-            raise Refusal(409, "revoke_own")
-        return found
-
-    @get("/admin")
-    async def users(request: Asked) -> Response[bytes]:
-        session = await admin(request)
-        return await show(session, reception.seen(request, session))
-
-    @post("/admin/add", status_code=200)
-    async def add(request: Asked) -> Response[bytes]:
-        session, fields, seen = await posted(request)
-        try:
-            role = Role(fields.get("role", ""))
-        except ValueError:
-            raise Refusal(400, "error_bad", why="role") from None
-        name, user = fields.get("name", ""), fields.get("user", "")
-        made, secret = await work.do(lambda: desk.add(session.office, user, role, name))
-        _log.info("user added", office=session.office, user=made.user, by=session.user)
-        if secret is not None:
-            return page(admin_pages.secret(seen, made, secret))
-        return await show(session, seen, seen.say("done_added", name=made.name))
-
-    @post("/admin/{user:str}/code", status_code=200)
-    async def code(request: Asked) -> Response[bytes]:
-        user = str(request.path_params["user"])
-        session, _, seen = await posted(request)
-        shown = await work.do(lambda: desk.code(session.office, user))
-        _log.info("enrolment code made", office=session.office, user=user, by=session.user)
-        return page(admin_pages.code(seen, shown, parts.past.zone_of(session.office)))
-
-    @post("/admin/{user:str}/rotate", status_code=200)
-    async def rotate(request: Asked) -> Response[bytes]:
-        user = str(request.path_params["user"])
-        session, _, seen = await posted(request)
-        await other(session, user)
-        found, secret = await work.do(lambda: desk.rotate(session.office, user))
-        _log.info("secret renewed", office=session.office, user=user, by=session.user)
-        return page(admin_pages.secret(seen, found, secret))
-
-    @get("/admin/{user:str}/revoke")
-    async def ask_revoke(request: Asked) -> Response[bytes]:
-        user = str(request.path_params["user"])
-        session = await admin(request)
-        found = await other(session, user)
-        return page(admin_pages.revoke(reception.seen(request, session), session, found))
-
-    @post("/admin/{user:str}/revoke", status_code=200)
-    async def revoke(request: Asked) -> Response[bytes]:
-        user = str(request.path_params["user"])
-        session, fields, seen = await posted(request)
-        await other(session, user)
-        found, why = await work.do(lambda: desk.revoke(session.office, user, fields.get("why", "")))
-        _log.info("user revoked", office=session.office, user=user, by=session.user)
-        key = "done_revoked_not" if why else "done_revoked"
-        return await show(session, seen, seen.say(key, name=found.name, why=why))
-
-    @post("/admin/{user:str}/restore", status_code=200)
-    async def restore(request: Asked) -> Response[bytes]:
-        user = str(request.path_params["user"])
-        session, _, seen = await posted(request)
-        found = await work.do(lambda: desk.restore(session.office, user))
-        _log.info("user restored", office=session.office, user=user, by=session.user)
-        return await show(session, seen, seen.say("done_restored", name=found.name))
-
-    return [users, add, code, rotate, ask_revoke, revoke, restore]
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-def _errors(parts: Parts) -> dict[Any, Any]:
-    reception = parts.reception
-
-    def told(request: Asked, status: int, key: str, **fields: object) -> Response[bytes]:
-        seen = reception.seen(request, reception.sessions.find(request.cookies.get(COOKIE, "")))
-        return page(shell.error(seen, seen.say(key, **fields)), status)
-
-    def refusal(request: Asked, error: Refusal) -> Response[bytes]:
-        return told(request, error.status, error.key, **error.fields)
-
-    def signed_out(request: Asked, error: Away) -> Response[bytes]:
-        return away("/signin?why=over" if error.over else "/signin")
-
-    def sign_in_failed(request: Asked, error: SignInFailed) -> Response[bytes]:
-        seen = reception.seen(request, None)
-        return page(shell.sign_in(seen, sentence(error, seen.lang)), error.status)
-
-    def not_there(request: Asked, _error: NotThere) -> Response[bytes]:
-        return told(request, 404, "error_not_found")
-
-    def registry(request: Asked, error: RegistryError) -> Response[bytes]:
-        return told(request, 409, "error_bad", why=error)
-
-    def broker(request: Asked, error: BrokerError) -> Response[bytes]:
-        return told(request, 503, "error_bad", why=error)
-
-    def store(request: Asked, error: StoreUnavailable) -> Response[bytes]:
-        _log.error("a page could not be given: the store is away", why=error)
-        return told(request, 503, "error_store", why=error)
-
-    def busy(request: Asked, _error: Refused) -> Response[bytes]:
-        return told(request, 503, "error_busy")
-
-    def http(request: Asked, error: HTTPException) -> Response[bytes]:
-        if error.status_code in (404, 405):
-            return told(request, error.status_code, "error_not_found")
-        if error.status_code >= 500:
-            return told(request, 500, "error_internal")
-        return told(request, error.status_code, "error_bad", why=quote(error.detail[:100], safe=" "))
-
-    def failed(request: Asked, _error: Exception) -> Response[bytes]:
-        _log.exception("a page failed", path=request.url.path)
-        return told(request, 500, "error_internal")
-
-    return {
-        Refusal: refusal,
-        Away: signed_out,
-        SignInFailed: sign_in_failed,
-        NotThere: not_there,
-        RegistryError: registry,
-        BrokerError: broker,
-        StoreUnavailable: store,
-        Refused: busy,
-        HTTPException: http,
-        Exception: failed,
-    }

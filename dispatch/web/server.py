@@ -21,13 +21,14 @@ from dispatch.rest.server import listen, tls_context
 from dispatch.rest.work import Work
 from dispatch.settings import DispatchSettings, RestSettings
 from dispatch.store.reader import StoreReader
-from dispatch.web.app import Parts, make_app
+from dispatch.web.app import make_app
 from dispatch.web.asking import Reception
 from dispatch.web.commands import ask
 from dispatch.web.desk import AdminDesk
 from dispatch.web.feed import Feed, FeedEvent
 from dispatch.web.headers import App, Headers, StreamingProtocol
 from dispatch.web.hub import Hub
+from dispatch.web.parts import Parts
 from dispatch.web.past import Past
 from dispatch.web.sessions import Sessions
 from dispatch.web.stream import Marks

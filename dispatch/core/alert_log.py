@@ -1,12 +1,13 @@
 """Alerts of devices in the office's log: raised and cleared, each once, by what the log knows of them already.
 
 The alert is the device's own, retained at the broker; `Member.alerts` remembers which the log has, so that every
-replica, restart and repetition tells it once. What was cleared while no server listened shows by what the broker does
-not have, once every device that is present must have connected and said how it stands: a broker may lose it.
+replica, restart and repetition tells it once; what was cleared while no server listened is told once that is sure
+(`dispatch.core.standing`).
 """
 
 from msgspec import Struct
 
+from dispatch.core.standing import Standing
 from dispatch.core.state import Member
 from dispatch.core.strangers import shut_out
 from dispatch.core.turn import Turn
@@ -16,8 +17,6 @@ WAITING_MAX = 2000
 """Words of alerts that wait to be logged; beyond, the oldest are dropped: the broker has how it stands."""
 ALERTS_MAX = 32
 """Alerts of one device that the log follows at once; further ones are not told of."""
-SETTLE_S = 180.0
-"""Who counts as present so long after the broker came up is connected, and has said what holds."""
 
 
 class AlertWord(Struct, frozen=True, kw_only=True):
@@ -32,26 +31,13 @@ class AlertLog:
     """What one process has heard of an office's alerts and not logged yet. Times are those of `handle` (s)."""
 
     def __init__(self) -> None:
+        self.standing: Standing[tuple[str, str]] = Standing()
         self._waiting: list[AlertWord] = []
         self._due_at: float | None = None
-        self._standing: set[tuple[str, str]] = set()
-        self._settle_at: float | None = None
-
-    def broker_up(self, now: float) -> None:
-        """The broker is telling all it has; some of it may have come already."""
-        self._settle_at = now + SETTLE_S
-
-    def broker_down(self) -> None:
-        """Nothing can be heard: what stands is not known."""
-        self._standing.clear()
-        self._settle_at = None
 
     def see(self, word: AlertWord, due_at: float) -> bool:
         """Take notice of a word; it is logged from `due_at` on. False: an older one had to be dropped for it."""
-        if word.alert is None:
-            self._standing.discard((word.user, word.id))
-        else:
-            self._standing.add((word.user, word.id))
+        self.standing.see((word.user, word.id), word.alert is not None)
         full = len(self._waiting) >= WAITING_MAX
         if full:
             del self._waiting[0]
@@ -62,28 +48,27 @@ class AlertLog:
 
     def due(self, now: float) -> bool:
         """Whether `log` has something to do."""
-        return any(at is not None and now >= at for at in (self._due_at, self._settle_at))
+        return any(at is not None and now >= at for at in (self._due_at, self.standing.settle_at))
 
     def next_deadline(self) -> float | None:
         """Give when `log` has something to do."""
-        return min((at for at in (self._due_at, self._settle_at) if at is not None), default=None)
+        return min((at for at in (self._due_at, self.standing.settle_at) if at is not None), default=None)
 
     def log(self, turn: Turn, now: float) -> None:
         """Log what is news; may run again. `committed` is to be called once its transaction is."""
         for word in self._waiting:
             _tell(turn, word)
-        if self._settle_at is not None and now >= self._settle_at:
+        if self.standing.settled(now):
             for member in turn.tx.members():
                 for alert in member.alerts if member.present else ():
-                    if (member.user, alert) not in self._standing:
+                    if (member.user, alert) not in self.standing:
                         _clear(turn, turn.member(member.user), alert, "broker")
 
     def committed(self, now: float) -> None:
         """Forget what was logged."""
         self._waiting.clear()
         self._due_at = None
-        if self._settle_at is not None and now >= self._settle_at:
-            self._settle_at = None
+        self.standing.committed(now)
 
 
 def _tell(turn: Turn, word: AlertWord) -> None:

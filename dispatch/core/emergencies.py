@@ -1,10 +1,11 @@
 """Emergencies in the office's log: raised by a request of that priority or by the alert alone, cleared with the alert.
 
 The alert is the vehicle's own, retained at the broker; `Member.emergency` remembers that the log has it, so that every
-replica, restart and repetition tells it once. What was cleared while no server listened shows by what the broker does
-not have, once every vehicle that is present must have connected and said how it stands: a broker may lose it.
+replica, restart and repetition tells it once; what was cleared while no server listened is told once that is sure
+(`dispatch.core.standing`).
 """
 
+from dispatch.core.standing import Standing
 from dispatch.core.state import Member
 from dispatch.core.strangers import shut_out
 from dispatch.core.turn import Turn
@@ -12,8 +13,6 @@ from protocol.messages import EventType
 
 EMERGENCY = "emergency"
 """Id of the alert."""
-SETTLE_S = 180.0
-"""Who counts as present so long after the broker came up is connected, and has said what holds."""
 
 
 class EmergencyLog:
@@ -21,31 +20,21 @@ class EmergencyLog:
 
     def __init__(self) -> None:
         """Nothing was heard."""
+        self.standing: Standing[str] = Standing()
         self._waiting: dict[str, bool] = {}
         self._due_at = 0.0
-        self._standing: set[str] = set()
-        self._settle_at: float | None = None
-
-    def broker_up(self, now: float) -> None:
-        """The broker is telling all it has; some of it may have come already."""
-        self._settle_at = now + SETTLE_S
-
-    def broker_down(self) -> None:
-        """Nothing can be heard: what stands is not known."""
-        self._standing.clear()
-        self._settle_at = None
 
     def see(self, user: str, raised: bool, due_at: float) -> None:
         """Take notice of a member's alert; it is logged from `due_at` on."""
         if not self._waiting:
             self._due_at = due_at
         self._waiting[user] = raised
-        (self._standing.add if raised else self._standing.discard)(user)
+        self.standing.see(user, raised)
 
     def next_deadline(self) -> float | None:
         """Give when `log` has something to do."""
         due_at = self._due_at if self._waiting else None
-        return min((at for at in (due_at, self._settle_at) if at is not None), default=None)
+        return min((at for at in (due_at, self.standing.settle_at) if at is not None), default=None)
 
     def due(self, now: float) -> bool:
         """Whether `log` has something to do."""
@@ -56,16 +45,15 @@ class EmergencyLog:
         """Log what is news; may run again. `committed` is to be called once its transaction is."""
         for user, raised in self._waiting.items():
             alert_seen(turn, user, raised=raised)
-        if self._settle_at is not None and now >= self._settle_at:
+        if self.standing.settled(now):
             for member in turn.tx.members():
-                if member.emergency and member.present and member.user not in self._standing:
+                if member.emergency and member.present and member.user not in self.standing:
                     alert_seen(turn, member.user, raised=False)
 
     def committed(self, now: float) -> None:
         """Forget what was logged."""
         self._waiting.clear()
-        if self._settle_at is not None and now >= self._settle_at:
-            self._settle_at = None
+        self.standing.committed(now)
 
 
 def asked(turn: Turn, member: Member, *, allowed: bool) -> Member:

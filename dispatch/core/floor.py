@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from dispatch.core import emergencies
 from dispatch.core.audience import may_speak
-from dispatch.core.hearing import burst_over
+from dispatch.core.holding import deny, end_burst, end_session, grant, log_denial, revoke_holder, say_granted, settle
 from dispatch.core.inputs import (
     WORDS,
     Asked,
@@ -24,14 +24,12 @@ from dispatch.core.inputs import (
 from dispatch.core.state import Answer, FloorState, Member
 from dispatch.core.turn import Turn
 from dispatch.core.waiting import drop_from_queue, enqueue, say_position
-from protocol.ids import RequestId
 from protocol.messages import (
     DenyCause,
     Ended,
     EventType,
     FloorAck,
     FloorDeny,
-    FloorGranted,
     FloorRelease,
     FloorRenew,
     FloorRenewed,
@@ -40,7 +38,6 @@ from protocol.messages import (
     Priority,
     RevokeCause,
 )
-from protocol.timers import LEASE_S
 
 AnyInput = TypeVar("AnyInput", bound=Input)
 
@@ -72,29 +69,29 @@ def judge_request(turn: Turn, asked: Asked) -> None:
     if request.priority is Priority.EMERGENCY:
         member = emergencies.asked(turn, member, allowed=speaks and priority is Priority.EMERGENCY)
     if not speaks:
-        _deny(turn, member, request.request_id, DenyCause.RECEIVE_ONLY, asked)
+        deny(turn, member, request.request_id, DenyCause.RECEIVE_ONLY, asked)
         return
     floor = turn.floor
     if floor.state is FloorState.IDLE:
-        _grant(turn, member, request.request_id, priority)
+        grant(turn, member, request.request_id, priority)
     elif floor.holder == asked.user:
-        _end_burst(turn, Ended.SUPERSEDED, None)
+        end_burst(turn, Ended.SUPERSEDED, None)
         if turn.floor.queue:  # its turn is over: behind those who wait
             enqueue(turn, turn.member(asked.user), request.request_id, priority)
-            _settle(turn)
+            settle(turn)
         else:
-            _grant(turn, member, request.request_id, priority)
+            grant(turn, member, request.request_id, priority)
     elif floor.state is FloorState.PENDING_REVOKE and not floor.queue:
-        _end_burst(turn, Ended.LIMIT, None)
-        _grant(turn, member, request.request_id, priority)
+        end_burst(turn, Ended.LIMIT, None)
+        grant(turn, member, request.request_id, priority)
     elif priority.rank > floor.priority.rank:
-        _revoke_holder(turn, RevokeCause.PREEMPTED)
-        _end_burst(turn, Ended.PREEMPTED, None)
-        _grant(turn, member, request.request_id, priority)
+        revoke_holder(turn, RevokeCause.PREEMPTED)
+        end_burst(turn, Ended.PREEMPTED, None)
+        grant(turn, member, request.request_id, priority)
     elif not turn.rules.queue:
-        _deny(turn, member, request.request_id, DenyCause.ANOTHER_HAS_PERMISSION, asked)
+        deny(turn, member, request.request_id, DenyCause.ANOTHER_HAS_PERMISSION, asked)
     elif len(floor.queue) >= turn.rules.queue_max:
-        _deny(turn, member, request.request_id, DenyCause.QUEUE_FULL, asked)
+        deny(turn, member, request.request_id, DenyCause.QUEUE_FULL, asked)
     else:
         enqueue(turn, member, request.request_id, priority)
 
@@ -103,13 +100,13 @@ def _answer_again(turn: Turn, member: Member, asked: Asked) -> None:
     match member.answer:
         case Answer.GRANTED:
             if turn.floor.holder == member.user and turn.floor.request_id == member.request_id:
-                _say_granted(turn, member.user)
+                say_granted(turn, member.user)
         case Answer.QUEUED:
             say_position(turn, member.user)
         case Answer.DENIED:
             mute = not may_speak(turn.rules, member)
             cause = DenyCause.RECEIVE_ONLY if mute else DenyCause.ANOTHER_HAS_PERMISSION
-            _deny(turn, member, member.request_id, cause, asked)
+            deny(turn, member, member.request_id, cause, asked)
         case Answer.CLOSED:
             pass
 
@@ -122,92 +119,6 @@ def _clamped(turn: Turn, user: str, wanted: Priority) -> Priority:
     return min(wanted, allowed, key=lambda p: p.rank)
 
 
-def _grant(turn: Turn, member: Member, request_id: RequestId, priority: Priority) -> None:
-    floor = turn.floor
-    starting = not floor.active
-    turn.put_member(member, request_id=request_id, answer=Answer.GRANTED)
-    turn.change(
-        state=FloorState.TAKEN,
-        burst=floor.next_burst(),
-        holder=member.user,
-        holder_name=turn.name_of(member),
-        holder_uid=turn.audience.speaker_uid(member),
-        channel_name=turn.channel_name if starting else floor.channel_name,
-        priority=priority,
-        request_id=request_id,
-        renew_no=0,
-        renewed_at=turn.wall_ms,
-        ended=None,
-        last_seq=None,
-        active=True,
-        heard_by=None,
-        heard_of=None,
-        event_id=turn.new_id() if starting else floor.event_id,
-        started_at=turn.wall_ms if starting else floor.started_at,
-    )
-    _say_granted(turn, member.user)
-    name = turn.floor.holder_name
-    if starting:
-        turn.event(EventType.SESSION_STARTED, member.user, name, channel_name=turn.floor.channel_name)
-    turn.event(
-        EventType.SPEAKER_CHANGED,
-        member.user,
-        name,
-        burst=turn.floor.burst,
-        priority=priority.value,
-        request_id=list(request_id),
-    )
-
-
-def _say_granted(turn: Turn, user: str) -> None:
-    floor = turn.floor
-    if floor.request_id is None:
-        return
-    turn.reply(
-        user,
-        FloorGranted(
-            rev=floor.rev,
-            request_id=floor.request_id,
-            burst=floor.burst,
-            duration_s=turn.rules.talk_limit_s,
-            lease_s=LEASE_S,
-            all_joined=turn.audience.all_joined(user, floor.event_id),
-        ),
-    )
-
-
-def _deny(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause, asked: Asked) -> None:
-    if request_id != member.request_id:  # else it is told again
-        log_denial(turn, member, request_id, cause)
-    turn.put_member(member, request_id=request_id, answer=Answer.DENIED)
-    floor = turn.floor
-    turn.reply(
-        member.user,
-        FloorDeny(
-            rev=floor.rev,
-            request_id=request_id,
-            cause=cause,
-            speaker=floor.holder,
-            speaker_name=floor.holder_name,
-            remaining_s=asked.at_most_s(floor.burst, turn.rules.talk_limit_s) if floor.holder else None,
-            priority=floor.priority,
-        ),
-    )
-
-
-def log_denial(turn: Turn, member: Member, request_id: RequestId, cause: DenyCause) -> None:
-    """Tell the log that a press was denied, and because of whom."""
-    floor = turn.floor
-    turn.event(
-        EventType.DENIED,
-        member.user,
-        turn.name_of(member),
-        cause=cause.value,
-        speaker=floor.holder,
-        request_id=list(request_id),
-    )
-
-
 # --- queue ----------------------------------------------------------------------------------------------------------
 
 
@@ -218,21 +129,6 @@ def forget_queued(turn: Turn, asked: Asked) -> None:
     if member.request_id == gone.request_id and member.answer is Answer.QUEUED:
         drop_from_queue(turn, gone.user)
         turn.put_member(member, answer=Answer.CLOSED)
-
-
-def _settle(turn: Turn) -> None:
-    """Give an idle floor to the first who waits; where nobody does and no hang time is set, end the session."""
-    if turn.floor.state is not FloorState.IDLE:
-        return
-    if turn.floor.queue:
-        turn.announce()  # listeners must learn how the last burst ended, to play its tail
-        first, turn_queue = turn.floor.queue[0], turn.floor.queue[1:]
-        turn.note(queue=turn_queue)
-        _grant(turn, turn.member(first.user), first.request_id, first.priority)
-        for waiting in turn_queue:
-            say_position(turn, waiting.user)
-    elif turn.floor.active and turn.rules.hang_s == 0:
-        _end_session(turn, "last burst ended")
 
 
 # --- holder ---------------------------------------------------------------------------------------------------------
@@ -278,49 +174,12 @@ def release(turn: Turn, asked: Asked) -> None:
     if floor.holder == asked.user and floor.request_id is not None and floor.request_id <= message.request_id:
         own = floor.request_id == message.request_id
         revoked = floor.state is FloorState.PENDING_REVOKE
-        _end_burst(turn, Ended.LIMIT if revoked else Ended.RELEASED, message.last_seq if own and not revoked else None)
+        end_burst(turn, Ended.LIMIT if revoked else Ended.RELEASED, message.last_seq if own and not revoked else None)
     queued = next((q for q in turn.floor.queue if q.user == asked.user), None)
     if queued and queued.request_id <= message.request_id:
         drop_from_queue(turn, asked.user)
-    _settle(turn)
+    settle(turn)
     turn.reply(asked.user, FloorAck(rev=turn.floor.rev, request_id=message.request_id))
-
-
-def _end_burst(turn: Turn, ended: Ended, last_seq: int | None) -> None:
-    floor = turn.floor
-    if floor.holder is not None:
-        holder = turn.member(floor.holder)
-        if holder.request_id == floor.request_id:
-            turn.put_member(holder, answer=Answer.CLOSED)
-    turn.event(
-        EventType.BURST_ENDED,
-        floor.holder,
-        floor.holder_name,
-        burst=floor.burst,
-        ended=ended.value,
-        last_seq=last_seq,
-        unrenewed_ms=None if floor.renewed_at is None else turn.wall_ms - floor.renewed_at,
-    )
-    burst_over(turn, ended, last_seq)
-    turn.change(
-        state=FloorState.IDLE,
-        holder=None,
-        holder_name=None,
-        holder_uid=0,
-        priority=Priority.NORMAL,
-        request_id=None,
-        renew_no=0,
-        renewed_at=None,
-        ended=ended,
-        last_seq=last_seq,
-    )
-
-
-def _revoke_holder(turn: Turn, cause: RevokeCause) -> None:
-    floor = turn.floor
-    if floor.holder is not None:
-        turn.reply(floor.holder, FloorRevoke(rev=floor.rev, burst=floor.burst, cause=cause))
-        turn.event(EventType.REVOKED, floor.holder, floor.holder_name, burst=floor.burst, cause=cause.value)
 
 
 # --- those who do not belong ------------------------------------------------------------------------------------------
@@ -328,9 +187,9 @@ def _revoke_holder(turn: Turn, cause: RevokeCause) -> None:
 
 def take_back(turn: Turn) -> None:
     """End the burst of a holder that does not belong (any more), and tell it."""
-    _revoke_holder(turn, RevokeCause.NO_PERMISSION)
-    _end_burst(turn, Ended.CLEANED, None)
-    _settle(turn)
+    revoke_holder(turn, RevokeCause.NO_PERMISSION)
+    end_burst(turn, Ended.CLEANED, None)
+    settle(turn)
 
 
 def drop_stranger(turn: Turn, user: str) -> None:
@@ -353,48 +212,41 @@ def lease_over(turn: Turn, asked: Asked) -> None:
         return
     if turn.floor.renew_no:
         turn.event(EventType.HEARTBEAT_LOST, turn.floor.holder, turn.floor.holder_name, burst=seen.burst, of="floor")
-    _end_burst(turn, Ended.LOST, None)
-    _settle(turn)
+    end_burst(turn, Ended.LOST, None)
+    settle(turn)
 
 
 def limit_over(turn: Turn, asked: Asked) -> None:
     """Revoke a burst that outlived its limit; the holder has T3 to release it."""
     if turn.floor.burst == _input(asked, LimitOver).burst:
-        _revoke_holder(turn, RevokeCause.BURST_TOO_LONG)
+        revoke_holder(turn, RevokeCause.BURST_TOO_LONG)
         turn.change(state=FloorState.PENDING_REVOKE)
 
 
 def grace_over(turn: Turn, asked: Asked) -> None:
     """Take the floor from a revoked holder that did not release it."""
     if turn.floor.burst == _input(asked, GraceOver).burst:
-        _end_burst(turn, Ended.LIMIT, None)
-        _settle(turn)
+        end_burst(turn, Ended.LIMIT, None)
+        settle(turn)
 
 
 def hang_over(turn: Turn, asked: Asked) -> None:
     """End a session in which nobody answered."""
     if turn.floor.active and turn.floor.rev == _input(asked, HangOver).rev:
-        _end_session(turn, "hang time over")
-
-
-def _end_session(turn: Turn, reason: str) -> None:
-    heard = turn.floor.heard
-    by, of = (heard.by, heard.of) if heard is not None and heard.burst == turn.floor.burst else (None, None)
-    turn.event(EventType.SESSION_ENDED, reason=reason, heard_by=by, heard_of=of)
-    turn.change(active=False, heard_by=by, heard_of=of)
+        end_session(turn, "hang time over")
 
 
 def clean_floor(turn: Turn, burst: int) -> None:
     """Free a floor the judge should have freed; the sweep's own hand."""
     turn.event(EventType.CLEANED, turn.floor.holder, turn.floor.holder_name, reason="stale_floor", burst=burst)
-    _end_burst(turn, Ended.CLEANED, None)
-    _settle(turn)
+    end_burst(turn, Ended.CLEANED, None)
+    settle(turn)
 
 
 def clean_session(turn: Turn) -> None:
     """End a session the judge should have ended."""
     turn.event(EventType.CLEANED, reason="stale_session")
-    _end_session(turn, "cleaned")
+    end_session(turn, "cleaned")
 
 
 def _input(asked: Asked, kind: type[AnyInput]) -> AnyInput:

@@ -19,19 +19,11 @@ from dispatch.core.presence import Sign, expire, note_sign
 from dispatch.core.roster import roster_of
 from dispatch.core.state import Floor, Member, OfficeRules
 from dispatch.core.steps import Step, as_far_as_possible
-from dispatch.core.trouble import foreign_store, store_away
+from dispatch.core.trouble import foreign_store, no_room, store_away
 from dispatch.core.turn import Publish, Turn, session_of
 from dispatch.ports import OfficeTx, Store
-from protocol.ids import OfficeId, RequestId
-from protocol.messages import (
-    DenyCause,
-    FloorDeny,
-    FloorRenew,
-    FloorRequest,
-    FromMember,
-    Roster,
-    Session,
-)
+from protocol.ids import OfficeId
+from protocol.messages import FloorRenew, FloorRequest, FromMember, Roster, Session
 from protocol.timers import CLEANER_SWEEP_S
 from protocol.topics import Kind
 
@@ -79,6 +71,7 @@ class Office:
         self._flush_at: float | None = None
         self._emergencies = EmergencyLog()
         self._alert_log = AlertLog()
+        self._logs: tuple[EmergencyLog | AlertLog, ...] = (self._emergencies, self._alert_log)
         self._members: dict[str, Member] = {}
         self._users: set[str] = set()
         self._seen: Floor | None = None
@@ -103,8 +96,8 @@ class Office:
         self._retained = None
         self._roster = None
         self.door.broker_up()
-        self._alert_log.broker_up(now)
-        self._emergencies.broker_up(now)
+        for log in self._logs:
+            log.standing.broker_up(now)
         self._judge.back()
 
     def change_rules(self, rules: OfficeRules, now: float) -> None:
@@ -125,8 +118,8 @@ class Office:
     def broker_down(self) -> None:
         """Nothing can be heard; held floor messages are too old by the time they could be answered."""
         self._held.clear()
-        self._alert_log.broker_down()
-        self._emergencies.broker_down()
+        for log in self._logs:
+            log.standing.broker_down()
         self._open_at = None
 
     def see_session(self, session: Session, now: float, wall_ms: int) -> tuple[Publish, ...]:
@@ -193,7 +186,8 @@ class Office:
         if answer is not None:
             return (answer,)
         if not self._has_room(user):
-            return (self._full(user, message.request_id),) if isinstance(message, FloorRequest) else ()
+            rev = 0 if self._seen is None else self._seen.rev
+            return (no_room(self.id, user, message.request_id, rev),) if isinstance(message, FloorRequest) else ()
         if again and isinstance(message, FloorRequest):
             self._judge.see_waiting(user)
         return self._decide(message, user, wall_ms)
@@ -216,11 +210,6 @@ class Office:
             self._users.add(user)
         return True
 
-    def _full(self, user: str, request_id: RequestId) -> Publish:
-        rev = 0 if self._seen is None else self._seen.rev
-        deny = FloorDeny(rev=rev, request_id=request_id, cause=DenyCause.NO_RESOURCES)
-        return Publish(office=self.id, kind=Kind.REPLY, ids=(user,), message=deny, expiry_s=2)
-
     def sign(self, sign: Sign, now: float) -> None:
         """Put a presence or heartbeat into the next batch; past SIGNS_MAX the oldest are dropped (they repeat)."""
         if len(self._signs) >= SIGNS_MAX:
@@ -240,14 +229,9 @@ class Office:
         if self._has_room(word.user) and not self._alert_log.see(word, now + BATCH_S):
             self.discarded += 1
 
-    def _log_alerts(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
-        _, out = self._transact(wall_ms, lambda turn: self._alert_log.log(turn, now))
-        self._alert_log.committed(now)
-        return out
-
-    def _log_emergencies(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
-        _, out = self._transact(wall_ms, lambda turn: self._emergencies.log(turn, now))
-        self._emergencies.committed(now)
+    def _log(self, log: EmergencyLog | AlertLog, now: float, wall_ms: int) -> tuple[Publish, ...]:
+        _, out = self._transact(wall_ms, lambda turn: log.log(turn, now))
+        log.committed(now)
         return out
 
     def _flush(self, now: float, wall_ms: int) -> tuple[Publish, ...]:
@@ -298,10 +282,9 @@ class Office:
             yield partial(self._bring_into_line, wall_ms)
         if self._flush_at is not None and now >= self._flush_at:
             yield partial(self._flush, now, wall_ms)
-        if self._emergencies.due(now):
-            yield partial(self._log_emergencies, now, wall_ms)
-        if self._alert_log.due(now):
-            yield partial(self._log_alerts, now, wall_ms)
+        for log in self._logs:
+            if log.due(now):
+                yield partial(self._log, log, now, wall_ms)
         for verdict in self._judge.due(behind_s):
             if isinstance(verdict, Expired):
                 yield partial(self._expire, verdict, wall_ms)
@@ -330,7 +313,7 @@ class Office:
         times = [self._refresh_at]
         if self._flush_at is not None:
             times.append(self._flush_at)
-        times += [at for log in (self._alert_log, self._emergencies) if (at := log.next_deadline()) is not None]
+        times += [at for log in self._logs if (at := log.next_deadline()) is not None]
         for due_s in (self._judge.next_s(), self._hearing.next_s()):
             if self._clock.running and due_s is not None:
                 times.append(now + max(0.0, due_s - self._clock.time_s))

@@ -1,8 +1,8 @@
-"""Alerts of the server itself: a store that must not serve an office, or that is away. Retained until cured."""
+"""What the server says of its own troubles: alerts of its store, retained until cured; an office that is full."""
 
 from dispatch.core.turn import Publish
-from protocol.ids import OfficeId
-from protocol.messages import Alert, Severity
+from protocol.ids import OfficeId, RequestId
+from protocol.messages import Alert, DenyCause, FloorDeny, Severity
 from protocol.topics import Kind
 
 FOREIGN = "foreign-store"
@@ -20,6 +20,12 @@ def foreign_store(office: OfficeId, why: Exception | None, wall_ms: int) -> Publ
 def store_away(office: OfficeId, why: str | None, wall_ms: int) -> Publish:
     """Tell monitors that the store is away and why, or (None) that it is back."""
     return _told(office, STORE, "the store is unavailable, nobody is given the floor", why, wall_ms)
+
+
+def no_room(office: OfficeId, user: str, request_id: RequestId, rev: int) -> Publish:
+    """Tell one who asks for the floor that the office has as many members as it can have; `rev`: of its floor."""
+    deny = FloorDeny(rev=rev, request_id=request_id, cause=DenyCause.NO_RESOURCES)
+    return Publish(office=office, kind=Kind.REPLY, ids=(user,), message=deny, expiry_s=2)
 
 
 def _told(office: OfficeId, alert_id: str, what: str, why: object, wall_ms: int) -> Publish:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dispatch.core.emergencies import SETTLE_S
 from dispatch.core.server import EmergencySeen, RulesChanged
+from dispatch.core.standing import SETTLE_S
 from dispatch.core.state import Entry, OfficeRules
 from protocol.messages import DenyCause, EventType, FloorDeny, FloorGranted, FloorQueued, Priority, Session
 from tests.core.dispatch_bench import HQ, Bench, denied, one

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dispatch.core.alert_log import ALERTS_MAX, SETTLE_S, WAITING_MAX, AlertWord
+from dispatch.core.alert_log import ALERTS_MAX, WAITING_MAX, AlertWord
 from dispatch.core.server import DeviceAlertSeen
+from dispatch.core.standing import SETTLE_S
 from dispatch.core.state import OfficeRules
 from protocol.messages import Alert, EventType, FloorDeny, PresenceState, Priority, Severity
 from tests.core.dispatch_bench import HQ, Bench

@@ -1,6 +1,6 @@
 """Sentences of the command line for people, in English and Korean."""
 
-from collections.abc import Mapping
+from service.language import language_of as language_of
 
 LANGUAGES = ("en", "ko")
 
@@ -108,12 +108,6 @@ _TEXT: dict[str, tuple[str, str]] = {
 def say(key: str, lang: str, **fields: object) -> str:
     """Give the sentence in `lang` (another language means English), filled in."""
     return _TEXT[key][lang == "ko"].format(**fields)
-
-
-def language_of(environ: Mapping[str, str]) -> str:
-    """Give the language that the environment asks for, as locale(7) orders the variables: en or ko."""
-    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
-    return "ko" if locale.lower().startswith("ko") else "en"
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from service.language import language_of
+
 LANGS: Final = ("ko", "en")
 
 
@@ -104,6 +106,4 @@ KO = Texts(
 
 def pick(lang: str | None, environ: Mapping[str, str]) -> Texts:
     """Choose by `--lang`, else by the locale's environment variables, else English."""
-    if lang is None:
-        lang = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or "en"
-    return KO if lang.startswith("ko") else EN
+    return KO if (lang or language_of(environ)) == "ko" else EN

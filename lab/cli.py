@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     from lab.demo import live, run
-    from lab.demo.texts import language
+    from service.language import language_of
 
-    lang = options.lang or language(os.environ)
+    lang = options.lang or language_of(os.environ)
     voice = VoicePath.AGORA if options.voice == "agora-stub" else VoicePath.MQTT
     if options.live:
         return live.main(options.out, options.say, lang, voice)
@@ -53,9 +53,9 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _cab(options: argparse.Namespace) -> int:
     from lab.cab.run import main as cab
-    from lab.demo.texts import language
+    from service.language import language_of
 
-    return cab(options.out, options.cars, options.port, options.lang or language(os.environ), not options.no_browser)
+    return cab(options.out, options.cars, options.port, options.lang or language_of(os.environ), not options.no_browser)
 
 
 def _pins(options: argparse.Namespace) -> int:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from monitor import command, watch
-from monitor.words import LANGS, Words, lang_of
+from monitor.words import LANGS, Words
 from protocol.commands import BadCommand, read
 from protocol.ids import OfficeId
 from protocol.login import BadLogin, parse_login
 from protocol.topics import BadTopic, check_id
+from service.language import language_of
 from service.mqtt import BrokerSettings
 from service.settings import Invalid, Secret, SettingsError, read_secret
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = _settings(args)
     except (SettingsError, Invalid) as error:
         parser.exit(WRONG_USE, f"ptt watch: {error}\n")
-    words = Words(args.lang or lang_of(os.environ))
+    words = Words(args.lang or language_of(os.environ))
     offices = args.office or _offices_of(args.username)
     try:
         if args.once:
@@ -79,7 +80,7 @@ def _cmd(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             args.user,
             op,
             given,
-            Words(args.lang or lang_of(os.environ)),
+            Words(args.lang or language_of(os.environ)),
             as_json=args.json,
             answer_s=args.timeout,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 LANGS = ("en", "ko")
 """Languages that `--lang` takes."""
 
@@ -104,11 +102,3 @@ class Words:
         """Give the word, its {0}, {1} ... filled in."""
         known = _WORDS.get(key)
         return key if known is None else known[self._index].format(*values)
-
-
-def lang_of(environ: Mapping[str, str]) -> str:
-    """Choose by LC_ALL, LC_MESSAGES or LANG, the first that is set, as POSIX has it: Korean or else English."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if environ.get(name):
-            return "ko" if environ[name].lower().startswith("ko") else "en"
-    return "en"

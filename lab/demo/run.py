@@ -16,13 +16,14 @@ from hw.errors import HardwareError
 from lab.broker import BrokerFailed
 from lab.demo.again import until_judged
 from lab.demo.checks import Check
+from lab.demo.eyes import BrokeOff
 from lab.demo.outcome import Outcome
 from lab.demo.report import Report, machine
 from lab.demo.script import NAMES, Script
 from lab.demo.speech import NoSpeech
 from lab.demo.stall_watch import StallWatch
 from lab.demo.stalls import STALL_S_MIN
-from lab.demo.story import BrokeOff, Story
+from lab.demo.story import Story
 from lab.demo.tape import Microphone, TooLate, recordings
 from lab.demo.texts import Texts
 from lab.demo.timeline import Timeline

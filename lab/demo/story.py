@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from gateway.status_client import Unreachable
 from hw.virtual_client import VirtualPins
 from lab.demo.agora import DELAY_S
-from lab.demo.facts import DENIED_MS
-from lab.demo.outcome import Burst, Follow, Outcome, Refusal
+from lab.demo.eyes import FOLLOW_S, HANG_S, STEP_S, BrokeOff, Eyes, pulses
+from lab.demo.outcome import Burst, Outcome, Refusal
 from lab.demo.script import NAMES, Script
 from lab.demo.tape import Microphone, TooLate, epochs
 from lab.demo.timeline import Timeline
 from lab.demo.voice_gate import VoiceGate
-from lab.demo.watch import Monitor, Notebook, follow_log, watch_outputs
-from lab.demo.world import OFFICE, LabFailed, World
+from lab.demo.watch import Monitor, follow_log, watch_outputs
+from lab.demo.world import OFFICE, World
 from lab.measure.sound import RATE_HZ, Sound
 from protocol.messages import (
     Ended,
@@ -45,23 +42,7 @@ KILL_AT = 0.55
 AFTER_HANDOVER_S = 0.8
 DRAIN_S = 0.9
 """After the last release, ears are recorded so long."""
-STEP_S = 30.0
-"""Each step that must follow is awaited so long: a machine may be busy. How soon it came is judged afterwards."""
-FOLLOW_S = 6.0
-"""So soon each step must follow, but for..."""
-TOLD_S = 1.5
-"""...what the driver is told of a grant, and..."""
-HANG_S = 9.0
-"""...the end of a session."""
 LAY_TRIES = 5
-
-
-class BrokeOff(LabFailed):
-    """Something did not follow. `span`: in which time it had to; a machine that stood still then may be why."""
-
-    def __init__(self, what: str, since_s: float) -> None:
-        super().__init__(what)
-        self.span = (since_s, time.monotonic())
 
 
 class Story:
@@ -72,11 +53,11 @@ class Story:
         self._script = script
         self._line = timeline
         self._stack = stack
-        self._book = Notebook(self._check_running)
         self._pins: dict[str, VirtualPins] = {}
         self._handed: list[tuple[float, str]] = []
-        self.notebook = self._book
         self.outcome = Outcome(bursts=[], refusals=[], joins={}, left={}, events={}, follows=[])
+        self._eyes = Eyes(world, self.outcome)
+        self.notebook = self._book = self._eyes.book
         self._gate: VoiceGate | None = None
         self._soon_s = 0.0
         """Time between a decision to speak and the first syllable."""
@@ -104,7 +85,7 @@ class Story:
         self._answer_and_end()
         self._kill_and_go_on()
         time.sleep(DRAIN_S)
-        self._check_running()
+        self._eyes.check_running()
         self.outcome.messages = len(self._book.heard)
         self.outcome.unreadable = list(self._book.bad)
         for event in {event.no: event for _, _, event in self._book.all(Event)}.values():
@@ -143,14 +124,14 @@ class Story:
         changed = [user for _, user, p in self._book.all(Presence, burst.edge_s, burst.idle_s) if p.in_channel is None]
         self.outcome.answer_joins = len(moves) + len(changed)
         self._line.add(burst.idle_s, "car-2", "answer", joins=self.outcome.answer_joins)
-        over_s, _ = self._await(
+        over_s, _ = self._eyes.first(
             Session, lambda s: not s.active, burst.idle_s, "the session ends after its hang time", within_s=HANG_S
         )
         self.outcome.session_over_s = over_s
         self._line.add(over_s, "office", "session_over", after_s=over_s - burst.idle_s)
         if self._gate is not None:
             self._gate.open()  # while a session's channels are being joined, MQTT voice is how it is heard
-        for user, at_s in self._await_all(
+        for user, at_s in self._eyes.each(
             tuple(self._world.cars), lambda p: p.in_channel is None, over_s - 0.5, "{} leaves the channel"
         ):
             self.outcome.left[user] = at_s
@@ -193,13 +174,13 @@ class Story:
         edge_s = self._pins[user].press()
         text = self._script.text(part)
         self._line.add(edge_s, user, "pressed", said=text)
-        at_s, session = self._await(
+        at_s, session = self._eyes.first(
             Session,
             lambda s: s.current_speaker == user and s.active,
             edge_s,
             f"the office announces {user} as the speaker",
         )
-        press = self._answered(user, edge_s, "granted")
+        press = self._eyes.answered(user, edge_s, "granted")
         n = len(self.outcome.bursts) + 1
         burst = Burst(
             n=n,
@@ -213,7 +194,7 @@ class Story:
             told_s=press["told_at"],
         )
         self.outcome.bursts.append(burst)
-        told = self._told(user, edge_s, red=True)
+        told = self._eyes.told(user, edge_s, red=True)
         granted_ms = (burst.handled_s - burst.edge_s) * 1000
         self._line.add(burst.handled_s, user, "granted", burst_n=n, granted_ms=granted_ms, told=told)
         if n == 1 or burst.event_id != self.outcome.bursts[-2].event_id:
@@ -225,9 +206,9 @@ class Story:
         edge_s = self._pins[user].press()
         text = self._script.text("refused")
         self._line.add(edge_s, user, "pressed", said=text)
-        _, deny = self._await(FloorDeny, lambda _: True, edge_s, f"{user} is refused", user)
-        press = self._answered(user, edge_s, "denied")
-        told = self._told(user, edge_s, red=False)
+        _, deny = self._eyes.first(FloorDeny, lambda _: True, edge_s, f"{user} is refused", user)
+        press = self._eyes.answered(user, edge_s, "denied")
+        told = self._eyes.told(user, edge_s, red=False)
         self._line.add(
             press["told_at"],
             user,
@@ -240,7 +221,7 @@ class Story:
         _sleep_until(end_s)
         up_s = self._pins[user].release()
         self._line.add(up_s, user, "released")
-        motor = tuple(_pulses(self._book, user, edge_s))
+        motor = tuple(pulses(self._book, user, edge_s))
         self.outcome.refusals.append(
             Refusal(
                 user=user,
@@ -271,7 +252,7 @@ class Story:
         self._idle(burst, burst.end_s)
         self.outcome.kill_idle_ms = (burst.idle_s - burst.end_s) * 1000
         self._line.add(burst.idle_s, "office", "freed", after_ms=self.outcome.kill_idle_ms, ended=burst.ended)
-        _, presence = self._await(
+        _, presence = self._eyes.first(
             Presence,
             lambda p: p.state is not PresenceState.ONLINE,
             burst.end_s,
@@ -291,7 +272,7 @@ class Story:
         )
         if found is None:
             raise BrokeOff(f"burst {burst.n} was not handed over to Agora within {STEP_S:.0f} s", burst.edge_s)
-        self._follows(f"burst {burst.n} is handed over to Agora", burst.edge_s, found, FOLLOW_S)
+        self._eyes.follows(f"burst {burst.n} is handed over to Agora", burst.edge_s, found, FOLLOW_S)
         burst.handover_s = found
         burst.slower_s = DELAY_S
         self._deny_voice_topics()
@@ -305,7 +286,7 @@ class Story:
     # --- what is seen -------------------------------------------------------------------------------------------------
 
     def _idle(self, burst: Burst, since_s: float) -> None:
-        burst.idle_s, session = self._await(
+        burst.idle_s, session = self._eyes.first(
             Session,
             lambda s: s.burst == burst.number and s.current_speaker is None,
             since_s,
@@ -323,7 +304,7 @@ class Story:
 
     def _await_joins(self, burst: Burst, users: tuple[str, ...]) -> None:
         joins = self.outcome.joins.setdefault(burst.event_id, {})
-        for user, at_s in self._await_all(
+        for user, at_s in self._eyes.each(
             users, lambda p: p.in_channel == burst.event_id, burst.edge_s, "{} joins the session by itself"
         ):
             joins[user] = (at_s - burst.handled_s) * 1000
@@ -331,110 +312,14 @@ class Story:
 
     def _await_members(self) -> None:
         users = tuple(self._world.cars)
-        for _ in self._await_all(users, lambda p: p.state is PresenceState.ONLINE, 0.0, "{} is online"):
+        for _ in self._eyes.each(users, lambda p: p.state is PresenceState.ONLINE, 0.0, "{} is online"):
             pass
-
-    def _answered(self, user: str, edge_s: float, answer: str) -> dict[str, Any]:
-        """Wait until the press of that edge was answered, as `ptt-gateway status` shows it."""
-        car = self._world.cars[user]
-        deadline = time.monotonic() + STEP_S
-        press: dict[str, Any] = {}
-        while time.monotonic() < deadline:
-            with contextlib.suppress(Unreachable):  # too busy to tell; one that is gone is seen by _check_running
-                newest = car.status()["presses"][-1:]
-                press = dict(newest[0]) if newest else {}
-            if press and abs(press["edge_at"] - edge_s) < 0.5 and press["answer"] is not None:
-                break
-            self._check_running()
-            time.sleep(0.01)
-        if press.get("answer") != answer:
-            what = f"{user}'s press should be {answer}; it was: {press.get('answer') or 'not answered'}"
-            raise BrokeOff(what, edge_s)
-        return press
-
-    def _told(self, user: str, edge_s: float, *, red: bool) -> str:
-        """See at the pins what the driver is told: the motor, and the red light while transmitting."""
-
-        count = 1 if red else len(DENIED_MS)
-
-        def look() -> list[float] | None:
-            pulses = _pulses(self._book, user, edge_s)
-            lit = any(c.signal == "led_red" and c.level > 0 for c in self._outputs(user, edge_s))
-            return pulses if len(pulses) >= count and (lit or not red) else None
-
-        began_s = time.monotonic()
-        pulses = self._book.wait(look, STEP_S)
-        if pulses is None:
-            raise BrokeOff(f"{user}'s driver is not told by light and motor: {self._outputs(user, edge_s)}", edge_s)
-        self._follows(f"{user}'s driver is told by light and motor", began_s, time.monotonic(), TOLD_S)
-        felt = " + ".join(f"{round(ms / 10) * 10}" for ms in pulses[:count])
-        return f"LED + motor {felt} ms" if red else f"motor {felt} ms"
-
-    def _outputs(self, user: str, since_s: float) -> list[Any]:
-        return [c for c in list(self._book.outputs.get(user, ())) if c.at_s >= since_s]
 
     def _logged(self, user: str, line: str) -> None:
         if "voice handed over" in line:
             self._handed.append((time.monotonic(), line))
         if "burst heard" in line and (speaker := re.search(r"speaker=(\S+)", line)):
             self._line.add(time.monotonic(), user, "hears", speaker=NAMES.get(speaker[1], speaker[1]))
-
-    def _await_all(
-        self, users: tuple[str, ...], holds: Callable[[Presence], bool], since_s: float, what: str
-    ) -> Iterator[tuple[str, float]]:
-        """Give each user and when, as their presences come to say it."""
-        missing = list(users)
-
-        def look() -> tuple[str, float] | None:
-            for user in missing:
-                if (found := self._book.find(Presence, holds, since_s, user)) is not None:
-                    return user, found[0]
-            return None
-
-        began_s = time.monotonic()
-        while missing:
-            came = self._book.wait(look, STEP_S)
-            if came is None:
-                raise BrokeOff(f"not within {STEP_S:.0f} s: {what.format(', '.join(missing))}", since_s)
-            missing.remove(came[0])
-            self._follows(what.format(came[0]), began_s, came[1], FOLLOW_S)
-            yield came
-
-    def _await(
-        self,
-        of: type[T],
-        holds: Callable[[T], bool],
-        since_s: float,
-        what: str,
-        user: str = "",
-        within_s: float = FOLLOW_S,
-    ) -> tuple[float, T]:
-        found: tuple[float, T] | None = self._book.wait(lambda: self._book.find(of, holds, since_s, user), STEP_S)
-        if found is None:
-            raise BrokeOff(f"not within {STEP_S:.0f} s: {what}", since_s)
-        self._follows(what, since_s, found[0], within_s)
-        return found
-
-    def _follows(self, what: str, since_s: float, at_s: float, within_s: float) -> None:
-        took_s = max(0.0, at_s - since_s)
-        self.outcome.follows.append(Follow(what=what, since_s=since_s, took_s=took_s, within_s=within_s))
-
-    def _check_running(self) -> None:
-        self._world.check_running(but=[burst.speaker for burst in self.outcome.bursts if burst.killed])
-
-
-def _pulses(book: Notebook, user: str, since_s: float) -> list[float]:
-    """Lengths of the motor's pulses, ms."""
-    lengths, began = [], None
-    for change in list(book.outputs.get(user, ())):
-        if change.signal != "motor" or change.at_s < since_s:
-            continue
-        if change.level > 0 and began is None:
-            began = change.at_s
-        elif change.level == 0 and began is not None:
-            lengths.append((change.at_s - began) * 1000)
-            began = None
-    return lengths
 
 
 def _sleep_until(at_s: float) -> None:

@@ -123,9 +123,3 @@ class Texts:
     def line(self, what: str, **values: Any) -> str:
         """Give another text."""
         return LINES[what][self._column].format(**values)
-
-
-def language(environ: Mapping[str, str]) -> str:
-    """Choose by the locale's variables: Korean where they say so, else English."""
-    told = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
-    return "ko" if told.startswith("ko") else "en"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.model import Model
 from monitor.render import View, render
 from monitor.text import cells, clean, clock, duration, fit
-from monitor.words import _WORDS, Words, lang_of
+from monitor.words import _WORDS, Words
 from protocol import codec
 from protocol.ids import OfficeId, ordered_number
 from protocol.messages import (
@@ -338,20 +338,6 @@ def test_a_time_that_is_no_date_is_a_question_mark(unix_ms):
 
 def test_every_word_exists_in_both_languages_with_the_same_places():
     assert all(en and ko and en.count("{") == ko.count("{") for en, ko in _WORDS.values())
-
-
-@pytest.mark.parametrize(
-    ("environ", "lang"),
-    [
-        ({}, "en"),
-        ({"LANG": "ko_KR.UTF-8"}, "ko"),
-        ({"LANG": "ko_KR.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LC_MESSAGES": "ko_KR", "LANG": "C"}, "ko"),
-        ({"LC_ALL": "", "LANG": "ko"}, "ko"),
-    ],
-)
-def test_the_language_follows_the_environment(environ, lang):
-    assert lang_of(environ) == lang
 
 
 def raise_emergency(model: Model, user: str, since_ms: int, office: OfficeId = OFFICE) -> None:

@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from dispatch.registry.secrets import hash_secret, new_secret
-from dispatch.rest.app import REFUSAL_S
+from dispatch.rest.hearing import REFUSAL_S
 from dispatch.tokens.access_token2 import JOIN, PUBLISH_AUDIO, parse, verify
 from protocol.messages import EventType
 from protocol.rest import Role

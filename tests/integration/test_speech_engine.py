@@ -41,6 +41,7 @@ def test_the_office_sees_that_sentences_are_not_spoken_and_presses_are_answered_
     edge_s = car.press()
     granted = car.answered("granted")
     car.release()
+    eventually(lambda: car.floor == "U: has no permission")
     # then he is answered as ever, and the alert says what is wrong and how to mend it
     alert = eventually(lambda: tap.on("device/car-1/alert/speech"), 15, "the alert speech")[-1]
     assert granted["told_at"] - edge_s < 0.3

@@ -248,7 +248,7 @@ def test_a_silent_speaker_is_freed_by_its_lease_and_another_may_speak(member: Ca
     assert car_1.expect("floor_revoke", lambda m: m["burst"] == burst)["cause"] == "no_permission"
 
 
-def test_a_grant_that_is_never_renewed_is_freed_within_two_seconds(member: Callable[[str], Stranger]) -> None:
+def test_a_grant_that_is_never_renewed_is_freed_within_four_seconds(member: Callable[[str], Stranger]) -> None:
     # given a request of somebody who does not care for the answer
     car_1, car_2 = member("car-1"), member("car-2")
     car_1.press(1)
@@ -257,7 +257,7 @@ def test_a_grant_that_is_never_renewed_is_freed_within_two_seconds(member: Calla
 
     # then the floor is freed
     car_2.expect("session", lambda m: m["burst"] == granted["burst"] and m["ended"] == "lost")
-    assert time.monotonic() - began_at < 2.5
+    assert time.monotonic() - began_at < 4.0
 
 
 def test_voice_frames_arrive_as_the_document_lays_them_out(member: Callable[[str], Stranger]) -> None:

@@ -7,7 +7,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dispatch.broker.admin import BrokerAdmin
 from dispatch.bursts.desk import BurstDesk, end_of
@@ -189,24 +189,37 @@ class RestApp:
 
 
 def _check(settings: DispatchSettings) -> RestSettings:
-    problems: list[Problem] = []
-
-    def add(key: str, what: str, mend: str) -> None:
-        problems.append(Problem(source="dispatch.toml", key=key, what=what, mend=mend))
-
-    rest = settings.rest
-    if rest is None:
-        add("rest", "is missing", "add [rest] with url, certificate and ca, or run `ptt-dispatch init`")
-    elif rest.key is None:
-        add("rest.key", "is missing", "give the PEM file of the key, or the systemd credential or secret tls-key")
-    if settings.admission != "registry":
-        add("admission", "is open: there is no registry to admit anybody from", 'set admission = "registry"')
+    others: list[Problem] = []
     agora = settings.agora
     if agora is not None and agora.certificate is not None:
         try:
             build(agora.app_id, agora.certificate, "x", 1, publisher=False, expire_s=60, issued_at_s=1, salt=1)
         except ValueError as error:
-            add("agora.certificate", str(error), "copy the primary certificate of Agora's console")
+            others.append(problem("agora.certificate", str(error), "copy the primary certificate of Agora's console"))
+    mend = "add [rest] with url, certificate and ca, or run `ptt-dispatch init`"
+    return https_settings(settings, mend, "there is no registry to admit anybody from", others)
+
+
+def problem(key: str, what: str, mend: str) -> Problem:
+    """Give a problem of the configuration's file."""
+    return Problem(source="dispatch.toml", key=key, what=what, mend=mend)
+
+
+def https_settings(settings: DispatchSettings, mend: str, nobody: str, others: Sequence[Problem]) -> RestSettings:
+    """Give [rest] for a service of the office over HTTPS; raises SettingsError with all that keeps it from starting.
+
+    `mend`: what to do where [rest] is missing; `nobody`: why an open office cannot be served; `others` are added.
+    """
+    problems: list[Problem] = []
+    rest = settings.rest
+    if rest is None:
+        problems.append(problem("rest", "is missing", mend))
+    elif rest.key is None:
+        mend_key = "give the PEM file of the key, or the systemd credential or secret tls-key"
+        problems.append(problem("rest.key", "is missing", mend_key))
+    if settings.admission != "registry":
+        problems.append(problem("admission", f"is open: {nobody}", 'set admission = "registry"'))
+    problems += others
     if problems or rest is None:
         raise SettingsError(tuple(problems))
     return rest

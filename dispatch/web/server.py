@@ -17,7 +17,7 @@ from dispatch.registry.sql import SqlRegistry
 from dispatch.rest.door import Door
 from dispatch.rest.http import BoundedLoop, Server, config
 from dispatch.rest.limits import LoginLimits
-from dispatch.rest.server import listen, tls_context
+from dispatch.rest.server import https_settings, listen, problem, tls_context
 from dispatch.rest.work import Work
 from dispatch.settings import DispatchSettings, RestSettings
 from dispatch.store.reader import StoreReader
@@ -33,7 +33,7 @@ from dispatch.web.past import Past
 from dispatch.web.sessions import Sessions
 from dispatch.web.stream import Marks
 from service.logs import Log
-from service.settings import Problem, SettingsError
+from service.settings import Problem
 from service.systemd import Notifier
 
 READ_THREADS, READ_WAITING_MAX = 2, 256
@@ -192,20 +192,9 @@ def _wall_ms() -> int:
 
 
 def _check(settings: DispatchSettings) -> RestSettings:
-    problems: list[Problem] = []
-
-    def add(key: str, what: str, mend: str) -> None:
-        problems.append(Problem(source="dispatch.toml", key=key, what=what, mend=mend))
-
-    rest = settings.rest
-    if rest is None:
-        add("rest", "is missing", "add [rest] with url, certificate and ca: the dashboard uses its certificate")
-    elif rest.key is None:
-        add("rest.key", "is missing", "give the PEM file of the key, or the systemd credential or secret tls-key")
-    if settings.admission != "registry":
-        add("admission", "is open: there is nobody who could sign in", 'set admission = "registry"')
+    others: list[Problem] = []
     if settings.broker.username is not None and settings.broker.password is None:
-        add("broker.password", "is missing", "give the systemd credential or secret mqtt-password")
-    if problems or rest is None:
-        raise SettingsError(tuple(problems))
-    return rest
+        mend_password = "give the systemd credential or secret mqtt-password"
+        others.append(problem("broker.password", "is missing", mend_password))
+    mend = "add [rest] with url, certificate and ca: the dashboard uses its certificate"
+    return https_settings(settings, mend, "there is nobody who could sign in", others)

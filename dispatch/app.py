@@ -20,6 +20,8 @@ from dispatch.retention import Retention
 from dispatch.settings import DispatchSettings
 from dispatch.shell import DispatchShell
 from dispatch.store.sql import SqlStore
+from dispatch.traces.book import TraceBook
+from dispatch.traces.store import TraceStore
 from service.logs import Log
 from service.loop import Loop
 from service.systemd import Notifier
@@ -41,6 +43,8 @@ class App:
         self._settings = settings
         self._started_at = time.monotonic()
         self._store = SqlStore(settings.store.sqlalchemy_url)
+        self._trace_store = TraceStore(settings.store.sqlalchemy_url)
+        self._traces = TraceBook(self._trace_store)
         self._loop = Loop()
         self._notifier = Notifier(environ)
         self._admission = self._admit(settings)
@@ -55,6 +59,9 @@ class App:
             clock=time.monotonic,
             rng=random.Random(),
             doors=self._admission,
+            traces=lambda office, user, trace: self._traces.take(
+                office, user, trace, time.monotonic(), time.time_ns() // 1_000_000
+            ),
         )
         stem = settings.status_socket_stem
         socket = stem.with_name(f"{stem.name}.{settings.replica}.sock")
@@ -64,6 +71,7 @@ class App:
         self._status_at = 0.0
         self._tidy_at = self._started_at + TIDY_EVERY_S
         self._retention = Retention(self._store, settings.store.events_keep_days, self._started_at)
+        self._trace_retention = Retention(self._trace_store, settings.traces.keep_days, self._started_at)
         self._watchdog_at = 0.0
 
     def _admit(self, settings: DispatchSettings) -> Admission | None:
@@ -93,6 +101,7 @@ class App:
             self._live.close()
             if self._admission is not None:
                 self._admission.close()
+            self._trace_store.close()
             self._store.close()
             self._loop.close()
         _log.info("stopped")
@@ -120,6 +129,7 @@ class App:
             ),
             dropped={
                 **self._shell.dropped,
+                "traces without room": self._traces.dropped,
                 "unknown office": self._server.unknown_offices,
                 "not admitted": sum(office.door.turned_away for office in self._server.offices.values()),
             },
@@ -166,10 +176,20 @@ class App:
         if now >= self._tidy_at and (due is None or due - now > QUIET_S):
             self._tidy_at = now + TIDY_EVERY_S
             self._tidy()
-        elif now >= self._retention.next_at and (due is None or due - now > LULL_S):
-            self._retention.step(tuple(self._server.offices), now, time.time_ns() // 1_000_000)
+        elif due is None or due - now > LULL_S:
+            self._keep_house(now)
         wake = (due, asked, None if every_s is None else self._watchdog_at)
         return min([self._status_at, *(at for at in wake if at is not None)])
+
+    def _keep_house(self, now: float) -> None:
+        """One thing for which nobody waits."""
+        offices = tuple(self._server.offices)
+        if now >= self._traces.next_at:
+            self._traces.step(now)
+        elif now >= self._retention.next_at:
+            self._retention.step(offices, now, time.time_ns() // 1_000_000)
+        elif now >= self._trace_retention.next_at:
+            self._trace_retention.step(offices, now, time.time_ns() // 1_000_000)
 
     def _tidy(self) -> None:
         try:

@@ -21,6 +21,7 @@ from dispatch.report import command as report_cli
 from dispatch.settings import DEFAULT_PATH, DispatchSettings
 from dispatch.show import Status, status_json, status_lines
 from dispatch.store.reader import Snapshot, StoreReader
+from dispatch.traces import cli as trace_cli
 from dispatch.words import LANGUAGES, language_of, say
 from service.logs import configure
 from service.settings import SettingsError, dump, load
@@ -203,6 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "show offices, members, store and service; exit status 1 if it cannot serve")
     status.add_argument("--json", action="store_true", help="one JSON object")
     history_cli.add(command)
+    trace_cli.add(command)
     report_cli.add(command)
     command("check-config", _check_config, "check the configuration, telling every mistake at once")
     show = command("show-config", _show_config, "show the whole configuration, defaults included")

@@ -59,6 +59,12 @@ class OfficeSettings(FloorRules, frozen=True, kw_only=True, forbid_unknown_field
         return OfficeId(self.region, self.office)
 
 
+class TraceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Traces of presses, `ptt-dispatch trace`."""
+
+    keep_days: Annotated[int, Meta(ge=1, le=36_500, description="how long a press is kept, days")] = 90
+
+
 class ReportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The report, `ptt-dispatch report`; when it is made every day stands in ptt-dispatch-report.timer."""
 
@@ -134,6 +140,7 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     web: WebSettings = WebSettings()
     agora: AgoraServerSettings | None = None
     report: ReportSettings = ReportSettings()
+    traces: TraceSettings = TraceSettings()
     alerts: AlertSettings = AlertSettings()
     metrics: MetricsSettings = MetricsSettings()
     admission: Annotated[

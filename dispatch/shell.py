@@ -34,7 +34,7 @@ from dispatch.core.turn import Publish
 from dispatch.inbox import Inbox
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import Alert
+from protocol.messages import Alert, PressTrace
 from protocol.topics import BadTopic, Kind, Topic, everyone, parse, topic
 from service.logs import Log
 from service.loop import Loop
@@ -100,8 +100,12 @@ class DispatchShell:
         clock: Callable[[], float],
         rng: Random,
         doors: Doors | None = None,
+        traces: Callable[[OfficeId, str, PressTrace], None] = lambda office, user, trace: None,
     ) -> None:
-        """`clock` is the loop's monotonic clock (s), `wall_ms` Unix time for people. Raises SettingsError (TLS)."""
+        """`clock` is the loop's monotonic clock (s), `wall_ms` Unix time for people. `traces` takes those of presses.
+
+        Raises SettingsError (TLS).
+        """
         self.dropped: Counter[str] = Counter()
         """Messages dropped since start, by reason."""
         self.dialled = False
@@ -120,6 +124,7 @@ class DispatchShell:
         self._inbox = Inbox()
         self._backlog = Backlog()
         self._doors = doors
+        self._traces = traces
         self._doors_mid: int | None = None
         self._coming: dict[int, RulesChanged] = {}
         """Offices that are served once their subscription is acknowledged."""
@@ -253,6 +258,7 @@ class DispatchShell:
                 (everyone(office, Kind.PRESENCE), 1),
                 (everyone(office, Kind.HEARTBEAT), 1),
                 (everyone(office, Kind.ALERT), 1),
+                (everyone(office, Kind.DEVICE_TRACE), 1),
             ]
         )
 
@@ -334,6 +340,9 @@ class DispatchShell:
             return
         if isinstance(read, Alert):
             self._alert(where, read)
+            return
+        if isinstance(read, PressTrace):
+            self._traces(where.office, where.user, read)
             return
         if len(self._inbox) >= WAITING_MAX:
             self._inbox.drop_one()

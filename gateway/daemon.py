@@ -271,7 +271,16 @@ def _can_wait(effect: Effect) -> bool:
     return isinstance(effect, Tell | Show | Note) or (isinstance(effect, Publish) and effect.kind in _FOR_MONITORS)
 
 
-_FOR_MONITORS = frozenset({Kind.DEVICE_STATE, Kind.DEVICE_INFO, Kind.ALERT, Kind.DEVICE_TELEMETRY, Kind.COMMAND_REPLY})
+_FOR_MONITORS = frozenset(
+    {
+        Kind.DEVICE_STATE,
+        Kind.DEVICE_INFO,
+        Kind.ALERT,
+        Kind.DEVICE_TELEMETRY,
+        Kind.DEVICE_TRACE,
+        Kind.COMMAND_REPLY,
+    }
+)
 
 
 def _wall_ms() -> int:

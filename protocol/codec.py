@@ -19,16 +19,18 @@ CARRIES: dict[Kind, frozenset[str]] = {
     Kind.FLOOR_AGAIN: frozenset({"floor_request", "floor_renew", "floor_release"}),
     Kind.REPLY: frozenset(
         {"floor_granted", "floor_deny", "floor_queued", "floor_renewed", "floor_revoke", "floor_ack", "floor_heard"}
+        | {"time_answer"}
     ),
     Kind.PRESENCE: frozenset({"presence"}),
     Kind.ROSTER: frozenset({"roster"}),
-    Kind.HEARTBEAT: frozenset({"heartbeat", "burst_played"}),
+    Kind.HEARTBEAT: frozenset({"heartbeat", "burst_played", "time_probe"}),
     Kind.EVENTS: frozenset({"event"}),
     Kind.VOICE: frozenset(),
     Kind.DEVICE_STATE: frozenset({"device_state"}),
     Kind.DEVICE_INFO: frozenset({"device_info"}),
     Kind.ALERT: frozenset({"alert"}),
     Kind.DEVICE_TELEMETRY: frozenset({"telemetry"}),
+    Kind.DEVICE_TRACE: frozenset({"press_trace"}),
     Kind.COMMAND: frozenset({"command"}),
     Kind.COMMAND_REPLY: frozenset({"command_reply"}),
 }

@@ -236,6 +236,13 @@ class FloorHeard(_Control, frozen=True, kw_only=True, tag="floor_heard"):
     heard_of: Annotated[Count, Meta(description="how many were in the channel when it ended, or played it")]
 
 
+class TimeAnswer(_Control, frozen=True, kw_only=True, tag="time_answer"):
+    """Answers a time_probe, behind all floor messages; half the round trip is how wrong a clock set by it can be."""
+
+    probe_no: Annotated[Count, Meta(description="that of the probe; of several answers to it the first counts")]
+    at: Annotated[UnixMs, Meta(description="the server's wall clock when it answered")]
+
+
 class Presence(_Control, frozen=True, kw_only=True, tag="presence"):
     """What a member is. Retained; (connection_id, presence_no) gives the order, a will has the highest presence_no."""
 
@@ -286,6 +293,12 @@ class BurstPlayed(_Control, frozen=True, kw_only=True, tag="burst_played"):
     burst: Burst
     frames: Annotated[Count, Meta(description="voice frames that sounded as they were sent")]
     concealed: Annotated[Count, Meta(description="frames that were missing and made up, or came and did not sound")] = 0
+
+
+class TimeProbe(_Control, frozen=True, kw_only=True, tag="time_probe"):
+    """Asks the server for its time: five after each connection and every ten minutes. Nothing of the floor needs it."""
+
+    probe_no: Annotated[Count, Meta(description="1, 2, 3, ... within the process")]
 
 
 class RosterMember(Struct, frozen=True, kw_only=True):
@@ -431,6 +444,44 @@ class Telemetry(_Control, frozen=True, kw_only=True, tag="telemetry"):
     presses: PressCounts = PressCounts()
 
 
+TracedMs = Annotated[int, Meta(ge=0, le=3_600_000)]
+"""From the button's edge, ms; what comes later than after an hour is told as after one."""
+
+
+class TracedWord(Struct, frozen=True, kw_only=True):
+    """Something that a driver was told of a press."""
+
+    ms: Annotated[TracedMs, Meta(description="since the edge")]
+    what: Annotated[str, Meta(max_length=32, description="as in the driver's card, e.g. `granted` or `no connection`")]
+
+
+class PressTrace(_Control, frozen=True, kw_only=True, tag="press_trace"):
+    """One press, told once it is over; what was pressed without a connection is told later. Null: it never came to it.
+
+    The first word told is its answer. At most 50 presses are kept while they cannot be told, and in memory only.
+    """
+
+    request_id: Annotated[RequestId, Meta(description="the press; of one that asked for nothing, nobody else has it")]
+    edge_at: Annotated[UnixMs, Meta(description="when the button went down, by the server's clock where measured")]
+    edge_error_ms: Annotated[
+        TracedMs | None, Meta(description="how wrong that can be; null: not measured, it is the device's own clock")
+    ] = None
+    priority: Priority = Priority.NORMAL
+    handled_ms: Annotated[TracedMs, Meta(description="the device took it up")] = 0
+    asked_ms: Annotated[TracedMs | None, Meta(description="the request was sent")] = None
+    permitted_ms: Annotated[TracedMs | None, Meta(description="the microphone's voice was let out")] = None
+    through_ms: Annotated[TracedMs | None, Meta(description="its first voice frame had left")] = None
+    key_up_ms: Annotated[TracedMs | None, Meta(description="the button went up")] = None
+    released_ms: Annotated[TracedMs | None, Meta(description="the floor, or the request, was given back")] = None
+    burst: Annotated[Burst | None, Meta(description="the burst granted to it")] = None
+    told: Annotated[tuple[TracedWord, ...], Meta(max_length=16, description="what the driver was told, in order")] = ()
+    speaker: Annotated[Name | None, Meta(description="who spoke, as the denial said")] = None
+    remaining_s: Annotated[Seconds | None, Meta(description="how long at most that could last, as it said")] = None
+    link_down_s: Annotated[
+        Seconds | None, Meta(description="at the edge, the control connection had been away for so long")
+    ] = None
+
+
 CommandId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z._:-]+$(?!\n)")]
 
 
@@ -456,11 +507,23 @@ class CommandReply(_Control, frozen=True, kw_only=True, tag="command_reply"):
 FromMember = FloorRequest | FloorRenew | FloorRelease
 """What travels on `floor/<user>` and `floor/<user>/again`."""
 
-Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | FloorAck | FloorHeard
+Reply = FloorGranted | FloorDeny | FloorQueued | FloorRenewed | FloorRevoke | FloorAck | FloorHeard | TimeAnswer
 """What travels on `floor/<user>/reply`."""
 
-FromDevice = Alert | DeviceInfo | DeviceState | Telemetry | CommandReply
+FromDevice = Alert | DeviceInfo | DeviceState | Telemetry | PressTrace | CommandReply
 """What travels below `device/<user>/`, commands apart."""
 
-Message = Session | FromMember | Reply | Presence | Heartbeat | BurstPlayed | Roster | Event | FromDevice | Command
+Message = (
+    Session
+    | FromMember
+    | Reply
+    | Presence
+    | Heartbeat
+    | BurstPlayed
+    | TimeProbe
+    | Roster
+    | Event
+    | FromDevice
+    | Command
+)
 """Every control message."""

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     DEVICE_INFO = "device/{}/info"
     ALERT = "device/{}/alert/{}"
     DEVICE_TELEMETRY = "device/{}/telemetry"
+    DEVICE_TRACE = "device/{}/trace"
     COMMAND = "device/{}/cmd"
     COMMAND_REPLY = "device/{}/cmd/reply"
 

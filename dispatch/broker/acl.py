@@ -43,6 +43,7 @@ class Place(StrEnum):
     INFO = "device/{}/info"
     TELEMETRY = "device/{}/telemetry"
     ALERT = "device/{}/alert/+"
+    TRACE = "device/{}/trace"
     COMMAND = "device/{}/cmd"
     COMMAND_REPLY = "device/{}/cmd/reply"
 
@@ -63,7 +64,7 @@ class Rule(Struct, frozen=True):
 
 
 _OWN, _ALL = Whose.OWN, Whose.OFFICE
-_DEVICE = (Place.STATE, Place.INFO, Place.TELEMETRY, Place.ALERT, Place.COMMAND_REPLY)
+_DEVICE = (Place.STATE, Place.INFO, Place.TELEMETRY, Place.ALERT, Place.TRACE, Place.COMMAND_REPLY)
 
 _MEMBER = (
     Rule(Place.SESSION, read=_ALL),

@@ -27,6 +27,8 @@ from protocol.messages import (
     Message,
     Presence,
     Session,
+    TimeAnswer,
+    TimeProbe,
 )
 from protocol.topics import Kind
 
@@ -215,6 +217,9 @@ class FloorControlServer:
                 return ()
             case Session() as session:
                 return self._guard(got.office, now, lambda: office.see_session(session, now, wall_ms))
+            case TimeProbe(probe_no=probe_no):
+                answer = TimeAnswer(probe_no=probe_no, at=wall_ms)
+                return (Publish(office=got.office, kind=Kind.REPLY, ids=(got.user,), message=answer, expiry_s=2),)
             case _:
                 return ()
 

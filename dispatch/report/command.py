@@ -17,6 +17,7 @@ from dispatch.report.files import is_complete, write
 from dispatch.report.words import say
 from dispatch.settings import DispatchSettings
 from dispatch.store.reader import StoreReader
+from dispatch.traces.reader import TraceReader
 from protocol.ids import OfficeId
 from service.settings import load
 
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     now_ms = time.time_ns() // 1_000_000
     reader = StoreReader(settings.store.sqlalchemy_url)
     try:
-        log = OfficeLog(reader)
+        log = OfficeLog(reader, TraceReader(reader))
         known = log.offices()
         if options.office and options.office not in known:
             return _refuse(say("no_office", lang, office=options.office))

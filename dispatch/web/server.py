@@ -21,6 +21,7 @@ from dispatch.rest.server import https_settings, listen, problem, tls_context
 from dispatch.rest.work import Work
 from dispatch.settings import DispatchSettings, RestSettings
 from dispatch.store.reader import StoreReader
+from dispatch.traces.reader import TraceReader
 from dispatch.web.app import make_app
 from dispatch.web.asking import Reception
 from dispatch.web.commands import ask
@@ -86,7 +87,7 @@ class WebApp:
         hub = Hub(_wall_ms, self._died)
         past = Past(
             self._past_reader,
-            OfficeLog(self._past_reader),
+            OfficeLog(self._past_reader, TraceReader(self._past_reader)),
             hub,
             works["past"],
             self._settings.zone_of,

@@ -103,9 +103,9 @@ class Context:
         token: int | None = None,
         expiry_s: int | None = None,
     ) -> None:
-        """Publish on one of the vehicle's own topics; heartbeats and answers are not retained, all else is."""
+        """Publish on one of the vehicle's own topics; heartbeats, traces and answers are not retained, all else is."""
         if self.link_up:
-            retain = kind not in (Kind.HEARTBEAT, Kind.COMMAND_REPLY)
+            retain = kind not in (Kind.HEARTBEAT, Kind.DEVICE_TRACE, Kind.COMMAND_REPLY)
             ids = (self.user, *items)
             self.emit(Publish(kind=kind, ids=ids, message=message, retain=retain, expiry_s=expiry_s, token=token))
 

@@ -115,6 +115,10 @@ class Link:
         """Whether another attempt is going to be made by itself."""
         return self._dial_at is not None
 
+    def down_s(self, now: float) -> float | None:
+        """How long it has been away; None while it is up, or is not wanted."""
+        return None if self._down_since is None else max(0.0, now - self._down_since)
+
     def stop(self) -> None:
         """Dial no more, and tell the driver nothing of a lost link."""
         self._dial_at = None

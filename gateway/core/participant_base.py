@@ -34,6 +34,11 @@ class ParticipantBase:
         """Whether the worker has permission now."""
         return self.talk is not None and self.talk.permitted
 
+    @property
+    def press_no(self) -> int:
+        """The number of the last press, 0 if there was none."""
+        return self._presses
+
     def let_go(self, at: float) -> None:
         """The button went up, whatever it held."""
         limit_at = None if self.talk is None or self.talk.priority is Priority.EMERGENCY else self.talk.limit_at

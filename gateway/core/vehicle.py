@@ -22,6 +22,7 @@ from gateway.core.participant import Participant
 from gateway.core.participant_words import Word
 from gateway.core.played import PlayedReports
 from gateway.core.presence import PresenceKeeper
+from gateway.core.press_traces import PressTraces
 from gateway.core.releases import Releases
 from gateway.core.self_check import SelfCheck
 from gateway.core.tokens import Tokens
@@ -59,15 +60,9 @@ from gateway.core.words import (
     WorkerGone,
 )
 from gateway.core.worker_care import WorkerCare
-from protocol.messages import (
-    Command,
-    DeviceState,
-    Session,
-)
+from protocol.messages import Command, DeviceState, Session, TimeAnswer
 from protocol.topics import Kind
-from protocol.worker import (
-    Quit,
-)
+from protocol.worker import Quit, Through
 
 
 class Vehicle:
@@ -152,6 +147,7 @@ class Vehicle:
             emergency=lambda: ctx.hands_free or ctx.counting,
             clear_emergency=lambda by, now: self._emergency.clear(by),
         )
+        self._traces = PressTraces(ctx, self.participant, self.link)
         self._stopping = False
 
     # --- what shells and monitors may ask ---------------------------------------------------------------------------
@@ -211,6 +207,8 @@ class Vehicle:
                 self._link_down(reason, now, refused)
             case Received(message=Command() as command, retained=retained):
                 self._upkeep.command(command, now, retained=retained)
+            case Received(message=TimeAnswer() as answer):
+                self._traces.probes.answered(answer, now)
             case Received(kind=kind, message=message):
                 if self._office.said(kind, message, now):
                     self._link_down("connecting anew, above a newer connection known of this user", now)
@@ -224,7 +222,10 @@ class Vehicle:
             case Acked(token=token):
                 self._ctx.round_trips.acked(token, now)
                 self._presence.acked(token)
+                self._traces.acked(token)
             case FromWorker(event=said):
+                if isinstance(said, Through):
+                    self._traces.through(said)
                 self._voice.said(said, now)
                 self._cab.said(said, now)
             case WorkerGone(reason=reason):
@@ -274,6 +275,7 @@ class Vehicle:
             self._upkeep.tick(now, wall_ms)
             self._again.tick(now)
             self._played.tick(now)
+            self._traces.tick(now)
         self._emergency.tick(now, wall_ms)
         self._cab.tick(now, wall_ms)
         self._check.tick(now, wall_ms)
@@ -292,6 +294,7 @@ class Vehicle:
             self._upkeep.next_deadline(),
             self._again.next_deadline(),
             self._played.next_deadline(),
+            self._traces.next_deadline(),
             self._emergency.next_deadline(),
             self._cab.next_deadline(),
             self._check.next_deadline(),
@@ -304,6 +307,7 @@ class Vehicle:
     def _pressed(self, at: float, now: float, wall_ms: int) -> None:
         if self._stopping:
             return
+        self._traces.pressed(at, now, wall_ms)
         self._upkeep.pressed(at, now, wall_ms)
         self._ctx.keyed = True
         self.link.pressed()
@@ -313,6 +317,7 @@ class Vehicle:
 
     def _released(self, at: float, now: float, wall_ms: int) -> None:
         self._ctx.keyed = False
+        self._traces.released(at)
         self._cab.released(at, wall_ms)
         if not self._ctx.hands_free:
             self._floor.take(Word.KEY_UP, now, at)
@@ -337,6 +342,7 @@ class Vehicle:
         self._floor.take(Word.LINK_UP, now)
         self._alerts.connected()
         self._upkeep.connected()
+        self._traces.connected(now)
         self._ctx.publish(Kind.DEVICE_INFO, self._who.info)
         self._outlook.say_anew()
 
@@ -344,6 +350,7 @@ class Vehicle:
         was_up = self._ctx.link_up
         self.link.down(now, reason, refused)
         self._presence.disconnected()
+        self._traces.disconnected()
         if was_up:
             self._again.link_down()
             self._emergency.link_lost(now)
@@ -382,6 +389,7 @@ class Vehicle:
         self.membership.stop()
         self._upkeep.stop()
         self.tokens.stop()
+        self._traces.stop(now)
         self.link.stop()
 
     # --- after every event ------------------------------------------------------------------------------------------
@@ -394,4 +402,5 @@ class Vehicle:
         self._check.look(now, wall_ms)
         self._cab.look(now)
         self._outlook.after(now)
+        self._traces.look(self._ctx.out, now, wall_ms)
         return self._ctx.take()

@@ -27,6 +27,8 @@ from protocol.messages import (
     Presence,
     PresenceState,
     PressCounts,
+    PressTrace,
+    Priority,
     RevokeCause,
     Roster,
     RosterMember,
@@ -34,6 +36,9 @@ from protocol.messages import (
     Severity,
     Telemetry,
     Throttling,
+    TimeAnswer,
+    TimeProbe,
+    TracedWord,
     VoiceHealth,
 )
 from protocol.voice_frame import FrameFlags, VoiceFrame
@@ -75,6 +80,7 @@ EXAMPLES: tuple[Message, ...] = (
     FloorRevoke(rev=_REV, burst=_BURST, cause=RevokeCause.PREEMPTED),
     FloorAck(rev=_REV + 1, request_id=_REQUEST),
     FloorHeard(burst=_BURST, heard_by=9, heard_of=11),
+    TimeAnswer(probe_no=1, at=_AT),
     Presence(
         state=PresenceState.ONLINE,
         connection_id=_CONNECTION,
@@ -92,6 +98,7 @@ EXAMPLES: tuple[Message, ...] = (
         ),
     ),
     BurstPlayed(connection_id=_CONNECTION, burst=_BURST, frames=147, concealed=3),
+    TimeProbe(probe_no=1),
     Heartbeat(connection_id=_CONNECTION, beat_no=3, voice=VoiceHealth(frames_played=1500, buffer_ms=20)),
     Event(
         no=37,
@@ -129,6 +136,18 @@ EXAMPLES: tuple[Message, ...] = (
         link=LinkHealth(since_s=7_200.0, reconnects=3, rtt_ms=48.2),
         voice=VoiceHealth(frames_played=15_000, frames_concealed=12, buffer_ms=40),
         presses=PressCounts(presses=9, granted=7, denied={"denied": 2}, answer_ms_p50=63.0, answer_ms_p99=121.5),
+    ),
+    PressTrace(
+        request_id=_REFUSED,
+        edge_at=_AT,
+        edge_error_ms=14,
+        priority=Priority.NORMAL,
+        handled_ms=4,
+        asked_ms=4,
+        key_up_ms=1200,
+        told=(TracedWord(ms=61, what="denied"),),
+        speaker="3호차",
+        remaining_s=12.0,
     ),
     Command(id="desk-17", op="levels", by="seoul.hq.desk", params={"mic_db": 6.0}),
     CommandReply(id="desk-17", op="levels", ok=True, what="levels set"),

@@ -31,6 +31,7 @@ _HOW: dict[Kind, tuple[str, str, str, str]] = {
     Kind.DEVICE_INFO: ("member → monitors", "1", "yes", "what a device is, once per connection"),
     Kind.ALERT: ("member or server → monitors", "1", "yes", "something is wrong; cleared by an empty payload"),
     Kind.DEVICE_TELEMETRY: ("member → monitors", "1", "yes", "how a device is, every minute and on what matters"),
+    Kind.DEVICE_TRACE: ("member → server, monitors", "1", "no", "one press from the button's edge, once it is over"),
     Kind.COMMAND: ("technician or manager → member", "1", "no", "what a device is to do; expires after 30 s"),
     Kind.COMMAND_REPLY: ("member → monitors", "1", "no", "answers a command"),
 }

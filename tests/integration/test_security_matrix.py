@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = ("vehicle_gateway", "call_manager", "pickup_driver")
 FIELD = ("vehicle_gateway", "pickup_driver")
 WATCHERS = ("monitor", "technician", "admin")
-DEVICE = ("state", "info", "telemetry", "alert/microphone", "cmd/reply")
+DEVICE = ("state", "info", "telemetry", "alert/microphone", "trace", "cmd/reply")
 
 OF_THE_OFFICE = ("session", "roster", "events")
 OF_A_USER = (

@@ -1,0 +1,69 @@
+"""Traces on their way into the store: they wait until the floor has nothing to do, and never for long."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from dispatch.ports import StoreUnavailable
+from dispatch.traces.store import Arrived
+from protocol.ids import OfficeId
+from protocol.messages import PressTrace
+from service.logs import Log
+
+WAITING_MAX = 2000
+WAITING_OF_ONE_MAX = 60
+"""A vehicle tells at most 50 presses at once; one that tells more is not listened to."""
+BATCH = 100
+EVERY_S = 0.5
+RETRY_S = 5.0
+_log = Log(__name__)
+
+
+class Keeper(Protocol):
+    """Where they go; `dispatch.traces.store.TraceStore` is one."""
+
+    def put(self, batch: Sequence[Arrived]) -> None:
+        """Keep traces. Raises StoreUnavailable."""
+
+
+class TraceBook:
+    """`take` as they come; `step` in quiet moments once `next_at` has come."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        """Nothing waits."""
+        self.next_at = float("inf")
+        self.dropped = 0
+        """Traces that found no room."""
+        self._keeper = keeper
+        self._waiting: deque[Arrived] = deque()
+        self._of: Counter[tuple[OfficeId, str]] = Counter()
+        self._away = False
+
+    def take(self, office: OfficeId, user: str, trace: PressTrace, now: float, wall_ms: int) -> None:
+        """Take one in; past its bounds it is dropped and counted."""
+        if len(self._waiting) >= WAITING_MAX or self._of[office, user] >= WAITING_OF_ONE_MAX:
+            self.dropped += 1
+            return
+        if not self._waiting:
+            self.next_at = now + EVERY_S
+        self._of[office, user] += 1
+        self._waiting.append(Arrived(office=office, user=user, received_at=wall_ms, trace=trace))
+
+    def step(self, now: float) -> None:
+        """Write one batch; what cannot be written now is kept."""
+        batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
+        try:
+            self._keeper.put(batch)
+        except StoreUnavailable as error:
+            self.next_at = now + RETRY_S
+            if not self._away:
+                _log.warning("traces of presses wait", why=error, waiting=len(self._waiting))
+            self._away = True
+            return
+        self._away = False
+        for one in batch:
+            self._waiting.popleft()
+            self._of[one.office, one.user] -= 1
+            if not self._of[one.office, one.user]:
+                del self._of[one.office, one.user]
+        self.next_at = now + EVERY_S if self._waiting else float("inf")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from lab.docs import driver_card
 from lab.docs.__main__ import ROOT
 from lab.docs.driver_card import HTML
+from tests.support.chromium import headless
 
 SHEET_PX = (748, 1077)
 """A4 without its margins of 6 mm."""
@@ -24,15 +24,11 @@ LEAVES = "[...document.querySelectorAll('h1,h2,h1 span,h2 span,.ko,.en,.shape')]
 @pytest.fixture
 def card() -> Iterator[Page]:
     """The card, laid out as it is printed."""
-    program = shutil.which("chromium")
-    assert program is not None, "chromium is missing: make setup installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with headless() as browser:
         page = browser.new_page(viewport={"width": SHEET_PX[0], "height": SHEET_PX[1]})
         page.emulate_media(media="print")
         page.goto((ROOT / HTML).as_uri())
         yield page
-        browser.close()
 
 
 def test_it_fits_one_page_of_a4(card: Page) -> None:

@@ -16,7 +16,7 @@ import requests
 from msgspec import Struct
 from msgspec.structs import replace
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
 from dispatch.core import notices
 from dispatch.core.turn import Turn
@@ -49,6 +49,7 @@ from protocol.topics import Kind, topic
 from service.settings import Secret
 from tests.integration.rest_rig import BUSAN, ONE, TEN
 from tests.integration.web_rig import JSON_BLOCK, Browser, WebOffice
+from tests.support.chromium import headless
 from tests.support.procs import ROOT, Daemon, eventually
 
 PICTURES = ROOT / "build" / "web"
@@ -114,12 +115,8 @@ def rig() -> Iterator[Rig]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
-    program = shutil.which("chromium")
-    assert program is not None, "chromium is missing: make setup installs it"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with headless() as browser:
         yield browser
-        browser.close()
 
 
 def sign_in(page: Page, rig: Rig, who: str = "boss") -> None:

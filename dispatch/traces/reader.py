@@ -7,7 +7,7 @@ from dispatch.history.presses import Answered, Press
 from dispatch.store.reader import StoreReader
 from dispatch.traces.store import press
 from protocol.ids import OfficeId
-from protocol.messages import EventType, PressTrace
+from protocol.messages import DenyCause, Ended, EventType, PressTrace
 
 GRANTED = frozenset({"granted", "turn came"})
 DENIED = frozenset(
@@ -19,6 +19,10 @@ DENIED = frozenset(
 """Answers that are neither a grant nor a failure: the driver was told who speaks, or why not he."""
 NO_WISH = frozenset({"cancelled", "let go", "button stuck"})
 """Answers of a press that wanted, or could want, nothing: they say nothing of the office."""
+UNEXPLAINED = (DenyCause.INTERNAL_ERROR.value, DenyCause.OTHER.value)
+BURST_MS = 600_000
+"""The end of a burst is looked for so long after the period."""
+_LOG = (EventType.SPEAKER_CHANGED, EventType.DENIED, EventType.BURST_ENDED, EventType.HEARTBEAT_LOST)
 _decoder = msgspec.json.Decoder(PressTrace)
 
 
@@ -65,17 +69,35 @@ class TraceReader:
         return found[-1] if found else None
 
     def presses(self, office: OfficeId, since_ms: int, until_ms: int) -> tuple[Press, ...]:
-        """Give them as figures need them; those of members that tell no traces by the log's grants and denials."""
+        """Give them as figures need them; none where no press of the period is traced.
+
+        Where some are, those without a trace are taken from the log: denials without a reason, and grants that never
+        arrived (lost, and never renewed, so that no heartbeat of them was lost), are failures.
+        """
         traced = self.traces(office, since_ms, until_ms)
+        if not traced:
+            return ()
         known = {(one.user, tuple(one.trace.request_id)) for one in traced}
-        tracing = {one.user for one in traced}
         found = [made for one in traced if (made := _press(one)) is not None]
-        for event in self._reader.scan(office, since_ms, until_ms, (EventType.SPEAKER_CHANGED, EventType.DENIED)):
+        log = tuple(self._reader.scan(office, since_ms, until_ms + BURST_MS, _LOG))
+        renewed = {e.metadata.get("burst") for e in log if e.event is EventType.HEARTBEAT_LOST}
+        lost = {
+            e.metadata.get("burst")
+            for e in log
+            if e.event is EventType.BURST_ENDED and e.metadata.get("ended") == Ended.LOST.value
+        } - renewed
+        for event in log:
             request = tuple(event.metadata.get("request_id") or ())
-            if event.user is None or (event.user, request) in known or (not request and event.user in tracing):
+            if event.user is None or event.at >= until_ms or (event.user, request) in known:
                 continue
-            granted = event.event is EventType.SPEAKER_CHANGED
-            answered = Answered.GRANTED if granted else Answered.EXPLAINED
+            if event.event is EventType.SPEAKER_CHANGED:
+                arrived = event.metadata.get("burst") not in lost
+                answered = Answered.GRANTED if arrived else Answered.FAILED
+            elif event.event is EventType.DENIED:
+                explained = event.metadata.get("cause") not in UNEXPLAINED
+                answered = Answered.EXPLAINED if explained else Answered.FAILED
+            else:
+                continue
             found.append(Press(user=event.user, at=event.at, answered=answered))
         return tuple(sorted(found, key=lambda each: each.at))
 

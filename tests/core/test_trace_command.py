@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dispatch.core import notices
+from dispatch.core.turn import Turn
 from dispatch.history.presses import Answered
 from dispatch.ports import StoreUnavailable
 from dispatch.store.reader import StoreReader
@@ -174,7 +176,7 @@ def test_a_store_of_before_has_no_traces_and_that_is_no_fault(tmp_path: Path) ->
     reader.close()
 
 
-def test_figures_take_presses_from_traces_and_those_of_others_from_the_log(kept: Kept) -> None:
+def test_figures_take_presses_from_their_traces_and_leave_out_those_that_wanted_nothing(kept: Kept) -> None:
     kept.take(
         trace(1, "granted", permitted_ms=70),
         trace(2, "denied", at=AT + 1),
@@ -188,6 +190,37 @@ def test_figures_take_presses_from_traces_and_those_of_others_from_the_log(kept:
 
     assert [press.answered for press in found] == [Answered.GRANTED, Answered.EXPLAINED, Answered.FAILED]
     assert {press.answer_ms for press in found} == {60}
+
+
+def test_presses_without_a_trace_are_counted_by_the_log_once_others_are_traced(kept: Kept) -> None:
+    def log(turn: Turn) -> None:
+        turn.event(EventType.SPEAKER_CHANGED, "desk", burst=1, request_id=(0, 1, 1, 1))
+        turn.event(EventType.BURST_ENDED, "desk", burst=1, ended="lost")
+        turn.event(EventType.SPEAKER_CHANGED, "desk", burst=2, request_id=(0, 1, 1, 2))
+        turn.event(EventType.HEARTBEAT_LOST, "desk", of="floor", burst=2)
+        turn.event(EventType.BURST_ENDED, "desk", burst=2, ended="lost")
+        turn.event(EventType.DENIED, "desk", cause="internal_error", request_id=(0, 1, 1, 3))
+        turn.event(EventType.DENIED, "desk", cause="receive_only", request_id=(0, 1, 1, 4))
+        turn.event(EventType.SPEAKER_CHANGED, "car-17", burst=3, request_id=(0, 5, 1, 1))
+
+    store = SqlStore(kept.url)
+    notices.log(store, OFFICE, AT, log)
+    store.close()
+    reader = StoreReader(kept.url)
+    untraced = TraceReader(reader).presses(OFFICE, AT, AT + 1000)
+    kept.take(trace(1, "granted", permitted_ms=70))
+    kept.book.step(11.0)
+    found = TraceReader(reader).presses(OFFICE, AT, AT + 1000)
+    reader.close()
+
+    assert untraced == ()
+    assert sorted((press.user, press.answered.value) for press in found) == [
+        ("car-17", "granted"),
+        ("desk", "explained"),
+        ("desk", "failed"),
+        ("desk", "failed"),
+        ("desk", "granted"),
+    ]
 
 
 def test_old_traces_are_deleted_a_batch_at_a_time_by_when_they_came(kept: Kept) -> None:

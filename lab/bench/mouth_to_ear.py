@@ -30,7 +30,7 @@ MUMBLE_MS = 53.0
 STALL_S = 2.0
 STALL_AT_S = 5.0
 AFTER_STALL_S = 14.0
-"""What a stall adds is worked off in four times its length: 8 s."""
+"""Long enough for what a stall adds to be worked off."""
 STALL_GAP_S = 0.3
 RECOVERED_S = 0.020
 """Recovered: the delay is back within this of what it was before, and stays there."""

@@ -343,7 +343,7 @@ class FloodingBroker:
             case 1:
                 line.sendall(b"\x20\x03\0\0\0")
             case 8:
-                line.sendall(b"\x90\x09" + body[:2] + b"\0" + b"\x01" * 6)
+                line.sendall(b"\x90\x0a" + body[:2] + b"\0" + b"\x01" * 7)
                 self._serving = True
             case 3:
                 name_end = 2 + int.from_bytes(body[:2], "big")

@@ -28,7 +28,16 @@ THIRD_PARTY: dict[str, set[str]] = {
     "hw": {"msgspec", "gpiozero", "lgpio", "RPi", "colorzero"},
     "voice": {"msgspec", "requests", "numpy", "pyaudio", "opuslib_next", "agora", "webrtc_noise_gain"},
     "gateway": {"msgspec", "requests"},
-    "dispatch": {"msgspec", "sqlalchemy", "requests", "litestar", "uvicorn", "cryptography", "segno", "prometheus_client"},
+    "dispatch": {
+        "msgspec",
+        "sqlalchemy",
+        "requests",
+        "litestar",
+        "uvicorn",
+        "cryptography",
+        "segno",
+        "prometheus_client",
+    },
     "monitor": {"msgspec"},
     "lab": {"msgspec", "numpy", "scipy", "matplotlib", "schemdraw", "psutil", "paho", "pyaudio"}
     | {"requests", "litestar", "uvicorn"},

@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PACKAGES := $(sort $(patsubst %/__init__.py,%,$(filter-out tests/%,$(wildcard */__init__.py))))
 
 # How many tests `make test` runs side by side.
-JOBS ?= 2
+JOBS ?= $(shell echo $$(( $$(nproc) * 2 )))
 # What `make sim` runs.
 SEEDS ?= 2000
 FROM ?= 0
@@ -32,7 +32,7 @@ ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=; \
-	$(BIN)/python -m pytest -m "not alone" -n $(JOBS) --dist loadfile || failed=1; \
+	$(BIN)/python -m pytest -m "not alone" -n $(JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
 	$(BIN)/python -m pytest -m alone || failed=1; \
 	[ -z "$$failed" ]
 endif

@@ -24,6 +24,22 @@ ALONE = {
 marked where they are."""
 
 
+LONG = (
+    "test_bench_short.py",
+    "test_agora_bridge.py",
+    "test_sim.py",
+    "test_replay.py",
+    "test_demo.py",
+    "test_agora_stub.py",
+    "test_rest_bursts.py",
+    "test_dispatch_admission.py",
+    "test_rest_schemathesis.py",
+    "test_secrets.py",
+    "test_web.py",
+)
+"""Files that take long: they begin first, so that none of them is left over when all others are done."""
+
+
 def pytest_configure() -> None:
     """Undo an ignored SIGINT: what starts jobs in the background (nohup, a shell's `&`) hands it down."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,7 +47,8 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of those files: `-m alone` and `-m "not alone"` choose by it."""
+    """Mark the tests of those files, which `-m alone` and `-m "not alone"` choose by; put the long ones first."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
         if item.path.name in ALONE:
             item.add_marker("alone")

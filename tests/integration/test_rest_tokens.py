@@ -201,7 +201,7 @@ def test_a_unit_is_welcomed_with_what_the_registry_holds_of_it(office: RestOffic
 
     assert (answer.status_code, answer.json()) == (
         200,
-        {"name": "greets호", "role": "vehicle_gateway", "voice": "agora", "generation": 1},
+        {"name": "greets호", "role": "vehicle_gateway", "voice": "agora", "generation": 1, "replay_keep_s": 0},
     )
     assert problem(caller.post("/v1/hello", {"generation": 0, "hardware": UNIT})) == (409, "replaced")
     assert problem(office.caller().post("/v1/hello", {"generation": 1, "hardware": UNIT})) == (401, "unauthorised")

@@ -54,7 +54,9 @@ def look(ctx: Context, participant: Participant, link: Link, listening: bool) ->
         case State.QUEUED:
             return Look.WAITING
         case State.HAS_PERMISSION:
-            return Look.TALKING if participant.transmitting else Look.MUTED
+            if not participant.transmitting:
+                return Look.MUTED
+            return Look.ENDING if participant.talk is not None and participant.talk.ending else Look.TALKING
         case State.PENDING_RELEASE if participant.talk is not None:
             return Look.TALKING
     if ctx.identifying:

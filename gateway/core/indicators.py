@@ -209,6 +209,7 @@ TABLE: dict[Told, Row] = {
         ko="시동이 꺼져 대기 모드로 들어갑니다",
         en="Ignition off. The radio goes to sleep",
     ),
+    Told.WAKING: Row(vibration=Vibration.SESSION_NOTIFICATION, ko="깨어났습니다", en="Awake"),
     Told.IDENTIFY: Row(
         vibration=Vibration.SESSION_NOTIFICATION,
         beep=Beep.OK,
@@ -243,6 +244,7 @@ LIGHTS: dict[Look, Light] = {
     Look.ASKING: Light(Colour.AMBER, 100, 100),
     Look.WAITING: Light(Colour.AMBER, 400, 400),
     Look.TALKING: Light(Colour.RED),
+    Look.ENDING: Light(Colour.RED, 400, 400),
     Look.MUTED: Light(Colour.RED, 100, 100),
     Look.HOLDING: Light(Colour.WHITE),
     Look.EMERGENCY: Light(Colour.BLUE, 120, 120),

@@ -158,5 +158,6 @@ class Holding(ParticipantBase):
             talk.through_seq = report.seq
 
     def limit_near(self, now: float, _: Any) -> None:
-        """Warn the driver."""
+        """Warn the driver: felt, and shown as long as it lasts."""
+        self._live().ending = True
         self._tell(Told.LIMIT_NEAR)

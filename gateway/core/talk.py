@@ -64,6 +64,8 @@ class Talk:
         self.waited = False
         self.position = 0
         self.told_unheard = False
+        self.ending = False
+        """Its limit is near."""
 
     @property
     def press_no(self) -> int:

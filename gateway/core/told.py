@@ -58,6 +58,7 @@ class Told(StrEnum):
     TURN_CAME = "turn came"
     TRANSMITTER_MUTED = "transmitter muted"
     PARKED = "parked"
+    WAKING = "waking"
     IDENTIFY = "identify"
     REPLAY = "replay"
     MISSED = "missed"

@@ -105,10 +105,11 @@ class WorkerGone(_Word, frozen=True, kw_only=True):
 
 
 class Trouble(_Word, frozen=True, kw_only=True):
-    """The machine has (`holds`) or has no longer one of the troubles of `alerts.KNOWN`."""
+    """The machine has (`holds`) or has no longer one of the troubles of `alerts.KNOWN`; `what` says it in other words."""
 
     alert: str
     holds: bool
+    what: str = ""
 
 
 class TokenCame(_Word, frozen=True, kw_only=True):
@@ -341,6 +342,7 @@ class Look(StrEnum):
     ASKING = "asking"
     WAITING = "waiting"
     TALKING = "talking"
+    ENDING = "time nearly up"
     MUTED = "muted"
     HOLDING = "holding"
     EMERGENCY = "emergency"

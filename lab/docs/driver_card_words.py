@@ -102,6 +102,7 @@ LOOKS: Final[dict[Look, Words]] = {
     Look.ASKING: Words("묻는 중: 아직 말하지 마세요", "Asking: do not speak yet"),
     Look.WAITING: Words("순서 대기: 계속 누르고 계세요", "In the queue: keep holding"),
     Look.TALKING: Words("내 말이 나가는 중", "You are heard"),
+    Look.ENDING: Words("5초 안에 끝남: 마무리하세요", "Ends within 5 seconds: come to an end"),
     Look.MUTED: Words("내 말이 나가지 않음", "You are not heard"),
     Look.HOLDING: Words("긴급 버튼: 계속 누르세요", "Emergency button: keep holding"),
     Look.EMERGENCY: Words("동료의 긴급 통화", "A colleague's emergency"),
@@ -185,6 +186,7 @@ EVENTS: Final[dict[Told, Words]] = {
     Told.TURN_CAME: Words("내 차례: 말하세요", "Your turn: speak"),
     Told.TRANSMITTER_MUTED: Words("사무실이 송신을 막음: 듣기만 됨", "Muted by the office: you only hear"),
     Told.PARKED: Words("시동 꺼짐: 대기 모드", "Ignition off: the radio sleeps"),
+    Told.WAKING: Words("시동 켜짐: 다시 준비됨", "Ignition on: ready again"),
     Told.IDENTIFY: Words("사무실이 이 단말기를 찾음", "The office looks for this unit"),
     Told.REPLAY: Words("지난 통화: 누가, 언제", "An earlier talk: whose, and when"),
     Told.MISSED: Words("놓친 통화 있음: 재생 버튼", "You missed a talk: press replay"),
@@ -207,6 +209,7 @@ SAID_ELSEWHERE: Final[dict[Told, Words]] = {
     Told.EMERGENCY_HEARD: SOUNDS[Sound.EMERGENCY],
     Told.TURN_CAME: VIBRATIONS[Vibration.YOUR_TURN],
     Told.PARKED: LOOKS[Look.PARKED],
+    Told.WAKING: LOOKS[Look.READY],
     Told.IDENTIFY: LOOKS[Look.IDENTIFY],
     Told.REPLAY: OTHERS[0],
 }

@@ -117,6 +117,37 @@ def test_the_light_follows_what_happens(rig: Rig) -> None:
     ]
 
 
+def test_the_light_says_for_the_last_seconds_of_a_talk_that_its_time_is_nearly_up(rig: Rig) -> None:
+    rig.up()
+    rig.feed(Pressed(at=rig.now))
+    rig.reply(FloorGranted(rev=10, request_id=(0, 7, 1, 1), burst=5, duration_s=7, lease_s=3))
+    rig.reply(FloorRenewed(rev=11, burst=5, renew_no=1))
+
+    looks = []
+    for wait_s in (1.9, 0.2):
+        rig.wait(wait_s)
+        looks.append(rig.shows())
+    rig.feed(Released(at=rig.now))
+    rig.wait(3.0)
+    rig.feed(Pressed(at=rig.now))
+    rig.grant(press=2, burst=6, rev=20)
+    rig.reply(FloorRenewed(rev=21, burst=6, renew_no=1))
+    looks.append(rig.shows())
+
+    assert looks == [Look.TALKING, Look.ENDING, Look.TALKING]
+
+
+def test_a_light_that_says_not_heard_goes_before_one_that_says_time_is_nearly_up(rig: Rig) -> None:
+    rig.up()
+    rig.feed(Pressed(at=rig.now))
+    rig.reply(FloorGranted(rev=10, request_id=(0, 7, 1, 1), burst=5, duration_s=7, lease_s=3))
+    rig.reply(FloorRenewed(rev=11, burst=5, renew_no=1))
+
+    rig.wait(3.5)
+
+    assert rig.shows() is Look.MUTED
+
+
 def test_the_head_unit_is_muted_while_the_microphone_is_open_or_voice_plays_and_a_little_longer(rig: Rig) -> None:
     rig.up()
 

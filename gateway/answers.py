@@ -10,6 +10,8 @@ from gateway.core.indicators import LIGHTS, TABLE, Beep, Colour, Vibration
 from gateway.core.words import Show, Tell
 from gateway.night import LightSettings, brightness
 from hw import leds, patterns
+from hw.board import describe_pin
+from hw.errors import HardwareError
 from hw.panel import Panel
 from hw.patterns import Pattern
 from hw.show import Show as PanelShow
@@ -50,7 +52,8 @@ HOLD_AFTER_S: Final = 0.2
 class Answers:
     """Light, vibration, buzzer and mute line, by what the core tells. All in the loop's thread.
 
-    A pin that fails is logged and left: an answer that cannot be given must not end the radio.
+    A pin that fails, or was missing from the start, is told and gone on without: an answer that cannot be given must
+    not end the radio.
     """
 
     def __init__(
@@ -58,10 +61,20 @@ class Answers:
         panel: Panel,
         lights: LightSettings | None = None,
         minute_of_day: Callable[[], int | None] = lambda: None,
+        on_trouble: Callable[[str], None] = lambda what: None,
     ) -> None:
-        """`minute_of_day` gives the local minute, or None while the clock is not set: then it is day."""
+        """`minute_of_day` gives the local minute, or None while the clock is not set: then it is day.
+
+        `on_trouble` is told at each change, here for the first time, which signals fail and how to mend it, or "".
+        """
         self._panel = panel
-        self._show = PanelShow(panel)
+        self._show = PanelShow(panel, self._try)
+        self._on_trouble = on_trouble
+        self._troubles = dict(panel.missing)
+        for error in self._troubles.values():
+            _log.error("the panel goes on without", why=str(error))
+        if self._troubles:
+            self._tell_troubles()
         self._lights = lights or LightSettings()
         self._minute_of_day = minute_of_day
         self._dims = panel.leds.dims
@@ -93,10 +106,10 @@ class Answers:
         """Set light and mute line."""
         light = LIGHTS[effect.look]
         blink = patterns.blink(light.on_ms, light.off_ms) if light.on_ms else None
-        self._try(lambda: self._show.light(COLOURS[light.colour], now, blink))
+        self._show.light(COLOURS[light.colour], now, blink)
         mute = self._panel.mute
         if mute is not None:
-            self._try(lambda: mute.set(effect.mute_radio))
+            self._try("mute", lambda: mute.set(effect.mute_radio))
 
     def transmitting(self, transmitting: bool) -> None:
         """Follow whether voice leaves: that is felt all the time."""
@@ -113,11 +126,11 @@ class Answers:
         """Move the patterns on; look at the time of day."""
         if self._dims and now >= self._dim_at:
             self._dim_at = now + DIM_EVERY_S
-            self._try(lambda: self._show.dim(brightness(self._lights, self._minute_of_day())))
+            self._show.dim(brightness(self._lights, self._minute_of_day()))
         if self._transmitting and not self._holding and now >= self._felt_until + HOLD_AFTER_S:
             self._holding = True
             self._show.vibrate(patterns.HOLD, now)
-        self._try(lambda: self._show.tick(now))
+        self._show.tick(now)
 
     def next_deadline(self) -> float | None:
         """Give when to tick again."""
@@ -138,8 +151,26 @@ class Answers:
         with suppress(Exception):
             self._panel.safe()
 
-    def _try(self, act: Callable[[], None]) -> None:
+    def _try(self, signal: str, act: Callable[[], None]) -> None:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - each pin library has error types of its own; told, and gone on
-            _log.error("the panel does not obey", why=str(error))
+            pin = self._panel.board.pin(signal)
+            where = signal if pin is None else f"{signal} on {describe_pin(pin)}"
+            found = HardwareError(
+                f"{where} does not obey ({error})",
+                "check its wiring and supply (docs/wiring.md), then restart ptt-gateway",
+            )
+            if str(found) != str(self._troubles.get(signal, "")):
+                self._troubles[signal] = found
+                _log.error("the panel does not obey", why=str(found))
+                self._tell_troubles()
+        else:
+            if self._troubles and self._troubles.pop(signal, None) is not None:
+                _log.info("the panel obeys again", signal=signal)
+                self._tell_troubles()
+
+    def _tell_troubles(self) -> None:
+        what = "; ".join(error.what for error in self._troubles.values())
+        mends = dict.fromkeys(error.mend for error in self._troubles.values())
+        self._on_trouble(f"{what} -> {'; '.join(mends)}" if what else "")

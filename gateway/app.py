@@ -148,7 +148,12 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
     )
     vehicle = Vehicle(who, random.SystemRandom().random)
     health = Health(notifier, vehicle, link, on_ready=lambda: _ready(began_at))
-    answers = Answers(panel.panel, settings.lights, minute_of_day)
+    answers = Answers(
+        panel.panel,
+        settings.lights,
+        minute_of_day,
+        lambda what: inbox(Trouble(alert="panel", holds=bool(what), what=what)),
+    )
     rest = None
     if enrolment is not None:
         store = EnrolmentStore(state.path)
@@ -179,7 +184,7 @@ def _build(settings: GatewaySettings, enrolment: Enrolment | None, opened: ExitS
     opened.callback(link.hang_up)
     opened.callback(answers.safe)
     opened.callback(_mute_unless_quitting, worker)
-    buttons.begin(panel.panel.level)
+    buttons.begin(panel.panel.level, missing=panel.panel.missing.keys())
     _take_signals(loop, daemon, opened)
     return daemon
 

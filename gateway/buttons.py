@@ -8,7 +8,7 @@ for each change.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from gateway.core.words import CoreEvent, HeldAtStart, InputChanged, Pressed, Released
@@ -34,8 +34,13 @@ class Buttons:
         """Take an edge on the driver's thread: only hand it over. A full inbox is a loop that does not turn."""
         self._loop.call_soon_threadsafe(partial(self._inputs[signal].edge, active, at_s))
 
-    def begin(self, level: Callable[[str], bool]) -> None:
-        """Read the levels with which the day begins: a button that is down now does not transmit."""
+    def begin(self, level: Callable[[str], bool], missing: Collection[str] = ()) -> None:
+        """Read the levels with which the day begins: a button that is down now does not transmit.
+
+        Inputs in `missing` have no pin: they are as if they were not fitted.
+        """
+        for signal in missing:
+            self._inputs.pop(signal, None)
         for signal, found in self._inputs.items():
             found.begin(partial(level, signal), time.monotonic())
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from hw.board import INPUTS, Board
+from hw.board import INPUTS, OUTPUTS, Board
 from hw.factory import FactoryName, open_factory
 from hw.panel import OnEdge, Panel
 from hw.pin_server import PinServer
@@ -88,10 +88,15 @@ def open_hardware(settings: HardwareSettings, on_edge: OnEdge) -> Hardware:
 def outputs_off(settings: HardwareSettings) -> None:
     """Drive every output off once and let go of the pins: for after a process that was killed.
 
-    Nothing to do for virtual pins, which end with their process. Raises HardwareError or SettingsError.
+    Nothing to do for virtual pins, which end with their process. Raises HardwareError or SettingsError; HardwareError
+    for an output that cannot be had too, after the others are off.
     """
     if settings.factory != "virtual":
-        open_hardware(settings, lambda signal, active, at_s: None).close()
+        hardware = open_hardware(settings, lambda signal, active, at_s: None)
+        hardware.close()
+        for signal, error in hardware.panel.missing.items():
+            if signal in OUTPUTS:
+                raise error
 
 
 def outputs_persist(modules: Path = Path("/sys/module")) -> bool | None:

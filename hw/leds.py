@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from hw.board import Board
@@ -9,6 +11,8 @@ from hw.outputs import PwmPin, SwitchedPin
 
 Colour: TypeAlias = tuple[float, float, float]
 """Red, green and blue, each 0 to 1."""
+
+SIGNALS: Final = ("led_red", "led_green", "led_blue")
 
 OFF: Final[Colour] = (0.0, 0.0, 0.0)
 RED: Final[Colour] = (1.0, 0.0, 0.0)
@@ -48,12 +52,17 @@ class StatusLeds:
     """The fitted lights of red, green and blue as one; what is not fitted stays dark."""
 
     def __init__(self, leds: dict[str, Led]) -> None:
-        self._channels = [leds.get(signal) for signal in ("led_red", "led_green", "led_blue")]
+        self._channels = [leds.get(signal) for signal in SIGNALS]
         self.dims = any(led.dims for led in leds.values())
         """Whether they have brightness; else they are on from 0.5."""
 
     def set(self, red: float, green: float, blue: float) -> None:
         """Light each channel at 0 to 1."""
-        for led, brightness in zip(self._channels, (red, green, blue), strict=True):
+        for _, light in self.each(red, green, blue):
+            light()
+
+    def each(self, red: float, green: float, blue: float) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Give for each fitted channel its signal and what lights it at 0-1: one that fails need not end the rest."""
+        for signal, led, brightness in zip(SIGNALS, self._channels, (red, green, blue), strict=True):
             if led is not None:
-                led.set(brightness)
+                yield signal, partial(led.set, brightness)

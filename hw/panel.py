@@ -1,8 +1,9 @@
 """Everything that is fitted, opened in one place, and safe at start, at stop and at most deaths.
 
-Outputs open first and are off from that moment; inputs after them. `safe` and `close` run at an ordinary
-exit too (atexit). On SIGTERM the process's own handler must come to `close`. After SIGKILL nothing of ours
-runs: the kernel takes the pins back. With `dtparam=strict_gpiod` it makes them inputs, and the pull-downs of
+Outputs open first and are off from that moment; inputs after them. What cannot be had (another program holds its
+pin) is gone without and told in `Panel.missing`; without `ptt` alone there is no panel. `safe` and `close` run at
+an ordinary exit too (atexit). On SIGTERM the process's own handler must come to `close`. After SIGKILL nothing of
+ours runs: the kernel takes the pins back. With `dtparam=strict_gpiod` it makes them inputs, and the pull-downs of
 docs/wiring.md hold every gate off; without it Raspberry Pi's kernel leaves them as they were driven
 (`hw.hardware.outputs_persist` tells), until the next start or `hw.hardware.outputs_off`.
 """
@@ -14,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from gpiozero import GPIOPinInUse
 
@@ -27,6 +28,7 @@ from hw.motor import VibrationMotor
 from hw.mute import MuteLine
 
 T = TypeVar("T")
+PTT: Final = "ptt"
 
 OnEdge = Callable[[str, bool, float], None]
 """Called as (signal, active, at_s) on a driver's thread, at_s from time.monotonic(); must only enqueue."""
@@ -39,10 +41,18 @@ class _Output(Protocol):
 
 
 class Panel:
-    """The driver's panel: fitted inputs by `level`, fitted outputs as attributes or None where not fitted."""
+    """The driver's panel: inputs by `level`, outputs as attributes or None where not fitted or missing."""
 
-    def __init__(self, board: Board, inputs: dict[str, PttButton], outputs: dict[str, _Output]) -> None:
+    def __init__(
+        self,
+        board: Board,
+        inputs: dict[str, PttButton],
+        outputs: dict[str, _Output],
+        missing: dict[str, HardwareError] | None = None,
+    ) -> None:
         self.board = board
+        self.missing = missing or {}
+        """Fitted signals that could not be had, and why; they are as if they were not fitted."""
         self._inputs = inputs
         self._outputs = outputs
         self._closed = False
@@ -56,29 +66,41 @@ class Panel:
     def open(cls, board: Board, factory: Any, on_edge: OnEdge) -> Panel:
         """Open all fitted signals on a factory, outputs off.
 
-        Raises HardwareError naming the signal, its pin and the mend when one cannot be had; what was opened
-        before it is closed again, safely. Edges may come before this returns.
+        One that cannot be had stands in `missing` with its error, which names the signal, its pin and the mend.
+        Raises that error for `ptt`; what was opened before is closed again, safely. Edges may come before this
+        returns.
         """
         inputs: dict[str, PttButton] = {}
         outputs: dict[str, _Output] = {}
+        missing: dict[str, HardwareError] = {}
         with ExitStack() as opened:
             for signal in board.fitted(OUTPUTS):
-                outputs[signal] = _open(board, signal, partial(_open_output, board, signal, factory))
-                opened.callback(outputs[signal].close)
+                try:
+                    outputs[signal] = _open(board, signal, partial(_open_output, board, signal, factory))
+                except HardwareError as error:
+                    missing[signal] = error.with_traceback(None)
+                else:
+                    opened.callback(outputs[signal].close)
             for signal in board.fitted(INPUTS):
-                inputs[signal] = _open(board, signal, partial(_open_input, board, signal, factory, on_edge))
-                opened.callback(inputs[signal].close)
+                try:
+                    inputs[signal] = _open(board, signal, partial(_open_input, board, signal, factory, on_edge))
+                except HardwareError as error:
+                    if signal == PTT:
+                        raise
+                    missing[signal] = error.with_traceback(None)
+                else:
+                    opened.callback(inputs[signal].close)
             opened.pop_all()
-        panel = cls(board, inputs, outputs)
+        panel = cls(board, inputs, outputs, missing)
         atexit.register(panel.close)
         return panel
 
     def level(self, signal: str) -> bool:
-        """Whether a fitted input is active now, as its pin says. Raises KeyError for one not fitted."""
+        """Whether a fitted input is active now, as its pin says. Raises KeyError for one not fitted or missing."""
         return self._inputs[signal].level()
 
     def levels(self) -> dict[str, float]:
-        """All fitted signals: inputs 0.0 or 1.0 (active), outputs 0.0 to 1.0 (their drive)."""
+        """All signals that were had: inputs 0.0 or 1.0 (active), outputs 0.0 to 1.0 (their drive)."""
         read = {signal: float(button.level()) for signal, button in self._inputs.items()}
         return read | {signal: output.value() for signal, output in self._outputs.items()}
 

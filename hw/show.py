@@ -5,16 +5,25 @@ No threads: the loop calls `tick(now)` after starting something and whenever `ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 from hw.leds import OFF, Colour
 from hw.panel import Panel
 from hw.patterns import Pattern, PatternPlayer, steady
+
+Drive: TypeAlias = Callable[[str, Callable[[], None]], None]
+"""Called as (signal, act): does `act`, which drives that output, and deals with its errors."""
 
 
 class Show:
     """Plays patterns on a panel; what is not fitted plays to nobody. Starting one replaces the one before."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, drive: Drive = lambda _signal, act: act()) -> None:
+        """Through `drive` goes every output; by default errors of pins pass through."""
         self._panel = panel
+        self._drive = drive
         self._motor = PatternPlayer()
         self._buzzer = PatternPlayer()
         self._lights = PatternPlayer()
@@ -63,9 +72,9 @@ class Show:
     def tick(self, now: float) -> None:
         """Move everything on to `now`."""
         if (amplitude := self._motor.tick(now)) is not None and self._panel.motor is not None:
-            self._panel.motor.set(amplitude)
+            self._drive("motor", partial(self._panel.motor.set, amplitude))
         if (pitch_hz := self._buzzer.tick(now)) is not None and self._panel.buzzer is not None:
-            self._panel.buzzer.set(pitch_hz)
+            self._drive("buzzer", partial(self._panel.buzzer.set, pitch_hz))
         if (brightness := self._lights.tick(now)) is not None:
             self._light(brightness)
 
@@ -76,4 +85,6 @@ class Show:
 
     def _light(self, brightness: int) -> None:
         level = min(brightness, 255) / 255 * (self._brightness if self._panel.leds.dims else 1.0)
-        self._panel.leds.set(*(channel * level for channel in self._colour))
+        red, green, blue = self._colour
+        for signal, light in self._panel.leds.each(red * level, green * level, blue * level):
+            self._drive(signal, light)

@@ -35,6 +35,11 @@ KNOWN: dict[str, tuple[Severity, str, str]] = {
         "outputs stay as they are driven when the daemon is killed",
         "add dtparam=strict_gpiod to /boot/firmware/config.txt and restart the Pi (docs/wiring.md)",
     ),
+    "panel": (
+        Severity.WARNING,
+        "a pin of the driver's panel cannot be had or does not obey",
+        "what failed does nothing meanwhile, talking goes on; see docs/wiring.md, then restart ptt-gateway",
+    ),
     "stuck-button": (
         Severity.CRITICAL,
         "the PTT button stays down",

@@ -231,6 +231,8 @@ class Vehicle:
             case WorkerGone(reason=reason):
                 self._voice.gone(reason, now)
                 self._cab.worker_gone()
+            case Trouble(alert=alert, holds=True, what=what) if what:
+                self._alerts.say(alert, what, wall_ms)
             case Trouble(alert=alert, holds=holds):
                 self._alerts.set(alert, holds, wall_ms)
             case TokenCame():

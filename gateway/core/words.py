@@ -105,7 +105,7 @@ class WorkerGone(_Word, frozen=True, kw_only=True):
 
 
 class Trouble(_Word, frozen=True, kw_only=True):
-    """The machine has (`holds`) or has no longer one of the troubles of `alerts.KNOWN`; `what` says it in other words."""
+    """The machine has (`holds`) or has no longer one of the troubles of `alerts.KNOWN`; `what`: in words of its own."""
 
     alert: str
     holds: bool

@@ -76,6 +76,21 @@ def test_channels_that_a_killed_daemon_left_driven_are_put_off(tmp_path: Path) -
     assert (status, gpio.channel(MUTE).electrical()) == (0, 0)
 
 
+@pytest.mark.usefixtures("fakes")
+def test_an_output_that_another_program_holds_is_told_after_the_others_are_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given
+    gpio: Any = importlib.import_module("lgpio")
+    gpio.line(MUTE).output, gpio.line(MUTE).level = True, 1
+    gpio.busy.add(MOTOR)
+    # when
+    status = outputs_off(config(tmp_path, REAL["lgpio"]))
+    # then
+    assert (status, gpio.line(MUTE).electrical()) == (1, 0)
+    assert "cannot be put off: motor on BCM 12 (header pin 32) is busy" in capsys.readouterr().err
+
+
 def test_virtual_pins_end_with_their_process_and_need_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

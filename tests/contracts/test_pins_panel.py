@@ -170,17 +170,51 @@ def test_after_closing_no_edge_comes_any_more(bench: Bench, panel: Panel, edges:
     assert edges == []
 
 
-def test_a_pin_held_by_another_is_named_and_what_was_opened_is_closed(bench: Bench, edges: Edges) -> None:
-    bench.make_busy(16)
+@pytest.mark.parametrize(
+    ("signal", "where"),
+    [
+        ("led_blue", "led_blue on BCM 16 (header pin 36)"),
+        ("motor", "motor on BCM 12 (header pin 32)"),
+        ("buzzer", "buzzer on BCM 13 (header pin 33)"),
+        ("mute", "mute on BCM 23 (header pin 16)"),
+        ("emergency", "emergency on BCM 22 (header pin 15)"),
+    ],
+)
+def test_a_pin_held_by_another_is_named_and_the_rest_works_without_it(
+    bench: Bench, edges: Edges, signal: str, where: str
+) -> None:
+    pin = BOARD.pin(signal) or 0
+    bench.make_busy(pin)
 
-    with pytest.raises(HardwareError) as caught:
+    panel = Panel.open(BOARD, bench.factory, lambda name, active, at_s: edges.append((name, active, at_s)))
+    panel.leds.set(1, 1, 1)
+    bench.wire(17, 0)
+    lit = {name for name, level in panel.levels().items() if name.startswith("led") and level}
+    panel.close()
+    bench.free(pin)
+    again = Panel.open(BOARD, bench.factory, lambda name, active, at_s: None)
+    missing_then = again.missing
+    again.close()
+
+    assert list(panel.missing) == [signal]
+    assert where in str(panel.missing[signal])
+    assert panel.missing[signal].mend
+    assert lit == {"led_red", "led_green", "led_blue"} - {signal}
+    assert [(name, active) for name, active, _ in edges] == [("ptt", True)]
+    assert missing_then == {}
+
+
+def test_without_the_pin_of_the_button_there_is_no_panel_and_what_was_opened_is_closed(bench: Bench) -> None:
+    bench.make_busy(17)
+
+    with pytest.raises(HardwareError, match=r"ptt on BCM 17 \(header pin 11\)") as caught:
         Panel.open(BOARD, bench.factory, lambda signal, active, at_s: None)
-    bench.free(16)
+    bench.free(17)
     panel = Panel.open(BOARD, bench.factory, lambda signal, active, at_s: None)
     panel.close()
 
-    assert "led_blue on BCM 16 (header pin 36)" in str(caught.value)
     assert caught.value.mend
+    assert panel.missing == {}
 
 
 def test_a_second_panel_on_the_same_pins_is_refused(bench: Bench, panel: Panel) -> None:

@@ -150,6 +150,19 @@ def test_the_day_begins_with_the_level_of_every_fitted_input() -> None:
     ]
 
 
+def test_an_input_whose_pin_is_missing_is_as_if_it_were_not_fitted() -> None:
+    loop = Loop()
+    fed: list[CoreEvent] = []
+    levels = {signal: False for signal in INPUTS if signal != "emergency"}
+    buttons = Buttons(loop, Board(), fed.append)
+    buttons.begin(levels.__getitem__, missing={"emergency", "motor"})
+    buttons.tick(time.monotonic() + 1.0)
+    loop.close()
+
+    told = [event.signal for event in fed if isinstance(event, InputChanged)]
+    assert told == [signal for signal in OTHERS if signal != "emergency"]
+
+
 def test_an_input_that_is_active_at_the_start_is_told_and_its_end_too() -> None:
     loop = Loop()
     fed: list[CoreEvent] = []
@@ -185,13 +198,21 @@ def test_a_vehicle_without_a_button_only_listens() -> None:
     assert contact.buttons.next_deadline() is None
 
 
+class InTheWay:
+    """Another owner of pins."""
+
+    def _conflicts_with(self, other: object) -> bool:
+        return True
+
+
 class Driver:
     """A virtual panel, and what a driver sees and feels of it."""
 
     def __init__(self) -> None:
         self.factory = open_factory("virtual", Board())
         self.panel = Panel.open(Board(), self.factory, lambda signal, active, at_s: None)
-        self.answers = Answers(self.panel)
+        self.troubles: list[str] = []
+        self.answers = Answers(self.panel, on_trouble=self.troubles.append)
 
     def feels(self, until_s: float, step_s: float = 0.005) -> list[tuple[float, float]]:
         """(time, strength) of every change of the motor until then."""
@@ -330,6 +351,51 @@ def test_a_pin_that_fails_does_not_end_the_radio(driver: Driver, monkeypatch: py
     driver.answers.tell(Tell(what=Told.DENIED), 0.0)
     driver.answers.tick(0.0)
     driver.answers.tick(1.0)
+
+    assert driver.panel.levels()["led_red"] == 1.0
+
+
+def test_a_pin_that_fails_is_told_once_by_its_name_and_again_when_it_obeys(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("gone")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(driver.panel.motor, "set", broken)
+        driver.answers.tell(Tell(what=Told.DENIED), 0.0)
+        driver.feels(1.0)
+        sounded = list(driver.troubles)
+    driver.answers.tell(Tell(what=Told.DENIED), 2.0)
+    driver.answers.tick(2.0)
+
+    assert sounded == [
+        "motor on BCM 12 (header pin 32) does not obey (gone) -> "
+        "check its wiring and supply (docs/wiring.md), then restart ptt-gateway"
+    ]
+    assert driver.troubles[1:] == [""]
+
+
+def test_signals_missing_from_the_start_are_told_with_their_mend_and_the_rest_plays() -> None:
+    factory = open_factory("virtual", Board())
+    other = InTheWay()  # reservations are weak
+    factory.reserve_pins(other, 12, 22)
+    panel = Panel.open(Board(), factory, lambda signal, active, at_s: None)
+    troubles: list[str] = []
+
+    answers = Answers(panel, on_trouble=troubles.append)
+    answers.tell(Tell(what=Told.DENIED), 0.0)
+    answers.show(Show(look=Look.NO_LINK, mute_radio=False), 0.0)
+    answers.tick(0.0)
+    lit, sounding = panel.levels()["led_red"], panel.levels()["buzzer"]
+    panel.close()
+    factory.close()
+
+    assert len(troubles) == 1
+    assert "motor on BCM 12 (header pin 32)" in troubles[0]
+    assert "emergency on BCM 22 (header pin 15)" in troubles[0]
+    assert troubles[0].count(" -> ") == 1
+    assert (lit, sounding > 0) == (1.0, True)
 
 
 # --- presses ----------------------------------------------------------------------------------------------------------

@@ -81,7 +81,13 @@ _TIME_OF_DAY_SAID = "a time of day, 00:00 to 23:59"
 class CueVolumes(_Settings, frozen=True, kw_only=True):
     """Loudness of each of the sounds in percent; one that is not set has `cue_volume_percent`."""
 
-    start_success: CuePercent | None = None
+    start_success: Annotated[
+        CuePercent | None,
+        Meta(
+            description="kept for a speaker that the microphone cannot hear; not played while the microphone is open, "
+            "which at a grant it always is"
+        ),
+    ] = None
     start_fail: CuePercent | None = None
     end: CuePercent | None = None
     session_join: CuePercent | None = None

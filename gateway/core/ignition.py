@@ -50,7 +50,9 @@ class IgnitionRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "With the power hold of docs/wiring.md no more than 150: its time-out cuts the supply",
         ),
     ] = 150.0
-    announce: Annotated[bool, Meta(description="Tell the driver that the radio goes to sleep")] = True
+    announce: Annotated[bool, Meta(description="Tell the driver that the radio goes to sleep, or is awake again")] = (
+        True
+    )
 
 
 class Ignition:
@@ -120,6 +122,8 @@ class Ignition:
             match name:
                 case "steady":
                     self._enter(Lifecycle.DRIVING, now, wall_ms)
+                    if self._rules.announce and not self._busy:
+                        self._ctx.tell(Told.WAKING)
                 case "sleep" if self._busy:
                     self._timers.set("sleep", now + AWAKE_S)
                 case "sleep":

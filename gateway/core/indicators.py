@@ -57,7 +57,8 @@ class Light(Struct, frozen=True):
 class Row(Struct, frozen=True, kw_only=True):
     """One row of the table. `ko` and `en` may hold {name}, {count}, {of} and {ago}; `urgent` sentences cut in.
 
-    The plan's sentences are kept word for word; who speaks and how long comes before them where it is known.
+    The plan's sentences are kept word for word, "PTT" as it is spoken ("피티티"); who speaks and how long comes before
+    them where it is known. One is not said: "...님이 참여했습니다", of whoever joins (docs/adr/0015-who-heard-me.md).
     """
 
     vibration: Vibration | None = None

@@ -68,10 +68,14 @@ def test_off_long_enough_is_parked_which_is_told_shown_and_announced_as_sleeping
     assert rig.told().count(Told.PARKED) == 1
 
 
-def test_the_sentence_can_be_left_out() -> None:
+def test_both_sentences_can_be_left_out() -> None:
     rig = parked(ignition=IgnitionRules(off_s=5, announce=False))
 
-    assert (rig.lifecycle, Told.PARKED in rig.told()) == ("parked", False)
+    parked_told = (rig.lifecycle, Told.PARKED in rig.told())
+    rig.ignition(True).wait(STEADY_S + 0.1)
+
+    assert parked_told == ("parked", False)
+    assert (rig.lifecycle, Told.WAKING in rig.told()) == ("driving", False)
 
 
 def test_an_engine_that_starts_drops_the_ignition_for_seconds_and_parks_nothing(rig: UpkeepRig) -> None:
@@ -149,6 +153,34 @@ def test_a_spike_on_the_ignition_wakes_and_nothing_more() -> None:
     rig = parked().ignition(True).wait(0.1).ignition(False).wait(AWAKE_S + 0.1)
 
     assert rig.lifecycle == "parked"
+    assert Told.WAKING not in rig.told()
+
+
+def test_that_it_is_awake_is_told_once_when_the_ignition_is_steady() -> None:
+    rig = parked().ignition(True).wait(STEADY_S - 0.1)
+    too_early = Told.WAKING in rig.told()
+    rig.wait(0.2)
+    rig.ignition(False).wait(1).ignition(True).wait(5)  # the engine starts
+
+    assert not too_early
+    assert rig.told().count(Told.WAKING) == 1
+
+
+def test_a_press_in_a_parked_vehicle_is_not_told_that_it_is_awake_but_the_ignition_after_it_is() -> None:
+    rig = parked()
+    rig.feed(Pressed(at=rig.now), Released(at=rig.now)).wait(AWAKE_S / 2)
+    by_the_press = Told.WAKING in rig.told()
+    rig.ignition(True).wait(STEADY_S + 0.1)
+
+    assert not by_the_press
+    assert rig.told()[-1] is Told.WAKING
+
+
+def test_who_talks_while_the_ignition_comes_back_is_not_told_between() -> None:
+    rig = parked().talk().ignition(True).talk_on(3)
+
+    assert (rig.lifecycle, rig.vehicle.participant.transmitting) == ("driving", True)
+    assert Told.WAKING not in rig.told()
 
 
 def test_after_its_time_it_says_goodbye_and_asks_for_the_shutdown_when_the_broker_has_it() -> None:

@@ -1,4 +1,4 @@
-"""The first syllable and the last: real speech through real workers, with grant and channel late by up to 1.5 s."""
+"""The first syllable and the last: real speech, real workers, a grant up to 1.5 s late, a channel 0.6 s."""
 
 from __future__ import annotations
 

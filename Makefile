@@ -10,6 +10,7 @@ PACKAGES := $(sort $(patsubst %/__init__.py,%,$(filter-out tests/%,$(wildcard */
 
 # How many tests `make test` runs side by side.
 JOBS ?= $(shell echo $$(( $$(nproc) * 2 )))
+TIMED_JOBS ?= $(shell nproc)
 # What `make sim` runs.
 SEEDS ?= 2000
 FROM ?= 0
@@ -26,14 +27,14 @@ demo: $(if $(VOICE),setup,setup-demo) ## one press heard in the other cars: SAY=
 cab: setup-demo ## sit in virtual vehicles, in a browser: CARS=1..3, PORT=
 	@$(BIN)/ptt-lab cab --out build/cab $(if $(CARS),--cars $(CARS)) $(if $(PORT),--port $(PORT))
 
-# Tests in which sound or time is measured (tests/conftest.py) run when no other does.
-test: setup ## every test but the rig's; ARGS="-k floor -x" goes to one pytest, JOBS=1 runs nothing side by side
+# Tests in which sound or time is measured (tests/conftest.py) run behind the others, one for each processor.
+test: setup ## every test but the rig's; ARGS="-k floor -x" goes to one pytest, JOBS=1 TIMED_JOBS=1 runs nothing side by side
 ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=; \
-	$(BIN)/python -m pytest -m "not alone" -n $(JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
-	$(BIN)/python -m pytest -m alone || failed=1; \
+	$(BIN)/python -m pytest -m "not timed" -n $(JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m pytest -m timed -n $(TIMED_JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
 	[ -z "$$failed" ]
 endif
 

@@ -1,4 +1,4 @@
-"""For all tests: processes under test can be interrupted, whoever started us; some tests want the machine alone."""
+"""For all tests: processes under test can be interrupted, whoever started us; some tests measure time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-ALONE = {
+TIMED = {
     "test_broker_load.py",
     "test_cab.py",
     "test_dispatch_faults.py",
@@ -27,6 +27,9 @@ marked where they are."""
 
 
 LONG = (
+    "test_voice_agora.py",
+    "test_cab.py",
+    "test_first_syllable.py",
     "test_bench_short.py",
     "test_agora_bridge.py",
     "test_sim.py",
@@ -38,6 +41,7 @@ LONG = (
     "test_rest_schemathesis.py",
     "test_secrets.py",
     "test_web.py",
+    "test_sound_devices.py",
 )
 """Files that take long: they begin first, so that none of them is left over when all others are done."""
 
@@ -49,8 +53,8 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of those files, which `-m alone` and `-m "not alone"` choose by; put the long ones first."""
+    """Mark the tests of those files, which `-m timed` and `-m "not timed"` choose by; put the long ones first."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
-        if item.path.name in ALONE:
-            item.add_marker("alone")
+        if item.path.name in TIMED:
+            item.add_marker("timed")

@@ -59,7 +59,7 @@ SOUND = ("first-syllable", "mouth-to-ear", "cab-sound")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.alone] if name in SOUND else []) for name in BENCHES]
+    "name", [pytest.param(name, marks=[pytest.mark.timed] if name in SOUND else []) for name in BENCHES]
 )
 def test_a_benchmark_leaves_a_judged_figure_with_machine_and_raw_samples(name: str, out: Path) -> None:
     # when it is run with a few samples only

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -183,10 +184,11 @@ def test_the_ignition_parks_it_and_the_shutdown_is_asked_and_taken_back(
     eventually(request.exists, 10, "the shutdown is asked for")
     content = request.read_bytes()
     tap.wait("presence/car-parked", state="offline")
+    back_s = time.monotonic()
     pins.press("ignition")
     eventually(lambda: not request.exists(), 5, "the shutdown is taken back")
     back = eventually(lambda: members(tap, "online"), 5, "the roster has it again")
-    tap.wait("device/car-parked/state", lifecycle="driving", timeout_s=5)
+    tap.wait("device/car-parked/state", lifecycle="driving", timeout_s=5, since_s=back_s)
     car.press()
     car.answered("granted")
     car.release()

@@ -10,7 +10,7 @@ from typing import Any
 
 from dispatch.history.day import DEFAULT_ZONE, local, zone
 from tests.integration.dispatch_rig import Service
-from tests.integration.gateway_rig import Vehicle
+from tests.integration.gateway_rig import Tap, Vehicle
 from tests.support.broker import Broker
 from tests.support.procs import Daemons, eventually
 
@@ -53,12 +53,14 @@ def test_a_talk_a_denial_and_a_press_without_a_link_are_each_told_on_one_clock(t
         )
         one.online()
         two.online()
+        tap = Tap(stack, broker.port)
 
         edge_s = one.press()
         one.answered("granted")
         denied_s = two.press()
         two.answered("denied")
         two.release()
+        eventually(lambda: len(tap.voice("car-1")) > 5, 5, "voice of car-1")
         one.release()
         (talk,) = traces(service, "car-1", 1)
         (denial,) = traces(service, "car-2", 1)

@@ -14,7 +14,8 @@ def markdown() -> str:
         "|---|" + "---|" * len(FloorState),
     ]
     rows = [f"| {word.value} | " + " | ".join(_cell(state, word) for state in FloorState) + " |" for word in Word]
-    procedures = dict.fromkeys(TABLE.values())
+    cells = ((state, word) for word in Word for state in FloorState)
+    procedures = dict.fromkeys(TABLE[cell] for cell in cells if cell in TABLE)
     legend = [f"- `{procedure.__name__}`: {_says(procedure)}" for procedure in procedures]
     return (
         "\n".join([*head, *rows, "", "`-`: discarded and counted, the state is kept (TS 24.380 6.3.4.1).", "", *legend])

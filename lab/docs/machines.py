@@ -14,7 +14,8 @@ def server() -> str:
 def participant() -> str:
     """The floor participant's, with what each procedure does."""
     rows = [(word.value, *(_cell(state, word) for state in State)) for word in Word]
-    legend = {procedure.__name__: says(procedure) for procedure in TABLE.values()}
+    cells = (TABLE[state, word] for word in Word for state in State if (state, word) in TABLE)
+    legend = {procedure.__name__: says(procedure) for procedure in cells}
     listed = "\n".join(f"- `{name}`: {text}" for name, text in legend.items())
     head = ("input", *(f"`{state.value}`" for state in State))
     return f"{table(head, rows)}\n`-`: discarded, the state is kept (TS 24.380 6.2.4.1).\n\n{listed}\n"

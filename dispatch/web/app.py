@@ -6,7 +6,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -36,11 +35,13 @@ from dispatch.web.asking import (
     same_origin,
 )
 from dispatch.web.commands import ANSWER_S
+from dispatch.web.console_routes import console_routes
 from dispatch.web.errors import error_handlers
 from dispatch.web.markup import Markup, el
 from dispatch.web.parts import Parts, away, page
 from dispatch.web.past import CHART_DAYS
 from dispatch.web.sessions import Session
+from dispatch.web.static_files import static_files
 from dispatch.web.stream import follow, snapshot, wants
 from protocol.commands import COMMAND_EXPIRY_S, CommandOp
 from protocol.ids import OfficeId
@@ -52,11 +53,6 @@ STREAMS_MAX, OWN_STREAMS_MAX = 300, 40
 """Pages that follow at once, of all and of one user."""
 LOG_SHOWN = 40
 YEAR_S = 365 * 86_400
-STATIC = {
-    "web.css": "text/css",
-    "live.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
 _OPS = {"mute": CommandOp.MUTE_TRANSMITTER, "unmute": CommandOp.UNMUTE_TRANSMITTER}
 
 _log = Log(__name__)
@@ -65,7 +61,7 @@ _log = Log(__name__)
 def make_app(parts: Parts) -> Litestar:
     """Wire the routes; `dispatch.web.headers.Headers` belongs around it."""
     return Litestar(
-        [*_static(), *_entrance(parts), *_live(parts), *_past(parts), *admin_routes(parts)],
+        [*_static(), *_entrance(parts), *_live(parts), *_past(parts), *console_routes(parts), *admin_routes(parts)],
         openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         exception_handlers=error_handlers(parts),
@@ -79,14 +75,14 @@ def make_app(parts: Parts) -> Litestar:
 
 
 def _static() -> list[HTTPRouteHandler]:
-    found = {name: (files("dispatch.web") / "static" / name).read_bytes() for name in STATIC}
+    found = static_files()
 
-    @get("/static/{name:str}")
+    @get("/static/{name:path}")
     async def static(request: Asked) -> Response[bytes]:
-        name = str(request.path_params["name"])
-        if name not in found:
+        content, kind = found.get(str(request.path_params["name"]).lstrip("/"), (None, ""))
+        if content is None:
             raise Refusal(404, "error_not_found")
-        return Response(found[name], media_type=STATIC[name])
+        return Response(content, media_type=kind)
 
     @get("/healthz")
     async def healthz() -> Response[bytes]:

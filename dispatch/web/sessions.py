@@ -53,6 +53,11 @@ class Session(Struct, kw_only=True):
         """Whether it may ask something of a vehicle."""
         return self.role in COMMANDERS
 
+    @property
+    def speaks(self) -> bool:
+        """Whether it may have the console."""
+        return self.role is Role.CALL_MANAGER
+
 
 class Sessions:
     """For one thread. `token` gives a new unguessable text."""

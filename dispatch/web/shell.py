@@ -22,7 +22,13 @@ class Seen(Struct, frozen=True, kw_only=True):
         return say(key, self.lang, **fields)
 
 
-_NAV = (("/", "nav_office"), ("/kpi", "nav_kpi"), ("/history", "nav_history"), ("/admin", "nav_admin"))
+_NAV = (
+    ("/", "nav_office"),
+    ("/console", "nav_console"),
+    ("/kpi", "nav_kpi"),
+    ("/history", "nav_history"),
+    ("/admin", "nav_admin"),
+)
 
 
 def page(seen: Seen, title: str, *content: Part, script: str | None = None, notice: str = "") -> bytes:
@@ -93,7 +99,8 @@ def _header(seen: Seen) -> Markup:
     tools.append(el("form", hidden, button, method="post", action="/lang"))
     links: list[Part] = []
     if session is not None:
-        shown = [(href, key) for href, key in _NAV if session.admin or href != "/admin"]
+        may = {"/admin": session.admin, "/console": session.speaks}
+        shown = [(href, key) for href, key in _NAV if may.get(href, True)]
         links = [
             el("a", seen.say(key), href=href, aria_current="page" if href == seen.path else None) for href, key in shown
         ]

@@ -24,9 +24,9 @@ from dispatch.registry.port import CodeRefused
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
 from dispatch.registry.words import User
 from dispatch.store.sql import SqlStore
-from dispatch.web.app import STATIC
 from dispatch.web.model import BURSTS_SHOWN
 from dispatch.web.past import CHART_DAYS
+from dispatch.web.static_files import static_files
 from protocol.codec import decode, encode
 from protocol.enrol_code import parse_code
 from protocol.messages import (
@@ -501,7 +501,7 @@ def test_a_form_that_is_not_of_this_session_does_nothing(rig: Rig) -> None:
 
 def test_every_answer_carries_the_policy_and_cookies_are_for_this_host_alone(rig: Rig) -> None:
     boss = rig.signed_in("boss")
-    paths = ["/", "/nothing", "/signin", "/vehicle/none", "/kpi?day=x", *(f"/static/{name}" for name in STATIC)]
+    paths = ["/", "/nothing", "/signin", "/vehicle/none", "/kpi?day=x", *(f"/static/{name}" for name in static_files())]
     for answer in [*(boss.get(path) for path in paths), boss.send("/admin/add", role="x")]:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from lab.bench.agora import agora
 from lab.bench.cab_sound import cab_sound
 from lab.bench.cpu import cpu
@@ -17,6 +19,7 @@ from lab.bench.doors import doors
 from lab.bench.figure import Figure, table, write
 from lab.bench.first_syllable import first_syllable
 from lab.bench.machine import describe
+from lab.bench.memory import memory
 from lab.bench.mouth_to_ear import mouth_to_ear
 from lab.bench.parts import BenchFailed
 from lab.bench.press import press_granted
@@ -28,6 +31,7 @@ from lab.broker import BrokerFailed
 from lab.process import LabFailed
 from lab.pulse import RigFailed
 
+MINUTES_MAX = 24 * 60
 EXIT_OK, EXIT_MISSED, EXIT_FAILED = 0, 1, 2
 
 BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
@@ -41,6 +45,7 @@ BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "first-syllable": first_syllable,
     "token": tokens,
     "agora-stub": agora,
+    "memory": memory,
 }
 
 
@@ -54,6 +59,9 @@ def main(argv: list[str]) -> int:
         print(
             f"the machine is busy (load {machine.load_before}): figures will be worse than it can do", file=sys.stderr
         )
+    size = SHORT if options.short else FULL
+    if options.minutes is not None:
+        size = replace(size, memory_s=60 * options.minutes)
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -66,7 +74,7 @@ def main(argv: list[str]) -> int:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         try:
-            found = BENCHES[name](out, work, say, SHORT if options.short else FULL)
+            found = BENCHES[name](out, work, say, size)
         except (BenchFailed, BrokerFailed, LabFailed, RigFailed) as error:
             print(f"{name}: not measured: {error}\nlogs are in {work}", file=sys.stderr)
             failed = True
@@ -92,4 +100,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--short", action="store_true", help="a few samples only: shows that it works, measures nothing"
     )
+    parser.add_argument(
+        "--minutes", type=_minutes, help=f"how long memory is watched (default {FULL.memory_s / 60:g}, an hour is 60)"
+    )
     return parser
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= MINUTES_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 0 to {MINUTES_MAX}")
+    return minutes

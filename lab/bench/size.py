@@ -43,6 +43,10 @@ class Size(Struct, frozen=True, kw_only=True):
     cpu_rounds: int = 3
     cpu_s: float = 10.0
     """Processor time is counted over so long, in each state."""
+    memory_s: float = 300.0
+    """The service's memory is watched for so long (`--minutes`)..."""
+    memory_every_s: float = 5.0
+    """...and sampled so often."""
 
 
 FULL = Size()
@@ -69,4 +73,6 @@ SHORT = Size(
     cue_felt=2,
     cpu_rounds=1,
     cpu_s=0.5,
+    memory_s=3.0,
+    memory_every_s=0.3,
 )

@@ -26,6 +26,7 @@ FIGURES = {
         "agora_stub_gap_120ms",
         "agora_stub_gap_200ms",
     ),
+    "memory": ("dispatch_memory", "dispatch_memory_growth"),
     "cpu": ("cpu_idle", "cpu_listening", "cpu_talking"),
     "first-syllable": ("first_syllable_1500ms",),
     "cue": (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dispatch.core import notices
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import Registry
-from dispatch.registry.words import TokenIssue, User
+from dispatch.registry.words import Office, TokenIssue, User
 from dispatch.rest.problems import Refused
 from dispatch.rest.telling import Telling
 from dispatch.settings import AgoraServerSettings
@@ -17,33 +17,36 @@ from service.logs import Log
 _log = Log(__name__)
 
 
-class TokenDesk:
-    """Answers `POST /v1/token` and `POST /v1/hello`. `wall_s` is Unix time, `salt` a random number of 1 to 2**32-1."""
+class TokenMaker:
+    """Makes tokens for users that were let in, whichever door they came by. `wall_s` is Unix time, `salt` a random
+    number of 1 to 2**32-1."""
 
     def __init__(
         self,
         registry: Registry,
-        telling: Telling,
         agora: AgoraServerSettings | None,
         *,
         wall_s: Callable[[], float],
         salt: Callable[[], int],
     ) -> None:
-        self._registry, self._telling, self._agora = registry, telling, agora
-        self._wall_s, self._salt = wall_s, salt
+        self._registry, self._agora, self._wall_s, self._salt = registry, agora, wall_s, salt
         self.issued = 0
         """Tokens given since the start."""
 
-    def token(self, user: User, asked: TokenRequest) -> TokenGrant:
-        """Give a token for the user's own uid and its own office's channel. Raises Refused, StoreUnavailable."""
+    def office(self, user: User, channel: str | None = None) -> Office:
+        """Give the user's office, whose channel may be `channel` alone (None: whatever it is). Raises Refused,
+        StoreUnavailable."""
         office = self._registry.office(user.office)
         if office is None:
             raise Refused("store", "the registry holds no such office", mend="restore a backup of the store")
-        if asked.channel is not None and asked.channel != office.channel:
+        if channel is not None and channel != office.channel:
             raise Refused("other_office", "the channel asked for is not that of your office")
         if not user.role.member and user.role is not Role.BRIDGE:
             raise Refused("role", f"the role {user.role.value} takes no part in voice")
-        self.check_unit(user, asked.hardware)
+        return office
+
+    def give(self, user: User, office: Office) -> TokenGrant:
+        """Give a token for the user's own uid and this office's channel. Raises Refused."""
         agora = self._agora
         if agora is None or agora.certificate is None:
             missing = "[agora] is missing" if agora is None else "the app certificate is missing"
@@ -79,6 +82,33 @@ class TokenDesk:
             expires_in_s=agora.token_ttl_s,
             priority=user.priority,
         )
+
+
+class TokenDesk:
+    """Answers `POST /v1/token` and `POST /v1/hello`. `wall_s` is Unix time, `salt` a random number of 1 to 2**32-1."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        telling: Telling,
+        agora: AgoraServerSettings | None,
+        *,
+        wall_s: Callable[[], float],
+        salt: Callable[[], int],
+    ) -> None:
+        self._registry, self._telling = registry, telling
+        self._maker = TokenMaker(registry, agora, wall_s=wall_s, salt=salt)
+
+    @property
+    def issued(self) -> int:
+        """Tokens given since the start."""
+        return self._maker.issued
+
+    def token(self, user: User, asked: TokenRequest) -> TokenGrant:
+        """Give a token for the user's own uid and its own office's channel. Raises Refused, StoreUnavailable."""
+        office = self._maker.office(user, asked.channel)
+        self.check_unit(user, asked.hardware)
+        return self._maker.give(user, office)
 
     def hello(self, user: User, hello: Hello) -> Welcome:
         """Say what the registry holds of the user. Raises Refused (409) for a unit that is not the one enrolled."""

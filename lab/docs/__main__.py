@@ -9,6 +9,7 @@ from pathlib import Path
 from lab.docs import (
     acl,
     commands,
+    console,
     cues,
     driver_card,
     focus,
@@ -80,6 +81,8 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
 FILES: dict[str, Callable[[], str]] = {
     **{cues.file_name(sound): partial(cues.picture, sound) for sound in Sound},
     driver_card.HTML: driver_card.page,
+    console.TIMERS: console.timers,
+    console.SCHEMAS: console.schemas,
     **wiring.FILES,
 }
 """Whole files -> what makes them."""

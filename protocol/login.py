@@ -16,19 +16,27 @@ WEB_LOGIN = "ptt-dispatch-web"
 """What the dashboard's own login begins with; a replica's name may follow. No dot either."""
 VOICE_SUFFIX = ".voice"
 """A member's voice worker has a connection, and so a login, of its own."""
+CONSOLE_SUFFIX = ".console"
+"""A call manager's page has logins of its own, good for an hour: this, and VOICE_SUFFIX behind it for its voice."""
 _ID = re.compile(ID_PATTERN)
+_BEHIND = ((), ("voice",), ("console",), ("console", "voice"))
 
 
 class Login(Struct, frozen=True):
-    """Who logs in: `str()` gives the login; `voice` is the voice worker's connection of the same user."""
+    """Who logs in: `str()` gives the login; `voice` is the voice worker's connection of the same user.
+
+    `console`: the logins of the user's page, beside its own.
+    """
 
     office: OfficeId
     user: str
     voice: bool = False
+    console: bool = False
 
     def __str__(self) -> str:
-        """Give `region.office.user`, with `.voice` behind it for the voice worker."""
-        return f"{self.office.region}.{self.office.office}.{self.user}{VOICE_SUFFIX if self.voice else ''}"
+        """Give `region.office.user`, then `.console` for the page's, then `.voice` for the voice connection."""
+        page, voice = CONSOLE_SUFFIX if self.console else "", VOICE_SUFFIX if self.voice else ""
+        return f"{self.office.region}.{self.office.office}.{self.user}{page}{voice}"
 
 
 class BadLogin(ValueError):
@@ -38,7 +46,8 @@ class BadLogin(ValueError):
 def parse_login(text: str) -> Login:
     """Read a login; raises BadLogin for anything `str(Login)` cannot give."""
     parts = text.split(".")
-    voice = len(parts) == 4 and parts[3] == VOICE_SUFFIX[1:]
-    if (len(parts) != 3 and not voice) or not all(_ID.search(part) for part in parts[:3]):
+    behind = tuple(parts[3:])
+    if len(parts) < 3 or behind not in _BEHIND or not all(_ID.search(part) for part in parts[:3]):
         raise BadLogin(f"login {text[:80]!r}: it must be <region>.<office>.<user>")
-    return Login(OfficeId(parts[0], parts[1]), parts[2], voice)
+    voice, console = VOICE_SUFFIX[1:] in behind, CONSOLE_SUFFIX[1:] in behind
+    return Login(OfficeId(parts[0], parts[1]), parts[2], voice=voice, console=console)

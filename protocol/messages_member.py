@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from protocol.ids import Burst, ConnectionId, Count, EventId, Id, Name, UnixMs
-from protocol.vocabulary import AppType, Control, EventType, Hardware, PresenceState, Text, VoicePath
+from protocol.vocabulary import AppType, Control, EventType, Hardware, PresenceState, Text, TracedMs, VoicePath
 
 
 class VoiceHealth(Struct, frozen=True, kw_only=True):
@@ -52,12 +52,20 @@ class BurstPlayed(Control, frozen=True, kw_only=True, tag="burst_played"):
     """What a listener's loudspeaker played of a burst that is over; sent within 0.3 s, at random, and not repeated.
 
     What came and did not sound is none of it: without a loudspeaker, in a telephone call, with the microphone open.
+    What is null was not measured: nothing is concluded from that.
     """
 
     connection_id: ConnectionId
     burst: Burst
     frames: Annotated[Count, Meta(description="voice frames that sounded as they were sent")]
     concealed: Annotated[Count, Meta(description="frames that were missing and made up, or came and did not sound")] = 0
+    heard_at: Annotated[
+        UnixMs | None, Meta(description="when its first sample was at the loudspeaker, by the server's clock")
+    ] = None
+    heard_error_ms: Annotated[TracedMs | None, Meta(description="how wrong `heard_at` can be")] = None
+    join_ms: Annotated[
+        TracedMs | None, Meta(description="the first burst heard of a session: how long joining its channel took")
+    ] = None
 
 
 class TimeProbe(Control, frozen=True, kw_only=True, tag="time_probe"):

@@ -150,7 +150,7 @@ class AudioFocus(StrEnum):
 Ms = Annotated[float, Meta(ge=0, le=3_600_000)]
 NotLess = Annotated[float, Meta(ge=0)]
 TracedMs = Annotated[int, Meta(ge=0, le=3_600_000)]
-"""From the button's edge, ms; what comes later than after an hour is told as after one."""
+"""Of a press, from the button's edge, or of a listener, ms; what takes more than an hour is told as an hour."""
 CommandId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z._:-]+$(?!\n)")]
 
 

@@ -62,12 +62,13 @@ class Drained(Word, frozen=True, kw_only=True, tag="drained"):
 
 
 class Heard(Word, frozen=True, kw_only=True, tag="heard"):
-    """The first sample of `burst` reached the playback device at `at`."""
+    """The first sample of `burst` reached the playback device at `at`; `aloud`: and sounded there."""
 
     burst: Burst
     user: Id
     seq: Seq
     at: float
+    aloud: bool = True
 
 
 class PlayedOut(Word, frozen=True, kw_only=True, tag="played_out"):

@@ -306,9 +306,10 @@ class Ear:
             self._queue.begin()
             self._pcm_burst, user = hearing
             self._silent = 0
-            self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s + self._queue.ahead_s))
+            at_s += self._queue.ahead_s
+            self._tell(Heard(burst=self._pcm_burst, user=user, seq=out.seq, at=at_s, aloud=self._sounds))
         packet = out.packet
-        self._silent += not self._aloud or self._office is Playback.SILENT
+        self._silent += not self._sounds
         self._kept.add(self._pcm_burst, packet, out.duration_s)
         sound = self._from_agora(packet.sound) if isinstance(packet, Pcm) else self._from_mqtt(packet, out)
         samples = array("h", sound)
@@ -319,6 +320,10 @@ class Ear:
         if self._packets % STRETCH_EVERY == 0 and (out.duration_s >= STRETCH_S_MIN or is_quiet(samples)):
             samples = lengthen(samples, self._rate_hz)
         self._queue.add_plain(samples)
+
+    @property
+    def _sounds(self) -> bool:
+        return self._aloud and self._office is not Playback.SILENT
 
     def _from_mqtt(self, packet: bytes, out: Packet[bytes | Pcm]) -> bytes:
         after_agora, self._tail = self._tail, None

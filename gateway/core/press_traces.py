@@ -77,9 +77,9 @@ class _Press:
 class PressTraces:
     """Sees edges, effects and the worker's words; changes nothing of them."""
 
-    def __init__(self, ctx: Context, participant: Participant, link: Link) -> None:
-        """Nothing was pressed yet."""
-        self._clock = ServerClock()
+    def __init__(self, ctx: Context, participant: Participant, link: Link, clock: ServerClock) -> None:
+        """Nothing was pressed yet; `clock` is set by the probes that go out from here."""
+        self._clock = clock
         self.probes = TimeProbes(ctx, self._clock, lambda: participant.talk is not None or ctx.counting)
         self._ctx = ctx
         self._participant = participant

@@ -25,6 +25,7 @@ from gateway.core.presence import PresenceKeeper
 from gateway.core.press_traces import PressTraces
 from gateway.core.releases import Releases
 from gateway.core.self_check import SelfCheck
+from gateway.core.server_clock import ServerClock
 from gateway.core.tokens import Tokens
 from gateway.core.told import Told
 from gateway.core.upkeep import Upkeep
@@ -83,7 +84,8 @@ class Vehicle:
         self.tokens = Tokens(ctx, used=who.agora)
         self._agora = AgoraCare(ctx)
         self._heard = Heard(ctx)
-        self._played = PlayedReports(ctx)
+        server_clock = ServerClock()
+        self._played = PlayedReports(ctx, server_clock)
         self._again = HearingAgain(
             ctx,
             self.participant,
@@ -147,7 +149,7 @@ class Vehicle:
             emergency=lambda: ctx.hands_free or ctx.counting,
             clear_emergency=lambda by, now: self._emergency.clear(by),
         )
-        self._traces = PressTraces(ctx, self.participant, self.link)
+        self._traces = PressTraces(ctx, self.participant, self.link, server_clock)
         self._stopping = False
 
     # --- what shells and monitors may ask ---------------------------------------------------------------------------
@@ -404,5 +406,6 @@ class Vehicle:
         self._check.look(now, wall_ms)
         self._cab.look(now)
         self._outlook.after(now)
+        self._played.look(self._ctx.out, now)
         self._traces.look(self._ctx.out, now, wall_ms)
         return self._ctx.take()

@@ -90,6 +90,7 @@ class VoiceReports:
                 self._worker.voice_link(said)
             case Joined(event_id=event_id, voice=over):
                 self._listener.joined_channel(event_id, now, over)
+                self._reports.joined(event_id, now)
             case Left():
                 self._listener.left_channel(now)
             case Through():
@@ -98,6 +99,7 @@ class VoiceReports:
                 self._floor.take(Word.DRAINED, now, said)
             case Heard():
                 burst_log.heard(self._ctx, said)
+                self._reports.heard(said)
             case PlayedOut():
                 burst_log.played(self._ctx, said)
                 self._reports.played(said, now)

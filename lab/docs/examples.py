@@ -97,7 +97,15 @@ EXAMPLES: tuple[Message, ...] = (
             RosterMember(user="car-2", state=PresenceState.LOST, name="2호차"),
         ),
     ),
-    BurstPlayed(connection_id=_CONNECTION, burst=_BURST, frames=147, concealed=3),
+    BurstPlayed(
+        connection_id=_CONNECTION,
+        burst=_BURST,
+        frames=147,
+        concealed=3,
+        heard_at=_AT + 190,
+        heard_error_ms=6,
+        join_ms=31,
+    ),
     TimeProbe(probe_no=1),
     Heartbeat(connection_id=_CONNECTION, beat_no=3, voice=VoiceHealth(frames_played=1500, buffer_ms=20)),
     Event(

@@ -6,12 +6,14 @@ from gateway.core.context import Context
 from gateway.core.heard import Heard
 from gateway.core.indicators import sentence
 from gateway.core.played import REPORTS_MAX, PlayedReports
+from gateway.core.server_clock import ServerClock
 from gateway.core.told import Told
 from gateway.core.words import FromWorker, InputChanged, LinkDown, LinkUp, Publish, Received, Tell, ToWorker
 from protocol.messages import BurstPlayed, FloorHeard
 from protocol.timers import HEARD_WAIT_S, PLAYED_SPREAD_S
 from protocol.topics import Kind
-from protocol.worker import PlayedOut, Say
+from protocol.worker import Heard as FirstHeard
+from protocol.worker import Join, Play, PlayedOut, Say
 from tests.core.gateway_vehicle_rig import Rig
 
 
@@ -26,7 +28,8 @@ class Listening:
         self.ctx = Context("car-1", lambda: chance)
         self.ctx.link_up = True
         self.ctx.connection_id = (0, 7, 1)
-        self.reports = PlayedReports(self.ctx)
+        self.clock = ServerClock()
+        self.reports = PlayedReports(self.ctx, self.clock)
 
     def sent(self) -> list[Publish]:
         return [effect for effect in self.ctx.take() if isinstance(effect, Publish)]
@@ -62,6 +65,51 @@ def test_a_burst_of_which_nothing_was_played_is_not_reported() -> None:
     car = Listening()
     car.reports.played(out(frames=0, concealed=50), 10.0)
     assert car.reports.next_deadline() is None
+
+
+def test_when_the_first_sample_was_heard_is_told_by_the_offices_clock_and_with_its_error() -> None:
+    car = Listening(0.0)
+    car.clock.probed(9.0, 9.02, 1_000_009_010)  # the office's clock is 1,000,000,000 ms ahead
+    car.reports.heard(FirstHeard(burst=5, user="car-2", seq=0, at=9.5))
+    car.reports.played(out(), 10.0)
+    car.reports.tick(10.0)
+    [sent] = car.sent()
+    assert isinstance(sent.message, BurstPlayed)
+    assert (sent.message.heard_at, sent.message.heard_error_ms) == (1_000_009_500, 13)
+
+
+@pytest.mark.parametrize(("measured", "aloud"), [(False, True), (True, False)])
+def test_without_the_offices_clock_or_a_sound_no_moment_is_told(measured: bool, aloud: bool) -> None:
+    car = Listening(0.0)
+    for sent_at in [9.0] * measured:
+        car.clock.probed(sent_at, sent_at + 0.02, 1_000_009_010)
+    car.reports.heard(FirstHeard(burst=5, user="car-2", seq=0, at=9.5, aloud=aloud))
+    car.reports.played(out(), 10.0)
+    car.reports.tick(10.0)
+    assert [p.message for p in car.sent()] == [BurstPlayed(connection_id=(0, 7, 1), burst=5, frames=90, concealed=10)]
+
+
+def test_how_long_joining_took_is_told_with_the_burst_it_was_joined_for_and_once() -> None:
+    car = Listening(0.0)
+    join, play = Join(event_id="e" * 8, channel="hq"), Play(burst=5, user="car-2")
+    car.reports.look([ToWorker(command=join), ToWorker(command=play)], 8.0)
+    car.reports.joined("another", 8.01)
+    car.reports.joined("e" * 8, 8.04)
+    car.reports.joined("e" * 8, 9.9)
+    for burst in (5, 6):
+        car.reports.played(out(burst), 10.0)
+    car.reports.tick(10.0)
+    assert [p.message.join_ms for p in car.sent() if isinstance(p.message, BurstPlayed)] == [40, None]
+
+
+def test_a_channel_joined_to_speak_is_told_with_no_burst_of_another() -> None:
+    car = Listening(0.0)
+    car.reports.look([ToWorker(command=Join(event_id="e" * 8, channel="hq"))], 8.0)
+    car.reports.joined("e" * 8, 8.04)
+    car.reports.look([ToWorker(command=Play(burst=6, user="car-2"))], 12.0)
+    car.reports.played(out(6), 15.0)
+    car.reports.tick(15.0)
+    assert [p.message.join_ms for p in car.sent() if isinstance(p.message, BurstPlayed)] == [None]
 
 
 def test_a_report_waits_for_the_link_and_goes_out_under_the_connection_of_then() -> None:

@@ -83,6 +83,7 @@ VALUES: dict[str, Any] = {
     "floor_db": -100.0,
     "clipped": BIG,
     "speech": True,
+    "aloud": False,
     "tone_db": -100.0,
     "keeps": False,
     "after": BIG,

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,10 +39,11 @@ def timers() -> str:
     """Give every duration and count of protocol.timers, seconds, under its own name."""
     found = ast.parse(Path(protocol.timers.__file__).read_text(encoding="utf-8")).body
     lines = []
-    for statement, meaning in zip(found, found[1:], strict=False):
+    for statement, meaning in pairwise(found):
         match statement, meaning:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                lines.append(f"/** {' '.join(text.split())} */\nexport const {name} = {getattr(protocol.timers, name)};")
+                value = getattr(protocol.timers, name)
+                lines += [f"/** {' '.join(text.split())} */", f"export const {name} = {value};"]
     return _HEAD + "\n" + "\n".join(lines) + "\n"
 
 

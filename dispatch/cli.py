@@ -22,6 +22,7 @@ from dispatch.settings import DEFAULT_PATH, DispatchSettings
 from dispatch.show import Status, status_json, status_lines
 from dispatch.store.reader import Snapshot, StoreReader
 from dispatch.traces import cli as trace_cli
+from dispatch.web import agora_cli as web_agora_cli
 from dispatch.words import LANGUAGES, language_of, say
 from service.logs import configure
 from service.settings import SettingsError, dump, load
@@ -193,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take over offices whose session another store issued (after a move or a restore); for one start only",
     )
     command("rest", _rest, "serve tokens and enrolment over HTTPS until SIGTERM")
-    command("web", _web, "serve the dashboard over HTTPS until SIGTERM")
+    web_agora_cli.add(command("web", _web, "serve the dashboard over HTTPS until SIGTERM"))
     text = "carry voice between an office's broker and its Agora channel until SIGTERM"
     bridge = commands.add_parser("agora-bridge", help=text, description=text, allow_abbrev=False)
     bridge.add_argument(

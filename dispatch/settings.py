@@ -18,6 +18,24 @@ DEFAULT_PATH = Path("/etc/ptt/dispatch.toml")
 Url = Annotated[str, Meta(min_length=8, max_length=512, pattern=r"^https?://[^\s/?#]+[^\s?#]*$(?!\n)", title="a URL")]
 HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S+$", title="a host name or address")]
 
+PolicySource = Annotated[
+    str,
+    Meta(
+        max_length=253,
+        pattern=r"^(https|wss)://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:([1-9][0-9]{0,4}|\*))?$(?!\n)",
+        title="an https:// or wss:// source of a Content-Security-Policy",
+    ),
+]
+AGORA_HOSTS = (
+    "https://webrtc2-ap-web-1.agora.io",
+    "https://webrtc2-2.ap.sd-rtn.com",
+    "https://webrtc2-ap-web-3.agora.io",
+    "https://webrtc2-4.ap.sd-rtn.com",
+    "wss://*.edge.agora.io:*",
+    "wss://*.edge.sd-rtn.com:*",
+)
+"""What the Web SDK needs to join: its access points and its gateways. Where it reports to is not among them."""
+
 
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the office's memory lies: a SQLite file, or another database by its URL. Raises Invalid for both."""
@@ -104,6 +122,18 @@ class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: Annotated[HostName, Meta(description="address it listens on; 0.0.0.0 or :: is every one")] = "0.0.0.0"
     port: Annotated[int, Meta(ge=1, le=65535, description="port it listens on")] = 8444
+    agora_sdk_dir: Annotated[
+        Path | None,
+        Meta(description="folder Agora's Web SDK is staged in; default: `agora-web` beside the SQLite file"),
+    ] = None
+    agora_hosts: Annotated[
+        tuple[PolicySource, ...],
+        Meta(
+            min_length=1,
+            max_length=40,
+            description="hosts of Agora's that the console's page may connect to, where the office's voice is Agora",
+        ),
+    ] = AGORA_HOSTS
 
 
 class KickingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -215,6 +245,13 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.report.dir is not None:
             return self.report.dir
         return (self.store.path.parent if self.store.path is not None else Path("/var/lib/ptt-dispatch")) / "reports"
+
+    @property
+    def agora_web_dir(self) -> Path:
+        """Folder that Agora's Web SDK is staged in."""
+        if self.web.agora_sdk_dir is not None:
+            return self.web.agora_sdk_dir
+        return (self.store.path.parent if self.store.path is not None else Path("/var/lib/ptt-dispatch")) / "agora-web"
 
     @property
     def offices(self) -> dict[OfficeId, OfficeRules]:

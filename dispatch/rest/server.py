@@ -189,15 +189,19 @@ class RestApp:
 
 
 def _check(settings: DispatchSettings) -> RestSettings:
-    others: list[Problem] = []
+    mend = "add [rest] with url, certificate and ca, or run `ptt-dispatch init`"
+    return https_settings(settings, mend, "there is no registry to admit anybody from", agora_problems(settings))
+
+
+def agora_problems(settings: DispatchSettings) -> list[Problem]:
+    """Give what is wrong with the app certificate, if there is one; its text is in no problem."""
     agora = settings.agora
     if agora is not None and agora.certificate is not None:
         try:
             build(agora.app_id, agora.certificate, "x", 1, publisher=False, expire_s=60, issued_at_s=1, salt=1)
         except ValueError as error:
-            others.append(problem("agora.certificate", str(error), "copy the primary certificate of Agora's console"))
-    mend = "add [rest] with url, certificate and ca, or run `ptt-dispatch init`"
-    return https_settings(settings, mend, "there is no registry to admit anybody from", others)
+            return [problem("agora.certificate", str(error), "copy the primary certificate of Agora's console")]
+    return []
 
 
 def problem(key: str, what: str, mend: str) -> Problem:

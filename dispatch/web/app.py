@@ -22,6 +22,7 @@ from dispatch.rest.problems import Refused
 from dispatch.show import printable
 from dispatch.web import live_pages, past_pages, shell
 from dispatch.web.admin_routes import admin_routes
+from dispatch.web.agora_routes import agora_routes
 from dispatch.web.asking import (
     COOKIE,
     LANGUAGE_COOKIE,
@@ -61,7 +62,15 @@ _log = Log(__name__)
 def make_app(parts: Parts) -> Litestar:
     """Wire the routes; `dispatch.web.headers.Headers` belongs around it."""
     return Litestar(
-        [*_static(), *_entrance(parts), *_live(parts), *_past(parts), *console_routes(parts), *admin_routes(parts)],
+        [
+            *_static(),
+            *_entrance(parts),
+            *_live(parts),
+            *_past(parts),
+            *console_routes(parts),
+            *agora_routes(parts),
+            *admin_routes(parts),
+        ],
         openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         exception_handlers=error_handlers(parts),

@@ -9,6 +9,7 @@ from litestar.datastructures import Cookie
 from msgspec import Struct
 
 from dispatch.rest.work import Work
+from dispatch.web.agora_desk import AgoraDesk
 from dispatch.web.asking import Reception
 from dispatch.web.desk import AdminDesk
 from dispatch.web.hub import Hub
@@ -30,6 +31,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     """Apart: it waits for the broker and for vehicles."""
     command: Callable[[OfficeId, str, CommandOp, str], CommandReply | None]
     """Blocking; `dispatch.web.commands.ask` with the broker filled in."""
+    agora: AgoraDesk
     marks: Marks
     ending: Callable[[], bool]
     clock: Callable[[], float]

@@ -17,11 +17,15 @@ from dispatch.registry.sql import SqlRegistry
 from dispatch.rest.door import Door
 from dispatch.rest.http import BoundedLoop, Server, config
 from dispatch.rest.limits import LoginLimits
-from dispatch.rest.server import https_settings, listen, problem, tls_context
+from dispatch.rest.server import agora_problems, https_settings, listen, problem, tls_context
+from dispatch.rest.tokens import TokenMaker
 from dispatch.rest.work import Work
 from dispatch.settings import DispatchSettings, RestSettings
 from dispatch.store.reader import StoreReader
+from dispatch.tokens.access_token2 import U32_MAX
 from dispatch.traces.reader import TraceReader
+from dispatch.web.agora_desk import AgoraDesk
+from dispatch.web.agora_sdk import StagedSdk
 from dispatch.web.app import make_app
 from dispatch.web.asking import Reception
 from dispatch.web.commands import ask
@@ -111,6 +115,17 @@ class WebApp:
             desk=AdminDesk(self._registry, lambda: BrokerAdmin(broker), self._rest.url, self._rest.ca),
             desk_work=works["desk"],
             command=partial(ask, broker),
+            agora=AgoraDesk(
+                self._registry,
+                TokenMaker(
+                    self._registry,
+                    self._settings.agora,
+                    wall_s=time.time,
+                    salt=lambda: secrets.randbelow(U32_MAX) + 1,
+                ),
+                StagedSdk(self._settings.agora_web_dir),
+                time.monotonic,
+            ),
             marks=Marks(secrets.token_hex(4)),
             ending=lambda: self._server.should_exit,
             clock=time.monotonic,
@@ -193,7 +208,7 @@ def _wall_ms() -> int:
 
 
 def _check(settings: DispatchSettings) -> RestSettings:
-    others: list[Problem] = []
+    others: list[Problem] = agora_problems(settings)
     if settings.broker.username is not None and settings.broker.password is None:
         mend_password = "give the systemd credential or secret mqtt-password"
         others.append(problem("broker.password", "is missing", mend_password))

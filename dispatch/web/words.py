@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dispatch.web.agora_words import AGORA_TEXT
+
 LANGUAGES = ("ko", "en")
 
 _TEXT: dict[str, tuple[str, str]] = {
@@ -281,6 +283,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "error_bad": ("The request is not understood: {why}", "요청을 이해할 수 없습니다: {why}"),
     "error_internal": ("The service failed; its log says why.", "서비스 오류입니다. 로그에 원인이 있습니다."),
     "error_streams": ("Too many open pages.", "열린 페이지가 너무 많습니다."),
+    **AGORA_TEXT,
 }
 
 

@@ -24,6 +24,7 @@ from dispatch.registry.port import CodeRefused
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
 from dispatch.registry.words import User
 from dispatch.store.sql import SqlStore
+from dispatch.web.agora_sdk import SDK_PATH
 from dispatch.web.model import BURSTS_SHOWN
 from dispatch.web.past import CHART_DAYS
 from dispatch.web.static_files import static_files
@@ -78,7 +79,7 @@ ROUTES = {
     ),
 }
 """Every route that shows or does anything of an office."""
-OPEN = {"/signin", "/lang", "/healthz", "/static/{name:str}", "/live"}
+OPEN = {"/signin", "/lang", "/healthz", "/static/{name:path}", "/live", "/console", "/console/token", SDK_PATH}
 """The others; /live stands above with its parameter."""
 
 

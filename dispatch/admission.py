@@ -4,6 +4,7 @@ The registry is asked for its number once a second and read where that has risen
 the broker's users are kept equal to it, and what needs waiting goes to `dispatch.chores`.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from dispatch.chores import Chores
 from dispatch.core.state import Entry, FloorRules, OfficeRules
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import Registry
-from dispatch.registry.words import Office, User
+from dispatch.registry.words import ConsoleLogin, Office, User
 from dispatch.settings import AgoraServerSettings, DispatchSettings
 from protocol.ids import OfficeId
 from protocol.messages import Priority
@@ -130,11 +131,16 @@ class Admission:
         registry: Registry,
         clock: Callable[[], float],
         told: Callable[[], None] = lambda: None,
+        wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`clock` is the loop's. `told` is called in another thread when what `describe` says may have changed."""
+        """`clock` is the loop's, `wall_ms` Unix time, by which logins of pages expire.
+
+        `told` is called in another thread when what `describe` says may have changed.
+        """
         self._configured: Mapping[OfficeId, FloorRules] = {office.id: office for office in settings.office}
         self._registry = registry
         self._clock = clock
+        self._wall_ms = wall_ms
         self._floor: Floor | None = None
         self._error: str | None = None
         self._poll_at = clock() + ADMISSION_POLL_S
@@ -143,11 +149,12 @@ class Admission:
         self._token_ttl_s = settings.agora.token_ttl_s if settings.agora is not None else TOKEN_TTL_S
         self._rev = registry.rev()
         self._users = registry.users()
+        self._pages = registry.consoles()
         self.rules = rules_from(registry.offices(), self._users, self._configured, self._rev)
         """The offices' rules as of the last reading."""
         _check(self._configured, self.rules)
         self._guard = BrokerGuard(self._send, settings.replica)
-        self._guard.want(self._users)
+        self._want()
         client = _client(settings.agora) if self._kicking else None
         self._chores = Chores(registry, client, minutes_for(self._token_ttl_s), told)
 
@@ -168,6 +175,8 @@ class Admission:
         if self._floor is not None and now >= self._poll_at and (self._floor.quiet or now >= self._poll_at + LATE_S):
             self._poll_at = now + ADMISSION_POLL_S
             self._poll(self._floor)
+            if self._live() != self._lives:
+                self._want()
         self._guard.tick(now)
         due = self._guard.next_deadline()
         return self._poll_at if due is None else min(due, self._poll_at)
@@ -178,22 +187,31 @@ class Admission:
             if rev == self._rev:
                 self._well()
                 return
-            users, offices = self._registry.users(), self._registry.offices()
+            users, offices, pages = self._registry.users(), self._registry.offices(), self._registry.consoles()
         except StoreUnavailable as error:
             if self._error is None:
                 _log.error("registry cannot be read, its last state holds", why=error)
             self._error = str(error)
             return
         self._well()
-        self._rev, self._users = rev, users
+        self._rev, self._users, self._pages = rev, users, pages
         before, found = self.rules, rules_from(offices, users, self._configured, rev)
         self.rules = {office: _news(before.get(office), rules) for office, rules in found.items()}
-        self._guard.want(users)
+        self._want()
         for office, rules in self.rules.items():
             if rules is not before.get(office):
                 _log.info("registry changed", office=office, rev=rev)
                 floor.change_rules(office, rules)
         self._chores.look()
+
+    def _live(self) -> tuple[ConsoleLogin, ...]:
+        now_ms = self._wall_ms()
+        return tuple(page for page in self._pages if page.live(now_ms))
+
+    def _want(self) -> None:
+        """Tell the guard; also when a page's login expires, whether the registry can be read or not."""
+        self._lives = self._live()
+        self._guard.want(self._users, self._pages, self._wall_ms())
 
     def _well(self) -> None:
         if self._error is not None:

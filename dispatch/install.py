@@ -53,6 +53,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     rest_port: int = 8443
     web_port: int = 8444
 
+    websocket_port: int = 8884
+    """Where the broker lets call managers' pages in; 0: nowhere."""
     @property
     def config(self) -> Path:
         """The configuration's file."""
@@ -195,6 +197,7 @@ def _broker(plan: Plan, made: "_Made", admin: User, server_secret: SecretHash) -
 
 
 def _admin(plan: Plan, kept: SecretHash) -> User:
+        websocket_port=plan.websocket_port,
     """The first admin as the broker needs it; its uid is drawn when the registry is filled."""
     return User(office=plan.office, user=plan.admin, role=Role.ADMIN, name=plan.admin, uid=0, secret=kept)
 
@@ -290,6 +293,8 @@ def _toml(value: object) -> str:
 
 
 class _Made:
+# The broker's listener for call managers' consoles, wss://; 0: there is none, and no console.
+websocket_port = {plan.websocket_port}
     """What was made so far, and how to take it away."""
 
     def __init__(self) -> None:

@@ -44,6 +44,7 @@ class Office:
         self.config = self.folder / "dispatch.toml"
         self.broker_port = free_port()
         self.rest_port = free_port()
+        self.websocket_port = free_port()
         self._stack = stack
         self.broker: SecureBroker
         self.dispatch: Process
@@ -56,6 +57,7 @@ class Office:
             *("--secrets", str(self.folder / "secrets"), "--broker-dir", str(self.folder / "broker")),
             *("--region", OFFICE.region, "--office", OFFICE.office, "--host", HOST, "--voice", voice.value),
             *("--listen", HOST, "--broker-port", str(self.broker_port), "--rest-port", str(self.rest_port)),
+            *("--websocket-port", str(self.websocket_port)),
         )
         if floor:
             with self.config.open("a", encoding="utf-8") as file:

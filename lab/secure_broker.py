@@ -22,7 +22,8 @@ class SecureBroker(Broker):
     """As `Broker`, restartable too, but let in are only `users` (with the hashes they carry) and the server.
 
     `made`: a folder that `dispatch.broker.files.write` has filled already (its port must be given); else one is made,
-    with a CA of its own and `server_secret`, random where it is not given. Raises BrokerFailed, BrokerFilesError.
+    with a CA of its own and `server_secret`, random where it is not given. `websocket_port`: where browsers come in, 0:
+    nowhere. Raises BrokerFailed, BrokerFilesError.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class SecureBroker(Broker):
         folder: Path | None = None,
         persistence: bool = True,
         lines: Sequence[str] = (),
+        websocket_port: int = 0,
     ) -> None:
         self._users = users
         self._offices = offices
         self._made = made
+        self._websocket_port = websocket_port
         self.server_secret = new_secret() if server_secret is None else server_secret
         """Of the server's own login."""
         super().__init__(port=port, folder=folder, persistence=persistence, lines=lines)
@@ -101,6 +104,7 @@ class SecureBroker(Broker):
             cert=cert,
             key=key,
             listen=HOST,
+            websocket_port=self._websocket_port,
         )
 
 

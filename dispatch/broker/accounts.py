@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from dispatch.broker.acl import entries, logins, server_entries
+from dispatch.broker.acl import console_logins, entries, logins, server_entries
 from dispatch.broker.dynsec import AclEntry, ClientWords, DynsecFile, RoleRef, RoleWords
 from dispatch.registry.words import SecretHash, User
 from protocol.login import SERVER_LOGIN, Login
@@ -42,8 +42,22 @@ def secret_mark(secret: SecretHash | None) -> str:
 
 
 def both(user: User) -> tuple[str, str]:
-    """Give the two logins a user can have, whether its role has them or not."""
+    """Give the two logins of its own a user can have, whether its role has them or not."""
     return str(Login(user.office, user.user)), str(Login(user.office, user.user, voice=True))
+
+
+def consoles_of(user: User) -> tuple[str, ...]:
+    """Give the logins of a user's page, where its role has one."""
+    return tuple(login for login, _ in console_logins(Login(user.office, user.user), user.role))
+
+
+def console_accounts(user: User, secret: SecretHash | None) -> tuple[Account, ...]:
+    """Give the logins of a user's page with this secret."""
+    who, mark = Login(user.office, user.user), secret_mark(secret)
+    return tuple(
+        Account(login=login, mark=mark, acls=entries(who, user.role, connection))
+        for login, connection in console_logins(who, user.role)
+    )
 
 
 def accounts(user: User) -> tuple[Account, ...]:
@@ -56,7 +70,10 @@ def accounts(user: User) -> tuple[Account, ...]:
 
 
 def dynsec_file(users: Iterable[User], server_secret: SecretHash) -> DynsecFile:
-    """Give the plugin's whole file: the server's login and every user that is admitted."""
+    """Give the plugin's whole file: the server's login and every user that is admitted.
+
+    Without consoles: a page whose login is gone asks for another.
+    """
     clients = [_client(SERVER_LOGIN, None, None, server_secret)]
     roles = [RoleWords(rolename=SERVER_LOGIN, acls=server_entries())]
     for user in users:

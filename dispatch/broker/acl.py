@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dispatch.broker.dynsec import AclEntry, AclType
-from protocol.login import VOICE_SUFFIX, Login
+from dispatch.registry.words import CONSOLE_ROLES
+from protocol.login import Login
 from protocol.rest import Role
 from protocol.topics import ROOT, check_id
 
@@ -118,7 +120,13 @@ def logins(user: Login, role: Role) -> Iterator[tuple[str, Connection]]:
     """Give each login of a user, and which connection it is for."""
     for connection in Connection:
         if (role, connection) in TABLE:
-            yield f"{user}{VOICE_SUFFIX if connection is Connection.VOICE else ''}", connection
+            yield str(replace(user, voice=connection is Connection.VOICE)), connection
+
+
+def console_logins(user: Login, role: Role) -> Iterator[tuple[str, Connection]]:
+    """Give each login of a user's page, and which connection it is for: it may what the user's own may."""
+    if role in CONSOLE_ROLES:
+        yield from logins(replace(user, console=True), role)
 
 
 def entries(user: Login, role: Role, connection: Connection) -> tuple[AclEntry, ...]:

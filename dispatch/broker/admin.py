@@ -7,7 +7,7 @@ from types import TracebackType
 
 import msgspec
 
-from dispatch.broker.accounts import Account, accounts, both
+from dispatch.broker.accounts import Account, accounts, both, console_accounts, consoles_of
 from dispatch.broker.acl import DYNSEC_TOPIC, web_entries
 from dispatch.broker.dynsec import (
     Answer,
@@ -28,7 +28,7 @@ from dispatch.broker.dynsec import (
     decode,
     encode,
 )
-from dispatch.registry.words import User
+from dispatch.registry.words import SecretHash, User
 from protocol.login import SERVER_LOGIN
 from service.loop import Loop
 from service.mqtt import (
@@ -111,20 +111,29 @@ class BrokerAdmin:
         removed.
         """
         wanted = accounts(user)
-        self._remove([login for login in both(user) if login not in {account.login for account in wanted}])
+        self._remove([login for login in _all(user) if login not in {account.login for account in wanted}])
         for account in wanted:
-            if not self._put(account, secret):
-                self._put(account, secret, last=True)  # somebody else made it between question and command
+            self._put_surely(account, secret)
+
+    def put_console(self, user: User, kept: SecretHash, secret: Secret) -> None:
+        """Create or set the logins of a user's page with this secret, of which the registry keeps `kept`.
+
+        Connections with a former one are cut.
+        """
+        for account in console_accounts(user, kept):
+            self._put_surely(account, secret)
+
+    def shut_console(self, user: User) -> None:
+        """Shut the logins of a user's page and cut their connections; nothing where the broker does not know them."""
+        self._ask(*(DisableClient(username=login) for login in consoles_of(user)), absent_is_fine=True)
 
     def put_web(self, login: str, secret: Secret) -> None:
         """Create or set the dashboard's own login, which reads and publishes nothing; a former connection is cut."""
-        account = Account(login=login, mark="", acls=web_entries())
-        if not self._put(account, secret):
-            self._put(account, secret, last=True)
+        self._put_surely(Account(login=login, mark="", acls=web_entries()), secret)
 
     def disable(self, user: User) -> None:
         """Shut a user's logins and cut their connections; nothing where the broker does not know them."""
-        self._ask(*(DisableClient(username=login) for login in both(user)), absent_is_fine=True)
+        self._ask(*(DisableClient(username=login) for login in _all(user)), absent_is_fine=True)
 
     def enable(self, user: User) -> None:
         """Open a user's logins again with the secret they had; raises BrokerRefused where there are none."""
@@ -135,7 +144,7 @@ class BrokerAdmin:
 
         What the user left retained is not given out any more.
         """
-        self._remove(list(both(user)))
+        self._remove(_all(user))
 
     def users(self) -> dict[str, bool]:
         """Give every login the broker knows, and whether it is disabled."""
@@ -148,6 +157,10 @@ class BrokerAdmin:
         raise BrokerRefused(f"{self._at()} has more than {PAGE * PAGES_MAX} users")
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _put_surely(self, account: Account, secret: Secret) -> None:
+        if not self._put(account, secret):
+            self._put(account, secret, last=True)  # somebody else made it between question and command
 
     def _put(self, account: Account, secret: Secret, last: bool = False) -> bool:
         login = account.login
@@ -242,6 +255,11 @@ class BrokerAdmin:
             link.close(0.5)
         if loop is not None:
             loop.close()
+
+
+def _all(user: User) -> list[str]:
+    """Give every login a user can have, its page's too."""
+    return [*both(user), *consoles_of(user)]
 
 
 def _client_commands(account: Account, secret: Secret, known: ClientWords | None) -> list[Command]:

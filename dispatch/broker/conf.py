@@ -2,6 +2,18 @@
 
 from pathlib import Path
 
+WEBSOCKETS_MAX = 400
+"""Connections of browsers, two for each page."""
+WEBSOCKET_HEADER_BYTES = 8192
+"""mosquitto's own bound of 1024 is less than a browser's headers with a cookie or two."""
+BROWSERS = f"""\
+# For call managers' consoles: MQTT over websockets. A browser sends the dashboard's cookies along, hence the room.
+websockets_headers_size {WEBSOCKET_HEADER_BYTES}
+{{listener}}protocol websockets
+{{tls}}max_connections {WEBSOCKETS_MAX}
+
+"""
+
 BOUNDS = """\
 # Without it every QoS 1 exchange waits some 40 ms for a delayed acknowledgement (both sides need it).
 set_tcp_nodelay true
@@ -39,11 +51,26 @@ log_type notice
 """What holds for the open broker of a private network (systemd/mosquitto/ptt.conf) and the guarded one alike."""
 
 
-def conf(*, folder: Path, dynsec: str, cert: str, key: str, plugin: Path, listen: str, port: int) -> str:
+def conf(
+    *,
+    folder: Path,
+    dynsec: str,
+    cert: str,
+    key: str,
+    plugin: Path,
+    listen: str,
+    port: int,
+    websocket_port: int,
+) -> str:
     """Give `ptt.conf`: a TLS listener that lets in whoever the plugin's file names, and nobody else.
 
-    `folder` is where the named files lie in the end; `listen` an address, or empty for all of them.
+    `folder` is where the named files lie in the end; `listen` an address, or empty for all of them. `websocket_port`:
+    of a second listener for browsers, 0 for none.
     """
+    tls = f"certfile {folder / cert}\nkeyfile {folder / key}\ntls_version tlsv1.2\n"
+    listeners = f"{_listener(port, listen)}{tls}"
+    if websocket_port:  # before the other, or that one would have its bound of connections instead of its own
+        listeners = BROWSERS.format(listener=_listener(websocket_port, listen), tls=tls) + listeners
     return f"""\
 # The office's broker: written by `ptt-dispatch init`, read by mosquitto 2.0 from /etc/mosquitto/conf.d/.
 # Persistence's place and the log file are set by Debian's own mosquitto.conf, which reads this file.
@@ -59,9 +86,9 @@ plugin_opt_config_file {folder / dynsec}
 # What somebody left retained is given out only as long as it still may publish there.
 check_retain_source true
 
-{f"listener {port} {listen}".rstrip()}
-certfile {folder / cert}
-keyfile {folder / key}
-tls_version tlsv1.2
-
+{listeners}
 {BOUNDS}"""
+
+
+def _listener(port: int, address: str) -> str:
+    return f"{f'listener {port} {address}'.rstrip()}\n"

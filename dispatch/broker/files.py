@@ -49,16 +49,18 @@ def write(
     cert: Path,
     key: Path,
     listen: str,
+    websocket_port: int = 0,
     final: Path | None = None,
     plugin: Path | None = None,
 ) -> list[Path]:
     """Write everything mosquitto needs into `folder`, made if it is not there; gives the files.
 
     `final`: where the folder will lie in the end, if it is moved afterwards. `listen`: an address, empty for all.
-    `plugin`: the plugin's file, found by itself where it is not given. Certificate and key are copied, so that each
-    service has its own. What is there is replaced: a mosquitto that runs must be stopped before, for it would write
-    its own users over these. As root, folder and files become the user mosquitto's, where there is one. Users of
-    offices that are not among `offices` are refused. Raises BrokerFilesError.
+    `websocket_port`: where browsers come in, 0: nowhere. `plugin`: the plugin's file, found by itself where it is
+    not given. Certificate and key are copied, so that each service has its own. What is there is replaced: a
+    mosquitto that runs must be stopped before, for it would write its own users over these. As root, folder and
+    files become the user mosquitto's, where there is one. Users of offices that are not among `offices` are
+    refused. Raises BrokerFilesError.
     """
     strays = sorted({str(user.office) for user in users} - {str(office.id) for office in offices})
     if strays:
@@ -72,6 +74,7 @@ def write(
         plugin=found,
         listen=listen,
         port=host_port,
+        websocket_port=websocket_port,
     )
     dynsec = encode_file(dynsec_file(users, server_secret))
     made = install_certificates(folder, ca=ca, cert=cert, key=key)

@@ -28,7 +28,7 @@ from dispatch.broker.dynsec import (
     encode,
 )
 from dispatch.broker.verdict import Rules, Verdict, Wanted, judge, wanted
-from dispatch.registry.words import User
+from dispatch.registry.words import ConsoleLogin, User
 from service.logs import Log
 
 RESPONSE_TOPIC = f"{DYNSEC_TOPIC}/response"
@@ -110,17 +110,21 @@ class BrokerGuard:
         self._seen.clear()
         self._rules_read = False  # it may come back with an older file of its users and their rules
 
-    def want(self, users: Sequence[User]) -> None:
-        """All users of the registry, revoked ones too, as they are now. The newly revoked are shut at the next tick."""
-        before, self._want = self._want, wanted(users)
+    def want(self, users: Sequence[User], pages: Sequence[ConsoleLogin] = (), now_ms: int = 0) -> None:
+        """All users of the registry, revoked ones too, and the newest login of each page, as they are now (Unix ms).
+
+        The newly revoked, and pages whose login has ended since, are shut at the next tick.
+        """
+        before, self._want = self._want, wanted(users, pages, now_ms)
         self._wants += 1
-        old = frozenset() if before is None else before.revoked
+        old = frozenset() if before is None else before.revoked | before.ended
+        closed = self._want.revoked | self._want.ended
         marks = {} if before is None else before.marks
         renewed = {login for login, mark in self._want.marks.items() if marks.get(login) != mark}
-        fine = renewed | (old - self._want.revoked)
+        fine = renewed | (old - closed)
         self._shut = {login: sent for login, sent in self._shut.items() if login not in fine}
         if before is not None:
-            self._shut.update((login, ("", 0.0)) for login in sorted(self._want.revoked - old))
+            self._shut.update((login, ("", 0.0)) for login in sorted(closed - old))
         self._seen = {login: since for login, since in self._seen.items() if login not in renewed}
         self._audit_at = 0.0 if self._audited_at is None else self._audited_at + AUDIT_MIN_S
         self._tell_pending()

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from msgspec import Struct
 
 from dispatch.broker.accounts import both, role_of, secret_mark
-from dispatch.broker.acl import Connection, entries, logins, server_entries, web_entries
+from dispatch.broker.acl import Connection, console_logins, entries, logins, server_entries, web_entries
 from dispatch.broker.dynsec import AclEntry, ClientWords, Command, CreateRole, ModifyClient, ModifyRole
-from dispatch.registry.words import User
+from dispatch.registry.words import ConsoleLogin, User
 from protocol.login import SERVER_LOGIN, WEB_LOGIN, Login
 
 Rules = tuple[AclEntry, ...]
@@ -17,7 +17,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """What is wrong at the broker. Logins, sorted."""
 
     revoked: tuple[str, ...] = ()
-    """Open, although the user is revoked."""
+    """Open, although the user is revoked, or the page's hour is over."""
     unproven: tuple[str, ...] = ()
     """Open, although the registry does not know the user, or that login of it, or holds no or another secret of it."""
     unknown: tuple[str, ...] = ()
@@ -36,12 +36,22 @@ class Wanted(Struct, frozen=True):
     admitted: frozenset[str]
     revoked: frozenset[str]
     """Logins of revoked users, also those that their role would not have."""
+    ended: frozenset[str]
+    """Logins of users' pages that had them until they expired or were ended."""
+    consoles: frozenset[str]
+    """Those of `admitted` that are a page's: one that the broker lacks is the page's to ask for."""
     marks: dict[str, str]
     """Of each admitted login, which secret it must have."""
 
 
-def wanted(users: Sequence[User]) -> Wanted:
-    """Sort the registry's users by what the broker should make of them. Some 5 ms for 1000 users."""
+def wanted(users: Sequence[User], pages: Sequence[ConsoleLogin] = (), now_ms: int = 0) -> Wanted:
+    """Sort the registry's users by what the broker should make of them. Some 5 ms for 1000 users.
+
+    `pages`: the newest login of each call manager's page; `now_ms` (Unix) decides which are live.
+    """
+    issued = {(page.office, page.user): page for page in pages}
+    ended: set[str] = set()
+    consoles: set[str] = set()
     known: dict[str, tuple[User, Connection]] = {}
     marks: dict[str, str] = {}
     revoked: set[str] = set()
@@ -49,11 +59,20 @@ def wanted(users: Sequence[User]) -> Wanted:
         who = Login(user.office, user.user)
         made = {login: (user, connection) for login, connection in logins(who, user.role)}
         known.update(made)
+        page = dict(console_logins(who, user.role))
+        known.update((login, (user, connection)) for login, connection in page.items())
         if user.revoked_at is not None:
-            revoked.update(both(user))
-        elif user.admitted:
+            revoked.update((*both(user), *page))
+            continue
+        if user.admitted:
             marks.update(dict.fromkeys(made, secret_mark(user.secret)))
-    return Wanted(known, frozenset(marks), frozenset(revoked), marks)
+        newest = issued.get((user.office, user.user)) if page else None
+        if newest is not None and user.admitted and newest.live(now_ms):
+            marks.update(dict.fromkeys(page, secret_mark(newest.secret)))
+            consoles.update(page)
+        elif newest is not None:
+            ended.update(page)
+    return Wanted(known, frozenset(marks), frozenset(revoked), frozenset(ended), frozenset(consoles), marks)
 
 
 def judge(want: Wanted, clients: Mapping[str, ClientWords], rules: Mapping[str, Rules] | None) -> Verdict:
@@ -67,10 +86,10 @@ def judge(want: Wanted, clients: Mapping[str, ClientWords], rules: Mapping[str, 
         if there[login].clientid != login or there[login].roles != role_of(login):
             mend.append(ModifyClient(username=login, clientid=login, roles=role_of(login)))
     return Verdict(
-        revoked=tuple(sorted(opened & want.revoked)),
-        unproven=tuple(sorted(opened - want.revoked - want.admitted | stale)),
+        revoked=tuple(sorted(opened & (want.revoked | want.ended))),
+        unproven=tuple(sorted(opened - want.revoked - want.ended - want.admitted | stale)),
         unknown=tuple(sorted(there.keys() - want.known.keys() - want.revoked)),
-        missing=tuple(sorted(want.admitted - opened | stale)),
+        missing=tuple(sorted((want.admitted - opened | stale) - want.consoles)),
         mend=tuple(mend),
     )
 

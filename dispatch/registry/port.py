@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from dispatch.registry.words import Code, CodeFault, Kick, Office, Region, SecretHash, TokenIssue, User
+from dispatch.registry.words import Code, CodeFault, ConsoleLogin, Kick, Office, Region, SecretHash, TokenIssue, User
 from protocol.ids import OfficeId
 from protocol.messages import Priority, VoicePath
 from protocol.rest import Role
@@ -98,6 +98,22 @@ class Registry(Protocol):
 
     def restore(self, office: OfficeId, user: str) -> User:
         """Take a revocation back; a new secret or enrolment is needed. The Kick is noted to be lifted."""
+
+    # --- broker logins of call managers' pages
+    def consoles(self) -> tuple[ConsoleLogin, ...]:
+        """Give the newest of every user who ever had one, ended and expired ones too."""
+
+    def console(self, office: OfficeId, user: str) -> ConsoleLogin | None:
+        """Give the newest of one user, or None."""
+
+    def issue_console(self, office: OfficeId, user: str, secret: SecretHash) -> ConsoleLogin:
+        """Give a call manager a new one for an hour, in place of the former; raises NotThere, RegistryError."""
+
+    def end_console(self, office: OfficeId, user: str, issue: int | None = None) -> bool:
+        """End the newest, where it is of this number or none is given; gives whether there was one to be ended.
+
+        A revocation and a new secret of the user end it too.
+        """
 
     # --- enrolment
     def add_code(self, office: OfficeId, user: str, digest: str, valid_s: int) -> Code:

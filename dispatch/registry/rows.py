@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dispatch.registry.port import RegistryError
-from dispatch.registry.words import Code, Kick, Office, Region, SecretHash, TokenIssue, User
+from dispatch.registry.words import Code, ConsoleLogin, Kick, Office, Region, SecretHash, TokenIssue, User
 from dispatch.store.errors import StoreDamaged
 from protocol.ids import OfficeId
 from protocol.messages import Hardware, Priority, VoicePath
@@ -115,9 +115,7 @@ def read_user(row: Any) -> User:
             revoked_why=row.revoked_why,
             generation=row.generation,
             hardware=row.hardware,
-            secret=None
-            if row.secret_hash is None
-            else SecretHash(salt=row.secret_salt, iterations=row.secret_iterations, hash=row.secret_hash),
+            secret=_secret(row),
             clone=row.clone,
             clone_at=row.clone_at,
             created_at=row.created_at,
@@ -129,6 +127,25 @@ def secret_columns(secret: SecretHash | None) -> dict[str, object]:
     if secret is None:
         return {"secret_salt": None, "secret_iterations": None, "secret_hash": None}
     return {"secret_salt": secret.salt, "secret_iterations": secret.iterations, "secret_hash": secret.hash}
+
+
+def read_console(row: Any) -> ConsoleLogin:
+    """Make a console's login of its row."""
+    return ConsoleLogin(
+        office=OfficeId(row.region, row.office),
+        user=row.user,
+        issue=row.issue,
+        secret=_secret(row),
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+    )
+
+
+def _secret(row: Any) -> SecretHash | None:
+    if row.secret_hash is None:
+        return None
+    return SecretHash(salt=row.secret_salt, iterations=row.secret_iterations, hash=row.secret_hash)
 
 
 def read_code(row: Any) -> Code:

@@ -109,6 +109,21 @@ kick = sa.Table(
     sqlite_autoincrement=True,
 )
 
+console = sa.Table(
+    "registry_console",
+    metadata,
+    *_office_columns(primary_key=True),
+    sa.Column("user", sa.Text, primary_key=True),
+    sa.Column("issue", sa.BigInteger, nullable=False),
+    sa.Column("issued_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("ended_at", sa.BigInteger),
+    sa.Column("secret_salt", sa.Text),
+    sa.Column("secret_iterations", sa.Integer),
+    sa.Column("secret_hash", sa.Text),
+)
+"""The newest broker login of each call manager's page; its row stays, so that its number never falls."""
+
 token = sa.Table(
     "registry_token",
     metadata,

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from dispatch.ports import StoreUnavailable
-from dispatch.registry import codes, kicks, schema, users
+from dispatch.registry import codes, consoles, kicks, schema, users
 from dispatch.registry.port import RegistryError
 from dispatch.registry.rows import checked_hardware, checked_name, read_token
-from dispatch.registry.words import Code, Kick, Office, Region, SecretHash, TokenIssue, User
+from dispatch.registry.words import Code, ConsoleLogin, Kick, Office, Region, SecretHash, TokenIssue, User
 from dispatch.store.database import Database
 from dispatch.store.errors import StoreDamaged, StoreError
 from protocol.ids import OfficeId
@@ -174,6 +174,7 @@ class SqlRegistry:
             old = users.there(connection, office, user)
             if old.revoked_at is not None:
                 raise RegistryError(f"{user} is revoked -> first: ptt-dispatch user restore")
+            consoles.end(connection, office, user, None, self._wall_ms())
             return users.put(connection, replace(old, secret=secret))
 
         return self._change(change)
@@ -185,6 +186,7 @@ class SqlRegistry:
             old = users.there(connection, office, user)
             if old.revoked_at is not None:
                 return old, False
+            consoles.end(connection, office, user, None, self._wall_ms())
             return users.revoke(connection, old, why, self._wall_ms()), True
 
         return self._change_if(change)
@@ -197,6 +199,29 @@ class SqlRegistry:
             if old.revoked_at is None:
                 return old, False
             return users.restore(connection, old, self._wall_ms()), True
+
+        return self._change_if(change)
+
+    # --- broker logins of call managers' pages ----------------------------------------------------------------------
+
+    def consoles(self) -> tuple[ConsoleLogin, ...]:
+        """Give the newest of every user who ever had one, ended and expired ones too."""
+        return self._reads.view(consoles.newest)
+
+    def console(self, office: OfficeId, user: str) -> ConsoleLogin | None:
+        """Give the newest of one user, or None."""
+        return self._reads.view(lambda c: consoles.newest_of(c, office, user))
+
+    def issue_console(self, office: OfficeId, user: str, secret: SecretHash) -> ConsoleLogin:
+        """Give a call manager a new one for an hour, in place of the former; raises NotThere, RegistryError."""
+        return self._change(lambda c: consoles.issue(c, office, user, secret, self._wall_ms()))
+
+    def end_console(self, office: OfficeId, user: str, issue: int | None = None) -> bool:
+        """End the newest, where it is of this number or none is given; gives whether there was one to be ended."""
+
+        def change(connection: sa.Connection) -> tuple[bool, bool]:
+            ended = consoles.end(connection, office, user, issue, self._wall_ms())
+            return ended, ended
 
         return self._change_if(change)
 

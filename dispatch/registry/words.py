@@ -9,6 +9,11 @@ from protocol.login import Login
 from protocol.messages import Priority, VoicePath
 from protocol.rest import REPLAY_COUNT, Role
 
+CONSOLE_ROLES = (Role.CALL_MANAGER,)
+"""Whose page speaks: who may have logins of a console."""
+CLOCK_BACK_MS = 60_000
+"""A clock that was set back by more than this ends what was issued: it would live too long."""
+
 
 class SecretHash(Struct, frozen=True, kw_only=True):
     """PBKDF2-HMAC-SHA512 of a secret, in the broker's own form: base64 of salt and of 64 bytes of hash."""
@@ -70,6 +75,25 @@ class User(Struct, frozen=True, kw_only=True):
     def admitted(self) -> bool:
         """Whether any door opens to it."""
         return self.revoked_at is None and self.secret is not None
+
+
+class ConsoleLogin(Struct, frozen=True, kw_only=True):
+    """The newest broker login of a call manager's page; there is one at a time, good until it expires or is ended."""
+
+    office: OfficeId
+    user: str
+    issue: int
+    """Rises with every one of this user, also after the registry was restored from a backup."""
+    secret: SecretHash | None
+    issued_at: int
+    expires_at: int
+    ended_at: int | None = None
+
+    def live(self, now_ms: int) -> bool:
+        """Whether the broker may let it in at this moment; not on a clock that was set back before it was issued."""
+        if self.ended_at is not None or self.secret is None:
+            return False
+        return self.issued_at - CLOCK_BACK_MS <= now_ms < self.expires_at
 
 
 class Code(Struct, frozen=True, kw_only=True):

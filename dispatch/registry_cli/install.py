@@ -66,6 +66,7 @@ def plan_of(options: argparse.Namespace) -> install.Plan:
         broker_port=_port(options.broker_port),
         rest_port=_port(options.rest_port),
         web_port=_port(options.web_port),
+        websocket_port=options.websocket_port and _port(options.websocket_port),
     )
 
 
@@ -164,6 +165,7 @@ def broker_config(desk: Desk) -> int:
         cert=rest.certificate,
         key=rest.key,
         listen="" if rest.host in ANY_ADDRESS else rest.host,
+        websocket_port=desk.settings.web.websocket_port,
     )
     # The usual folder in any case: on a new machine, after a restore, an open configuration lies there.
     place = broker_files.CONF_D

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from dispatch.broker.accounts import secret_mark
-from dispatch.registry.words import User
+from dispatch.registry.words import CONSOLE_ROLES, User
 from protocol.ids import OfficeId
 from protocol.rest import Role
 
@@ -56,7 +56,7 @@ class Session(Struct, kw_only=True):
     @property
     def speaks(self) -> bool:
         """Whether it may have the console."""
-        return self.role is Role.CALL_MANAGER
+        return self.role in CONSOLE_ROLES
 
 
 class Sessions:

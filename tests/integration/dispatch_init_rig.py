@@ -44,6 +44,7 @@ class Office:
 
     def init(self, *more: str) -> tuple[int, str, str]:
         ports = ("--listen", "127.0.0.1", "--broker-port", str(self.port), "--rest-port", str(free_port()))
+        ports += ("--websocket-port", str(free_port()))
         office = ("--region", "seoul", "--office", "hq", "--name", "본사", "--host", "office.example.com")
         return self._main("init", "--dir", str(self.folder), *office, *ports, "--admin", "chief", "--lang", "en", *more)
 

@@ -71,7 +71,7 @@ class Scene:
         self.run(
             *("init", "--dir", str(self.folder), "--region", HQ.region, "--office", HQ.office, "--name", "본사"),
             *("--host", "127.0.0.1", "--listen", "127.0.0.1", "--broker-port", str(self.port)),
-            *("--rest-port", str(self.rest_port)),
+            *("--rest-port", str(self.rest_port), "--websocket-port", str(free_port())),
         )
         run = folder / "mosquitto"
         run.mkdir()

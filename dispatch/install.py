@@ -52,9 +52,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     broker_port: int = 8883
     rest_port: int = 8443
     web_port: int = 8444
-
     websocket_port: int = 8884
     """Where the broker lets call managers' pages in; 0: nowhere."""
+
     @property
     def config(self) -> Path:
         """The configuration's file."""
@@ -193,11 +193,11 @@ def _broker(plan: Plan, made: "_Made", admin: User, server_secret: SecretHash) -
         cert=plan.certificate,
         key=plan.secret(credentials.TLS_KEY),
         listen=plan.listen,
+        websocket_port=plan.websocket_port,
     )
 
 
 def _admin(plan: Plan, kept: SecretHash) -> User:
-        websocket_port=plan.websocket_port,
     """The first admin as the broker needs it; its uid is drawn when the registry is filled."""
     return User(office=plan.office, user=plan.admin, role=Role.ADMIN, name=plan.admin, uid=0, secret=kept)
 
@@ -269,6 +269,8 @@ broker_port = {plan.broker_port}
 [web]
 host = {_toml(listen)}
 port = {plan.web_port}
+# The broker's listener for call managers' consoles, wss://; 0: there is none, and no console.
+websocket_port = {plan.websocket_port}
 
 # Voice over Agora. The certificate goes into {plan.secret(credentials.AGORA_CERTIFICATE)}, mode 0600.
 #[agora]
@@ -293,8 +295,6 @@ def _toml(value: object) -> str:
 
 
 class _Made:
-# The broker's listener for call managers' consoles, wss://; 0: there is none, and no console.
-websocket_port = {plan.websocket_port}
     """What was made so far, and how to take it away."""
 
     def __init__(self) -> None:

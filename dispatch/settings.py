@@ -16,11 +16,11 @@ from service.settings import Fault, Invalid, Secret
 
 DEFAULT_PATH = Path("/etc/ptt/dispatch.toml")
 Url = Annotated[str, Meta(min_length=8, max_length=512, pattern=r"^https?://[^\s/?#]+[^\s?#]*$(?!\n)", title="a URL")]
-HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S+$", title="a host name or address")]
 WssUrl = Annotated[
     str,
     Meta(min_length=7, max_length=512, pattern=r"^wss://[A-Za-z0-9.:\[\]-]+(/[^\s?#]*)?$(?!\n)", title="a wss:// URL"),
 ]
+HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^\S+$", title="a host name or address")]
 
 PolicySource = Annotated[
     str,
@@ -126,7 +126,6 @@ class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     host: Annotated[HostName, Meta(description="address it listens on; 0.0.0.0 or :: is every one")] = "0.0.0.0"
     port: Annotated[int, Meta(ge=1, le=65535, description="port it listens on")] = 8444
-    agora_sdk_dir: Annotated[
     websocket_port: Annotated[
         int, Meta(ge=0, le=65535, description="the broker's listener for call managers' consoles; 0: there is none")
     ] = 8884
@@ -134,6 +133,7 @@ class WebSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         WssUrl | None,
         Meta(description="where consoles reach it; default: websocket_port of the host that the page came from"),
     ] = None
+    agora_sdk_dir: Annotated[
         Path | None,
         Meta(description="folder Agora's Web SDK is staged in; default: `agora-web` beside the SQLite file"),
     ] = None

@@ -87,10 +87,10 @@ def _init(commands: Commands, lang: argparse.ArgumentParser) -> None:
     made.add_argument("--broker-port", type=int, default=8883, help="broker's TLS port (default: %(default)s)")
     made.add_argument("--rest-port", type=int, default=8443, help="REST service's port (default: %(default)s)")
     made.add_argument("--web-port", type=int, default=8444, help="dashboard's port (default: %(default)s)")
-    made.add_argument(
-        "--link",
     text = "broker's port for consoles in browsers, 0: none (default: %(default)s)"
     made.add_argument("--websocket-port", type=int, default=8884, help=text)
+    made.add_argument(
+        "--link",
         action=argparse.BooleanOptionalAction,
         help="copy ptt.conf into /etc/mosquitto/conf.d (default: for /etc/ptt)",
     )

@@ -32,9 +32,10 @@ from dispatch.core.state import OfficeRules
 from dispatch.core.trouble import SERVER
 from dispatch.core.turn import Publish
 from dispatch.inbox import Inbox
+from dispatch.traces.store import Said
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
-from protocol.messages import Alert, PressTrace
+from protocol.messages import Alert, BurstPlayed, Heartbeat, PressTrace
 from protocol.topics import BadTopic, Kind, Topic, everyone, parse, topic
 from service.logs import Log
 from service.loop import Loop
@@ -100,9 +101,9 @@ class DispatchShell:
         clock: Callable[[], float],
         rng: Random,
         doors: Doors | None = None,
-        traces: Callable[[OfficeId, str, PressTrace], None] = lambda office, user, trace: None,
+        traces: Callable[[OfficeId, str, Said], None] = lambda office, user, said: None,
     ) -> None:
-        """`clock` is the loop's monotonic clock (s), `wall_ms` Unix time for people. `traces` takes those of presses.
+        """`clock` is the loop's monotonic clock (s), `wall_ms` Unix time for people; `traces` keeps what it gets.
 
         Raises SettingsError (TLS).
         """
@@ -344,6 +345,8 @@ class DispatchShell:
         if isinstance(read, PressTrace):
             self._traces(where.office, where.user, read)
             return
+        if isinstance(read, BurstPlayed | Heartbeat):
+            self._traces(where.office, where.user, read)
         if len(self._inbox) >= WAITING_MAX:
             self._inbox.drop_one()
             self.dropped["inbox full"] += 1

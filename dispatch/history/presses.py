@@ -28,6 +28,12 @@ class Press(Struct, frozen=True, kw_only=True):
     """Until the first other member heard or saw it."""
     join_ms: float | None = None
     """How long the slowest listener took to join the voice channel, where one had to."""
+    notice_error_ms: float | None = None
+    """How wrong `notice_ms` can be: two machines' clocks were compared for it."""
+    start_ms: float | None = None
+    """Until its first voice frame had left: the start of the session, where it opened one."""
+    participants: int | None = None
+    """Who was in the channel: those who could hear it, and the speaker."""
 
 
 class Durations(Struct, frozen=True, kw_only=True):
@@ -48,6 +54,11 @@ class PressFigures(Struct, frozen=True, kw_only=True):
     answer: Durations = Durations()
     notice: Durations = Durations()
     join: Durations = Durations()
+    start: Durations = Durations()
+    notice_error_ms: float | None = None
+    """The worst of `notice`'s errors."""
+    participants_average: float | None = None
+    """Members in the channel, of the bursts of which that is known."""
 
     @property
     def error_rate(self) -> float | None:
@@ -66,6 +77,7 @@ def durations(found: Iterable[float | None]) -> Durations:
 def count_presses(presses: Sequence[Press]) -> PressFigures:
     """Count the presses of a period."""
     kinds = [press.answered for press in presses]
+    crowds = [press.participants for press in presses if press.participants is not None]
     return PressFigures(
         presses=len(presses),
         granted=kinds.count(Answered.GRANTED),
@@ -74,4 +86,7 @@ def count_presses(presses: Sequence[Press]) -> PressFigures:
         answer=durations(press.answer_ms for press in presses),
         notice=durations(press.notice_ms for press in presses),
         join=durations(press.join_ms for press in presses),
+        start=durations(press.start_ms for press in presses),
+        notice_error_ms=max((p.notice_error_ms for p in presses if p.notice_error_ms is not None), default=None),
+        participants_average=sum(crowds) / len(crowds) if crowds else None,
     )

@@ -1,13 +1,13 @@
-"""Traces on their way into the store: they wait until the floor has nothing to do, and never for long."""
+"""Traces, listeners' reports and heartbeats on their way into the store: they wait until the floor has nothing to do,
+and never for long."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Protocol
 
 from dispatch.ports import StoreUnavailable
-from dispatch.traces.store import Arrived
+from dispatch.traces.store import Arrived, Said
 from protocol.ids import OfficeId
-from protocol.messages import PressTrace
 from service.logs import Log
 
 WAITING_MAX = 2000
@@ -23,7 +23,7 @@ class Keeper(Protocol):
     """Where they go; `dispatch.traces.store.TraceStore` is one."""
 
     def put(self, batch: Sequence[Arrived]) -> None:
-        """Keep traces. Raises StoreUnavailable."""
+        """Keep them. Raises StoreUnavailable."""
 
 
 class TraceBook:
@@ -33,13 +33,13 @@ class TraceBook:
         """Nothing waits."""
         self.next_at = float("inf")
         self.dropped = 0
-        """Traces that found no room."""
+        """Those that found no room."""
         self._keeper = keeper
         self._waiting: deque[Arrived] = deque()
         self._of: Counter[tuple[OfficeId, str]] = Counter()
         self._away = False
 
-    def take(self, office: OfficeId, user: str, trace: PressTrace, now: float, wall_ms: int) -> None:
+    def take(self, office: OfficeId, user: str, said: Said, now: float, wall_ms: int) -> None:
         """Take one in; past its bounds it is dropped and counted."""
         if len(self._waiting) >= WAITING_MAX or self._of[office, user] >= WAITING_OF_ONE_MAX:
             self.dropped += 1
@@ -47,7 +47,7 @@ class TraceBook:
         if not self._waiting:
             self.next_at = now + EVERY_S
         self._of[office, user] += 1
-        self._waiting.append(Arrived(office=office, user=user, received_at=wall_ms, trace=trace))
+        self._waiting.append(Arrived(office=office, user=user, received_at=wall_ms, said=said))
 
     def step(self, now: float) -> None:
         """Write one batch; what cannot be written now is kept."""

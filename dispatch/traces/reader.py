@@ -1,13 +1,20 @@
-"""Reading traces beside the service: for `ptt-dispatch trace`, the pages and the report."""
+"""Reading traces, listeners' reports and heartbeats beside the service: for `ptt-dispatch trace`, pages and report."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from dispatch.history.heartbeats import BeatsHour
 from dispatch.history.presses import Answered, Press
+from dispatch.registry import schema as registry
 from dispatch.store.reader import StoreReader
-from dispatch.traces.store import press
+from dispatch.store.schema import event
+from dispatch.traces.listeners import NEAR_MS, Listener, Reported, listeners_of, slowest_join
+from dispatch.traces.schema import HOUR_MS, beats, played, press
 from protocol.ids import OfficeId
-from protocol.messages import DenyCause, Ended, EventType, PressTrace
+from protocol.messages import BurstPlayed, DenyCause, Ended, Event, EventType, PressTrace
 
 GRANTED = frozenset({"granted", "turn came"})
 DENIED = frozenset(
@@ -22,8 +29,12 @@ NO_WISH = frozenset({"cancelled", "let go", "button stuck"})
 UNEXPLAINED = (DenyCause.INTERNAL_ERROR.value, DenyCause.OTHER.value)
 BURST_MS = 600_000
 """The end of a burst is looked for so long after the period."""
-_LOG = (EventType.SPEAKER_CHANGED, EventType.DENIED, EventType.BURST_ENDED, EventType.HEARTBEAT_LOST)
+_LOG = (
+    *(EventType.SPEAKER_CHANGED, EventType.DENIED, EventType.BURST_ENDED, EventType.BURST_HEARD),
+    EventType.HEARTBEAT_LOST,
+)
 _decoder = msgspec.json.Decoder(PressTrace)
+_reports = msgspec.json.Decoder(BurstPlayed)
 
 
 class Traced(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +62,7 @@ class TraceReader:
         )
         if user is not None:
             chosen = chosen.where(press.c.user == user)
-        with self._reader.read() as connection:
-            if not sa.inspect(connection).has_table(press.name):
-                return ()
-            rows = connection.execute(chosen.order_by(press.c.edge_at, press.c.request)).all()
+        rows = self._rows(press, chosen.order_by(press.c.edge_at, press.c.request))
         return tuple(
             Traced(user=row.user, received_at=row.received_at, trace=_decoder.decode(row.trace)) for row in rows
         )
@@ -68,6 +76,70 @@ class TraceReader:
         found = () if at is None else self.traces(office, at, at + 1, user)
         return found[-1] if found else None
 
+    def reports(self, office: OfficeId, since_ms: int, until_ms: int) -> tuple[Reported, ...]:
+        """Give what listeners told in [since_ms, until_ms) of bursts, in the order of bursts."""
+        chosen = sa.select(played.c.user, played.c.received_at, played.c.report).where(
+            played.c.region == office.region,
+            played.c.office == office.office,
+            played.c.received_at >= since_ms,
+            played.c.received_at < until_ms,
+        )
+        return tuple(
+            Reported(user=row.user, received_at=row.received_at, report=_reports.decode(row.report))
+            for row in self._rows(played, chosen.order_by(played.c.burst, played.c.user))
+        )
+
+    def beats(self, office: OfficeId, since_ms: int, until_ms: int, user: str | None = None) -> tuple[BeatsHour, ...]:
+        """Give heartbeats of the hours that begin in [since_ms, until_ms), whole hours as they are kept."""
+        chosen = sa.select(beats).where(
+            beats.c.region == office.region,
+            beats.c.office == office.office,
+            beats.c.hour_at >= since_ms // HOUR_MS * HOUR_MS,
+            beats.c.hour_at < until_ms,
+        )
+        if user is not None:
+            chosen = chosen.where(beats.c.user == user)
+        return tuple(
+            BeatsHour(
+                user=row.user,
+                connection=row.connection,
+                hour_at=row.hour_at,
+                first_no=row.first_no,
+                last_no=row.last_no,
+                last_at=row.last_at,
+                came=row.came.bit_count(),
+            )
+            for row in self._rows(beats, chosen)
+        )
+
+    def speech(self, office: OfficeId, burst: int) -> Event | None:
+        """Give the grant of the newest burst of that number, out of the log; None where there is none."""
+        texts = [f'%"burst":{burst}{end}%' for end in (",", "}")]
+        where = sa.or_(*(event.c.metadata.like(text) for text in texts))
+        mine = sa.and_(event.c.region == office.region, event.c.office == office.office)
+        kind = event.c.type == EventType.SPEAKER_CHANGED.value
+        with self._reader.read() as connection:
+            no = connection.scalar(sa.select(sa.func.max(event.c.no)).where(mine, kind, where))
+        found = () if no is None else self._reader.events(office, first_no=no, last_no=no)
+        return found[0] if found and found[0].metadata.get("burst") == burst else None
+
+    def tokens(self, office: OfficeId, user: str, since_ms: int, until_ms: int) -> tuple[tuple[int, float], ...]:
+        """Give a user's voice tokens of a time: when each was issued (Unix ms) and how long that took (ms)."""
+        token = registry.token
+        chosen = sa.select(token.c.at, token.c.took_us).where(
+            token.c.at >= since_ms,
+            token.c.at < until_ms,
+            token.c.region == office.region,
+            token.c.office == office.office,
+            token.c.user == user,
+        )
+        return tuple((row.at, row.took_us / 1000) for row in self._rows(token, chosen.order_by(token.c.at)))
+
+    def _rows(self, table: sa.Table, chosen: sa.Select[Any]) -> Sequence[Any]:
+        """Read a table that an older store may not have."""
+        with self._reader.read() as connection:
+            return connection.execute(chosen).all() if sa.inspect(connection).has_table(table.name) else ()
+
     def presses(self, office: OfficeId, since_ms: int, until_ms: int) -> tuple[Press, ...]:
         """Give them as figures need them; none where no press of the period is traced.
 
@@ -78,35 +150,66 @@ class TraceReader:
         if not traced:
             return ()
         known = {(one.user, tuple(one.trace.request_id)) for one in traced}
-        found = [made for one in traced if (made := _press(one)) is not None]
         log = tuple(self._reader.scan(office, since_ms, until_ms + BURST_MS, _LOG))
+        crowds = {e.metadata.get("burst"): crowd(e) for e in log if e.event is EventType.BURST_HEARD}
+        heard: dict[int, list[Reported]] = {}
+        for report in self.reports(office, since_ms - NEAR_MS, until_ms + NEAR_MS):
+            heard.setdefault(report.report.burst, []).append(report)
+        found = []
+        for one in traced:
+            ears = listeners_of(one.trace, one.received_at, heard.get(one.trace.burst or 0, ()))
+            made = _press(one, ears, crowds.get(one.trace.burst or 0))
+            found += [] if made is None else [made]
         renewed = {e.metadata.get("burst") for e in log if e.event is EventType.HEARTBEAT_LOST}
         lost = {
             e.metadata.get("burst")
             for e in log
             if e.event is EventType.BURST_ENDED and e.metadata.get("ended") == Ended.LOST.value
         } - renewed
-        for event in log:
-            request = tuple(event.metadata.get("request_id") or ())
-            if event.user is None or event.at >= until_ms or (event.user, request) in known:
+        for entry in log:
+            request = tuple(entry.metadata.get("request_id") or ())
+            if entry.user is None or entry.at >= until_ms or (entry.user, request) in known:
                 continue
-            if event.event is EventType.SPEAKER_CHANGED:
-                arrived = event.metadata.get("burst") not in lost
-                answered = Answered.GRANTED if arrived else Answered.FAILED
-            elif event.event is EventType.DENIED:
-                explained = event.metadata.get("cause") not in UNEXPLAINED
-                answered = Answered.EXPLAINED if explained else Answered.FAILED
+            if entry.event is EventType.SPEAKER_CHANGED:
+                arrived = entry.metadata.get("burst") not in lost
+                how = Answered.GRANTED if arrived else Answered.FAILED
+            elif entry.event is EventType.DENIED:
+                explained = entry.metadata.get("cause") not in UNEXPLAINED
+                how = Answered.EXPLAINED if explained else Answered.FAILED
             else:
                 continue
-            found.append(Press(user=event.user, at=event.at, answered=answered))
+            found.append(Press(user=entry.user, at=entry.at, answered=how))
         return tuple(sorted(found, key=lambda each: each.at))
 
 
-def _press(one: Traced) -> Press | None:
-    trace = one.trace
+def answered(trace: PressTrace) -> Answered | None:
+    """Say how a press was answered; None where it wanted, or could want, nothing."""
     answer = trace.told[0] if trace.told else None
     if answer is None or answer.what in NO_WISH:
         return None
-    granted = answer.what in GRANTED or trace.permitted_ms is not None
-    answered = Answered.GRANTED if granted else Answered.EXPLAINED if answer.what in DENIED else Answered.FAILED
-    return Press(user=one.user, at=trace.edge_at, answered=answered, answer_ms=answer.ms)
+    if answer.what in GRANTED or trace.permitted_ms is not None:
+        return Answered.GRANTED
+    return Answered.EXPLAINED if answer.what in DENIED else Answered.FAILED
+
+
+def crowd(heard: Event) -> int:
+    """Give how many were in the channel of a burst, its speaker with them."""
+    return int(heard.metadata.get("heard_of") or 0) + 1
+
+
+def _press(one: Traced, listeners: Sequence[Listener], participants: int | None) -> Press | None:
+    how = answered(one.trace)
+    if how is None:
+        return None
+    first = listeners[0] if listeners else Listener(user="")
+    return Press(
+        user=one.user,
+        at=one.trace.edge_at,
+        answered=how,
+        answer_ms=one.trace.told[0].ms,
+        notice_ms=first.heard_ms,
+        notice_error_ms=first.error_ms,
+        join_ms=slowest_join(listeners),
+        start_ms=one.trace.through_ms,
+        participants=participants,
+    )

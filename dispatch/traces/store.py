@@ -1,48 +1,37 @@
-"""Where traces of presses are kept: a table of the office's store, written by a connection of its own.
+"""Where traces of presses, listeners' reports and heartbeats are kept: tables of the office's store, written by a
+connection of its own.
 
 A batch is one transaction that is not synced; it is begun only while the floor has nothing to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dispatch.store.database import Database
+from dispatch.traces.schema import BEATS_BITS, HOUR_MS, beats, metadata, played, press
 from protocol.ids import OfficeId
-from protocol.messages import PressTrace
+from protocol.messages import BurstPlayed, Heartbeat, PressTrace
 
 BUSY_S = 0.02
 """The loop waits no longer for another process's transaction: a batch can be written later."""
 LOCK = "traces"
 
-metadata = sa.MetaData()
-
-press = sa.Table(
-    "press",
-    metadata,
-    sa.Column("region", sa.Text, primary_key=True),
-    sa.Column("office", sa.Text, primary_key=True),
-    sa.Column("user", sa.Text, primary_key=True),
-    sa.Column("edge_at", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("request", sa.Text, primary_key=True),
-    sa.Column("received_at", sa.BigInteger, nullable=False),
-    sa.Column("trace", sa.Text, nullable=False),
-    sqlite_with_rowid=False,
-)
-"""`edge_at`: as the vehicle says; `received_at`: by the server's clock (both Unix ms); `trace`: the message."""
-sa.Index("press_at", press.c.region, press.c.office, press.c.edge_at)
-sa.Index("press_received", press.c.region, press.c.office, press.c.received_at)
+Said = PressTrace | BurstPlayed | Heartbeat
+"""What is kept."""
+Row = dict[str, Any]
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
-    """A trace and whose it is."""
+    """What a member said, and who it is. `received_at`: Unix ms."""
 
     office: OfficeId
     user: str
     received_at: int
-    trace: PressTrace
+    said: Said
 
 
 class TraceStore:
@@ -50,42 +39,96 @@ class TraceStore:
 
     def __init__(self, store_url: str) -> None:
         self._database = Database(store_url, more=(metadata,), busy_s=BUSY_S)
-        kind = postgresql if self._database.dialect.name == "postgresql" else sqlite
-        self._insert = kind.insert(press).on_conflict_do_nothing()
+        postgres = self._database.dialect.name == "postgresql"
+        kind = postgresql if postgres else sqlite
+        self._press = kind.insert(press).on_conflict_do_nothing()
+        self._played = kind.insert(played).on_conflict_do_nothing()
+        least, most = (sa.func.least, sa.func.greatest) if postgres else (sa.func.min, sa.func.max)
+        beat = kind.insert(beats)
+        new = beat.excluded
+        self._beat = beat.on_conflict_do_update(
+            index_elements=list(beats.primary_key),
+            set_={
+                "first_no": least(beats.c.first_no, new.first_no),
+                "last_no": most(beats.c.last_no, new.last_no),
+                "last_at": most(beats.c.last_at, new.last_at),
+                "came": beats.c.came.bitwise_or(new.came),
+            },
+        )
 
     def close(self) -> None:
         """Give the connection back."""
         self._database.close()
 
     def put(self, batch: Sequence[Arrived]) -> None:
-        """Keep traces; one that is kept already (another replica's, or sent twice) stays as it is."""
-        rows = [
-            {
-                "region": one.office.region,
-                "office": one.office.office,
-                "user": one.user,
-                "edge_at": one.trace.edge_at,
-                "request": ".".join(map(str, one.trace.request_id)),
-                "received_at": one.received_at,
-                "trace": msgspec.json.encode(one.trace).decode(),
-            }
-            for one in batch
-        ]
-        if rows:
-            self._database.transact(LOCK, lambda connection: connection.execute(self._insert, rows), durable=False)
+        """Keep what was said; what is kept already (another replica's, or sent twice) stays as it is."""
+        traces, reports, signs = list(_presses(batch)), list(_played(batch)), list(_beats(batch))
+
+        def run(connection: sa.Connection) -> None:
+            for insert, rows in ((self._press, traces), (self._played, reports), (self._beat, signs)):
+                if rows:
+                    connection.execute(insert, rows)
+
+        if batch:
+            self._database.transact(LOCK, run, durable=False)
 
     def prune(self, office: OfficeId, before_ms: int, first_no: int, limit: int) -> tuple[int, int | None]:
         """Delete at most `limit` of what came before then; see `dispatch.retention.Prunable`."""
-        key = (press.c.user, press.c.edge_at, press.c.request)
-        mine = sa.and_(press.c.region == office.region, press.c.office == office.office)
-        old = sa.select(*key).where(mine, press.c.received_at < before_ms).limit(limit)
 
         def run(connection: sa.Connection) -> int:
-            rows = connection.execute(old).all()
-            for user, edge_at, request in rows:
-                one = sa.and_(press.c.user == user, press.c.edge_at == edge_at, press.c.request == request)
-                connection.execute(sa.delete(press).where(mine, one))
-            return len(rows)
+            left = limit
+            for table, at in ((press, press.c.received_at), (played, played.c.received_at), (beats, beats.c.last_at)):
+                key = list(table.primary_key)
+                mine = sa.and_(table.c.region == office.region, table.c.office == office.office)
+                for row in connection.execute(sa.select(*key).where(mine, at < before_ms).limit(left)).all():
+                    one = sa.and_(*(column == value for column, value in zip(key, row, strict=True)))
+                    connection.execute(sa.delete(table).where(one))
+                    left -= 1
+            return limit - left
 
         count = self._database.transact(LOCK, run, durable=False)
         return count, 0 if count == limit else None
+
+
+def _presses(batch: Iterable[Arrived]) -> Iterable[Row]:
+    for one in batch:
+        if isinstance(one.said, PressTrace):
+            yield _owner(one) | {
+                "edge_at": one.said.edge_at,
+                "request": dotted(one.said.request_id),
+                "received_at": one.received_at,
+                "trace": msgspec.json.encode(one.said).decode(),
+            }
+
+
+def _played(batch: Iterable[Arrived]) -> Iterable[Row]:
+    for one in batch:
+        if isinstance(one.said, BurstPlayed):
+            yield _owner(one) | {
+                "burst": one.said.burst,
+                "connection": dotted(one.said.connection_id),
+                "received_at": one.received_at,
+                "report": msgspec.json.encode(one.said).decode(),
+            }
+
+
+def _beats(batch: Iterable[Arrived]) -> Iterable[Row]:
+    for one in batch:
+        if isinstance(one.said, Heartbeat):
+            yield _owner(one) | {
+                "connection": dotted(one.said.connection_id),
+                "hour_at": one.received_at // HOUR_MS * HOUR_MS,
+                "first_no": one.said.beat_no,
+                "last_no": one.said.beat_no,
+                "last_at": one.received_at,
+                "came": 1 << one.said.beat_no % BEATS_BITS,
+            }
+
+
+def _owner(one: Arrived) -> Row:
+    return {"region": one.office.region, "office": one.office.office, "user": one.user}
+
+
+def dotted(numbers: Sequence[int]) -> str:
+    """Write the numbers of a request or a connection as a key: `1.42.3`."""
+    return ".".join(map(str, numbers))

@@ -66,6 +66,19 @@ _TEXT: Mapping[str, tuple[str, str]] = {
     "s_through": ("first voice frame had left", "첫 음성 송출됨"),
     "s_key_up": ("button up", "버튼 놓음"),
     "s_released": ("given back", "반납"),
+    "s_heard": ("heard by {user}, ±{error} ms", "{user} 청취 시작, ±{error} ms"),
+    "s_joined": ("which joined the channel in {ms} ms", "채널 참여 {ms} ms"),
+    "unheard": (
+        "heard by, at a moment not measured: {users}",
+        "청취했으나 시각은 측정되지 않음: {users}",
+    ),
+    "metrics": ("metrics: {parts}", "지표: {parts}"),
+    "m_session_start_ms": ("session start {value} ms", "세션 시작 {value} ms"),
+    "m_token_ms": ("token made in {value:.1f} ms", "토큰 생성 {value:.1f} ms"),
+    "m_join_ms": ("channel joined in {value} ms", "채널 참여 {value} ms"),
+    "m_participants": ("participants {value}", "참여자 {value}명"),
+    "m_heartbeat_rate": ("heartbeats {value:.1%} of the day before", "하루간 하트비트 {value:.1%}"),
+    "no_burst": ("there is no burst {burst} in {office}", "{office}에 발언 {burst} 없음"),
     "s_told": ("driver told: {what}", "운전자 안내: {what}"),
 }
 

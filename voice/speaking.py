@@ -99,6 +99,7 @@ class Speaking:
         if mouth.idle:
             self.follow(now)
             return
+        mqtt.hurry(now)
         while True:
             self.follow(now)
             if self._burst is None:

@@ -311,3 +311,37 @@ def test_a_cut_line_is_told_once_with_its_reason_and_found_again() -> None:
         assert office.of("car-1", LinkDown)[0].reason
         office.until(lambda: len(office.of("car-1", LinkUp)) == 1, 15.0)
         office.close()
+
+
+class Unlucky(random.Random):
+    """Draws a back-off that outlasts every test."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 3600.0
+
+
+def test_waiting_speech_does_not_wait_for_the_back_off() -> None:
+    # given a member whose line is refused, and whose next try is far away
+    with Broker() as broker, Proxy(broker.port) as proxy:
+        proxy.refuse()
+
+        def make(loop: Loop, user: str, tell: Callable[[TransportEvent], None]) -> MqttVoice:
+            return MqttVoice(loop, VoiceMqttSettings(port=proxy.port, client_id=user), OFFICE, user, tell, Unlucky())
+
+        office = Office(make)
+        for car in office.cars.values():
+            car.start()
+        office.until(lambda: all(office.of(user, LinkDown) for user in office.cars))
+        proxy.accept()
+        # when one of two has speech that waits
+        waiting = office.cars["car-1"]
+        assert isinstance(waiting, MqttVoice)
+
+        def up() -> bool:
+            waiting.hurry(time.monotonic())
+            return waiting.up
+
+        office.until(up)
+        # then it alone is connected
+        assert not office.cars["car-2"].up
+        office.close()

@@ -36,6 +36,9 @@ class FakeMqtt:
     def room(self, now: float) -> bool:
         return self.up and self.open
 
+    def hurry(self, now: float) -> None:
+        pass
+
     def send(self, frame: VoiceFrame, now: float, pcm: bytes = b"") -> bool:
         self.sent.append(frame)
         return True

@@ -15,6 +15,7 @@ from dispatch.cleaning import Swept, cleaned_in
 from dispatch.core.server import FloorControlServer
 from dispatch.live import Live, LiveOffice, LiveSocket
 from dispatch.ports import StoreUnavailable
+from dispatch.probing.place import EVENTS_KEEP_DAYS, PROBE_OFFICE, real
 from dispatch.registry.sql import SqlRegistry
 from dispatch.retention import Retention
 from dispatch.settings import DispatchSettings
@@ -59,8 +60,8 @@ class App:
             clock=time.monotonic,
             rng=random.Random(),
             doors=self._admission,
-            traces=lambda office, user, trace: self._traces.take(
-                office, user, trace, time.monotonic(), time.time_ns() // 1_000_000
+            traces=lambda office, user, said: self._traces.take(
+                office, user, said, time.monotonic(), time.time_ns() // 1_000_000
             ),
         )
         stem = settings.status_socket_stem
@@ -71,6 +72,7 @@ class App:
         self._status_at = 0.0
         self._tidy_at = self._started_at + TIDY_EVERY_S
         self._retention = Retention(self._store, settings.store.events_keep_days, self._started_at)
+        self._probe_retention = Retention(self._store, EVENTS_KEEP_DAYS, self._started_at)
         self._trace_retention = Retention(self._trace_store, settings.traces.keep_days, self._started_at)
         self._watchdog_at = 0.0
 
@@ -126,6 +128,7 @@ class App:
                     cleaned=office.cleaned,
                 )
                 for office_id, office in self._server.offices.items()
+                if office_id != PROBE_OFFICE
             ),
             dropped={
                 **self._shell.dropped,
@@ -144,13 +147,13 @@ class App:
         effects = self._shell.sweep_now()
         if effects is None:
             return Swept(replica=replica, busy=True, refused="messages wait to be handled: try again")
-        served = [str(office_id) for office_id, office in offices if office.opened]
+        served = [office_id for office_id, office in offices if office.opened]
         cleaned = cleaned_in(effects)
         _log.info("swept on request", offices=len(served), cleaned=len(cleaned))
         return Swept(
             replica=replica,
-            offices=len(served),
-            not_served=tuple(str(office_id) for office_id, office in offices if not office.opened),
+            offices=len(real(served)),
+            not_served=tuple(str(office) for office in real(o for o, office in offices if not office.opened)),
             cleaned=cleaned,
             refused=self._server.store_error or "",
         )
@@ -188,6 +191,9 @@ class App:
             self._traces.step(now)
         elif now >= self._retention.next_at:
             self._retention.step(offices, now, time.time_ns() // 1_000_000)
+        elif now >= self._probe_retention.next_at:
+            probe = [office for office in offices if office == PROBE_OFFICE]
+            self._probe_retention.step(probe, now, time.time_ns() // 1_000_000)
         elif now >= self._trace_retention.next_at:
             self._trace_retention.step(offices, now, time.time_ns() // 1_000_000)
 
@@ -202,6 +208,7 @@ class App:
             return f"no broker: {self._shell.reason}"
         if self._server.store_error is not None:
             return f"nobody is given the floor: {self._server.store_error}"
-        refused = [str(o) for o, office in self._server.offices.items() if office.refused is not None]
-        serving = f"serving {len(self._server.offices) - len(refused)} office(s) at {self._settings.broker.address}"
+        refused = [str(o) for o in real(self._server.offices) if self._server.offices[o].refused is not None]
+        count = len(real(self._server.offices)) - len(refused)
+        serving = f"serving {count} office(s) at {self._settings.broker.address}"
         return f"refused: {', '.join(refused)}; {serving}" if refused else serving

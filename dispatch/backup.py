@@ -31,6 +31,7 @@ MANIFEST_BYTES_MAX = 1 << 20
 SECRET_NAMES = (
     credentials.MQTT_PASSWORD,
     credentials.TLS_KEY,
+    credentials.PROBE_PASSWORD,
     credentials.AGORA_CERTIFICATE,
     credentials.AGORA_CUSTOMER_SECRET,
 )

@@ -21,6 +21,8 @@ AGORA_CERTIFICATE = "agora-certificate"
 """App certificate of the Agora project."""
 AGORA_CUSTOMER_SECRET = "agora-customer-secret"
 """Secret of Agora's REST interface."""
+PROBE_PASSWORD = "probe-password"
+"""The availability probe's own password at the broker."""
 PREFIX = "ptt."
 """What the file names of the credential store begin with."""
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from dispatch import credentials, pki
 from dispatch.broker import files as broker_files
+from dispatch.probing.place import PROBE_NAME, PROBE_OFFICE, PROBE_ROLE, PROBE_USER
 from dispatch.registry import rows
 from dispatch.registry.port import RegistryError
 from dispatch.registry.secrets import hash_secret, new_secret
@@ -139,7 +140,8 @@ def _check(plan: Plan) -> None:
 
 def _files(plan: Plan) -> tuple[Path, ...]:
     own = (plan.ca, plan.ca_key, plan.certificate, plan.config, plan.admin_secret)
-    return (*own, plan.secret(credentials.MQTT_PASSWORD), plan.secret(credentials.TLS_KEY))
+    names = (credentials.MQTT_PASSWORD, credentials.TLS_KEY, credentials.PROBE_PASSWORD)
+    return (*own, *map(plan.secret, names))
 
 
 def _registry(plan: Plan, made: "_Made") -> SqlRegistry:
@@ -161,7 +163,7 @@ def _registry(plan: Plan, made: "_Made") -> SqlRegistry:
 def _make(plan: Plan, now: dt.datetime, made: "_Made", registry: SqlRegistry) -> Made:
     authority = pki.new_authority(plan.region_name, now)
     leaf = pki.new_server(authority, (*plan.hosts, plan.local_host, *OWN_HOSTS), now)
-    password, secret = new_secret(), new_secret()
+    password, secret, probe = new_secret(), new_secret(), new_secret()
 
     made.folder(plan.folder, 0o755)
     made.folder(plan.ca_key.parent, 0o700)
@@ -171,22 +173,26 @@ def _make(plan: Plan, now: dt.datetime, made: "_Made", registry: SqlRegistry) ->
     made.write(plan.certificate, leaf.certificate_pem, 0o644)
     made.write(plan.secret(credentials.TLS_KEY), leaf.key_pem, 0o600)
     made.write(plan.secret(credentials.MQTT_PASSWORD), f"{password.reveal()}\n".encode(), 0o600)
+    made.write(plan.secret(credentials.PROBE_PASSWORD), f"{probe.reveal()}\n".encode(), 0o600)
     made.write(plan.admin_secret, f"{secret.reveal()}\n".encode(), 0o600)
     made.write(plan.config, config_text(plan).encode(), 0o644)
-    kept = hash_secret(secret)
-    _broker(plan, made, _admin(plan, kept), hash_secret(password))
+    kept, probes = hash_secret(secret), hash_secret(probe)
+    _broker(plan, made, (_admin(plan, kept), _prober(probes)), hash_secret(password))
     _fill(plan, registry, kept)
+    add_probe(registry, probes)
     _give_to_service(plan.store, new_folder=plan.store.parent in made.folders)
     return Made(files=tuple(made.files), login=_admin(plan, kept).login, secret=secret)
 
 
-def _broker(plan: Plan, made: "_Made", admin: User, server_secret: SecretHash) -> None:
+def _broker(plan: Plan, made: "_Made", users: tuple[User, ...], server_secret: SecretHash) -> None:
     made.tree(plan.broker_dir)
     office = Office(id=plan.office, name=plan.name, channel=rows.channel_of(plan.office), voice=plan.voice)
+    channel = rows.channel_of(PROBE_OFFICE)
+    probe = Office(id=PROBE_OFFICE, name=PROBE_NAME, channel=channel, voice=VoicePath.MQTT)
     broker_files.write(
         plan.broker_dir,
-        users=(admin,),
-        offices=(office,),
+        users=users,
+        offices=(office, probe),
         server_secret=server_secret,
         host_port=plan.broker_port,
         ca=plan.ca,
@@ -200,6 +206,26 @@ def _broker(plan: Plan, made: "_Made", admin: User, server_secret: SecretHash) -
 def _admin(plan: Plan, kept: SecretHash) -> User:
     """The first admin as the broker needs it; its uid is drawn when the registry is filled."""
     return User(office=plan.office, user=plan.admin, role=Role.ADMIN, name=plan.admin, uid=0, secret=kept)
+
+
+def _prober(kept: SecretHash) -> User:
+    """The availability probe's user as the broker needs it."""
+    return User(office=PROBE_OFFICE, user=PROBE_USER, role=PROBE_ROLE, name=PROBE_NAME, uid=0, secret=kept)
+
+
+def add_probe(registry: SqlRegistry, kept: SecretHash | None) -> User:
+    """Add the availability probe's office and user; what is there already of them stays. Gives the user.
+
+    `kept` None: without a secret. Raises RegistryError.
+    """
+    if PROBE_OFFICE.region not in (region.region for region in registry.regions()):
+        registry.add_region(PROBE_OFFICE.region, PROBE_NAME)
+    if registry.office(PROBE_OFFICE) is None:
+        registry.add_office(PROBE_OFFICE, PROBE_NAME, VoicePath.MQTT)
+    user = registry.user(PROBE_OFFICE, PROBE_USER)
+    if user is None:
+        user = registry.add_user(PROBE_OFFICE, PROBE_USER, PROBE_ROLE, PROBE_NAME)
+    return user if kept is None else registry.set_secret(PROBE_OFFICE, PROBE_USER, kept)
 
 
 def _fill(plan: Plan, registry: SqlRegistry, kept: SecretHash) -> None:
@@ -236,7 +262,7 @@ def config_text(plan: Plan) -> str:
     """Give dispatch.toml."""
     listen = plan.listen or "0.0.0.0"
     return f"""\
-# The office's services: ptt-dispatch serve, rest and web. Made by `ptt-dispatch init`; every key is in
+# The office's services: ptt-dispatch serve, rest, web and alerts. Made by `ptt-dispatch init`; every key is in
 # operations.md, and `ptt-dispatch show-config` shows them all with their defaults.
 
 # Only users of the registry are members: see `ptt-dispatch user` and `ptt-dispatch device`.

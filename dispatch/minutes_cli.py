@@ -19,6 +19,7 @@ from dispatch.minutes import (
     count,
     per_month,
 )
+from dispatch.probing.place import real
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry_cli.parsing import office_id
 from dispatch.settings import DispatchSettings
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     stays = _stays(settings)
     reader = StoreReader(settings.store.sqlalchemy_url)
     try:
-        chosen = (options.office,) if options.office else tuple(sorted({*reader.offices(), *stays}))
+        chosen = (options.office,) if options.office else real(sorted({*reader.offices(), *stays}))
         found = [
             count(
                 office,

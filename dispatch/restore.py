@@ -118,7 +118,7 @@ def _epochs(store: Path) -> Mapping[OfficeId, int] | None:
     except StoreUnavailable:
         return None
     try:
-        found = {office: reader.snapshot(office) for office in reader.offices()}
+        found = {office: reader.snapshot(office) for office in reader.offices(probe=True)}
     except StoreUnavailable:
         return None
     finally:

@@ -10,6 +10,7 @@ from dispatch.alerting.settings import AlertSettings, MetricsSettings
 from dispatch.core.state import FloorRules, OfficeRules, rules_of
 from dispatch.history.day import DEFAULT_ZONE, zone
 from dispatch.minutes import USD_PER_1000_MIN
+from dispatch.probing.settings import ProbeSettings
 from protocol.ids import Id, OfficeId
 from service.mqtt import BrokerSettings
 from service.settings import Fault, Invalid, Secret
@@ -184,6 +185,7 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     traces: TraceSettings = TraceSettings()
     alerts: AlertSettings = AlertSettings()
     metrics: MetricsSettings = MetricsSettings()
+    probe: ProbeSettings = ProbeSettings()
     admission: Annotated[
         Literal["open", "registry"],
         Meta(
@@ -207,8 +209,8 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     secrets: Annotated[
         Path | None,
         Meta(
-            description="folder of secret files ptt.mqtt-password, ptt.tls-key, ptt.agora-certificate, "
-            "ptt.agora-customer-secret, for where systemd hands over no credential of that name"
+            description="folder of secret files ptt.mqtt-password, ptt.tls-key, ptt.probe-password, "
+            "ptt.agora-certificate, ptt.agora-customer-secret, for where systemd hands over no credential of that name"
         ),
     ] = None
 
@@ -249,6 +251,10 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The time zone in which an office's days begin."""
         own = next((each.time_zone for each in self.office if each.id == office), None)
         return zone(own or self.time_zone)
+
+    def floor_of(self, office: OfficeId) -> FloorRules:
+        """The rules of an office's floor, configured or the defaults."""
+        return next((each for each in self.office if each.id == office), FloorRules())
 
     @property
     def report_dir(self) -> Path:

@@ -15,14 +15,19 @@ from types import FrameType
 from msgspec.structs import replace
 
 from dispatch.about import version
+from dispatch.alerting.probe_watch import ProbeWatch
 from dispatch.alerting.settings import WebhookSettings
 from dispatch.alerting.watch import Look, Watch, certificate_ends_s, store_bytes
 from dispatch.alerting.webhooks import Told, Webhook
 from dispatch.core.office_alerts import ALERTS, Change
 from dispatch.core.trouble import SERVER
-from dispatch.credentials import find
+from dispatch.credentials import PROBE_PASSWORD, find
 from dispatch.metrics.collect import HookSum, Sum
 from dispatch.metrics.server import MetricsServer
+from dispatch.ports import StoreUnavailable
+from dispatch.probing.place import PROBE_OFFICE
+from dispatch.probing.prober import Prober
+from dispatch.probing.store import ProbeStore
 from dispatch.settings import DispatchSettings
 from protocol.codec import Malformed, decode, encode
 from protocol.ids import OfficeId
@@ -51,6 +56,8 @@ class AlertsApp:
         self._notifier = Notifier(environ)
         self._loop = Loop()
         self._watch = Watch(settings)
+        self._prober = prober_of(settings, environ.get("CREDENTIALS_DIRECTORY"))
+        self._probe = None if self._prober is None else _probe_watch(self._prober, settings)
         self._link = MqttLink(self._loop, settings.broker, self._on_link)
         self._backoff = Backoff(REDIAL_MIN_S, REDIAL_MAX_S, random.Random())
         self._name = f"ptt-dispatch-alerts-{settings.replica}"
@@ -76,9 +83,16 @@ class AlertsApp:
             self._notifier.ready()
             where = "" if self._metrics is None else f"{self._settings.metrics.host}:{self._metrics.port}"
             _log.info("watching", metrics=where, webhooks=len(self._hooks))
+            if self._prober is not None:
+                self._prober.start()
+            else:
+                _log.warning("no probe: availability is not measured", mend="ptt-dispatch probe makes one")
             self._loop.run(self._step)
         finally:
             self._closing = True
+            if self._prober is not None and self._probe is not None:
+                self._prober.close()
+                self._probe.close()
             self._notifier.stopping()
             self._link.close()
             if self._metrics is not None:
@@ -94,7 +108,9 @@ class AlertsApp:
 
     def _step(self, now: float) -> float:
         if now >= self._look_at:
-            look = self._watch.look()
+            if self._probe is not None:
+                self._probe.step(now)
+            look = self._watch.look("" if self._probe is None else self._probe.unanswered)
             for office, change in look.changes:
                 self._tell(office, change)
             self._sum = self._sum_up(look, now)
@@ -189,6 +205,7 @@ class AlertsApp:
             disk_free_bytes=free,
             certificate_ends_s=self._ends_s,
             offices=look.offices,
+            probe=None if self._probe is None else self._probe.total,
             webhooks=[
                 HookSum(
                     name=hook.name,
@@ -200,6 +217,30 @@ class AlertsApp:
                 for _, hook in self._hooks
             ],
         )
+
+
+def prober_of(settings: DispatchSettings, folder: str | None) -> Prober | None:
+    """Give the probe; None where it has no login, or, at a broker without logins, no office to press in.
+
+    Raises SettingsError.
+    """
+    if settings.admission == "open":
+        return Prober(settings.broker, None, settings.probe) if PROBE_OFFICE in settings.offices else None
+    path = find(settings, folder, PROBE_PASSWORD)
+    return None if path is None else Prober(settings.broker, read_secret(path), settings.probe)
+
+
+def _probe_watch(prober: Prober, settings: DispatchSettings) -> ProbeWatch:
+    url = settings.store.sqlalchemy_url
+    return ProbeWatch(prober, settings.probe, lambda: _open(settings, url), lambda: time.time_ns() // 1_000_000)
+
+
+def _open(settings: DispatchSettings, url: str) -> ProbeStore:
+    """Open the store where there is one: who watches makes none. Raises StoreUnavailable."""
+    path = settings.store.path
+    if path is not None and not path.exists():
+        raise StoreUnavailable(f"there is no store at {path} -> has ptt-dispatch serve run with this configuration?")
+    return ProbeStore(url)
 
 
 def _told(office: OfficeId, change: Change) -> Told:

@@ -54,6 +54,7 @@ class Ledger:
         watched: Collection[str] | None,
         not_served: str,
         wall_ms: int,
+        unanswered: str = "",
     ) -> OfficeFacts:
         """Sum up. `watched`: users whose silence matters (admitted units); None: there is no registry, all members."""
         _forget(self._presses, wall_ms - self._rules.window_s * 1000)
@@ -62,6 +63,7 @@ class Ledger:
         known = [m for m in members if watched is None or m.user in watched]
         return OfficeFacts(
             not_served=not_served,
+            unanswered=unanswered,
             silent=frozenset(m.user for m in known if m.state is PresenceState.LOST),
             presses=len(self._presses),
             failed=sum(bad for _, bad in self._presses),

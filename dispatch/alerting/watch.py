@@ -17,6 +17,7 @@ from dispatch.doctor.cli import services
 from dispatch.live import Live
 from dispatch.metrics.collect import OfficeSum
 from dispatch.ports import StoreUnavailable
+from dispatch.probing.place import PROBE_OFFICE, real
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.sql import SqlRegistry
 from dispatch.settings import DispatchSettings
@@ -66,7 +67,7 @@ class Watch:
         self._registry: SqlRegistry | None = None
         self._units: dict[OfficeId, frozenset[str]] | None = None
         self._units_at: float | None = None
-        self._offices: dict[OfficeId, _Office] = {office: _Office(settings) for office in settings.offices}
+        self._offices: dict[OfficeId, _Office] = {office: _Office(settings) for office in real(settings.offices)}
         self._last: dict[OfficeId, Snapshot] = {}
         self._diary = Diary()
         self._store: SqlStore | None = None
@@ -89,8 +90,8 @@ class Watch:
         """Give the alerts of every office."""
         return [(office, kept.alerts) for office, kept in self._offices.items()]
 
-    def look(self) -> Look:
-        """Look once."""
+    def look(self, unanswered: str = "") -> Look:
+        """Look once. `unanswered`: what the probe has to tell every office."""
         lives, stuck = services(self._settings.status_socket_stem)
         error = ""
         try:
@@ -107,7 +108,7 @@ class Watch:
             why = _not_served(office, lives, stuck)
             watched = None if self._units is None else self._units.get(office, frozenset())
             members = () if snapshot is None else snapshot.members
-            facts = kept.ledger.facts(members, watched, why, wall_ms)
+            facts = kept.ledger.facts(members, watched, why, wall_ms, unanswered)
             for change in kept.alerts.step(facts, now, wall_ms):
                 changes.append((office, change))
                 self._diary.note(office, change, wall_ms)
@@ -165,9 +166,9 @@ class Watch:
             return
         if self._registry is None:
             self._registry = SqlRegistry(self._settings.store.sqlalchemy_url)
-        units: dict[OfficeId, set[str]] = {office.id: set() for office in self._registry.offices()}
+        units: dict[OfficeId, set[str]] = {office: set() for office in real(o.id for o in self._registry.offices())}
         for user in self._registry.users():
-            if user.admitted and user.role in ENROLLED_ROLES:
+            if user.admitted and user.role in ENROLLED_ROLES and user.office != PROBE_OFFICE:
                 units.setdefault(user.office, set()).add(user.user)
         self._units = {office: frozenset(users) for office, users in units.items()}
         self._units_at = now

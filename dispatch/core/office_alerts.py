@@ -14,7 +14,8 @@ CLEANER = "cleaner-active"
 LATENCY = "latency"
 AUDIO = "audio-unhealthy"
 NOT_SERVED = "not-served"
-ALERTS = (NOT_SERVED, SILENT, ERRORS, CLEANER, LATENCY, AUDIO)
+UNANSWERED = "unanswered"
+ALERTS = (NOT_SERVED, UNANSWERED, SILENT, ERRORS, CLEANER, LATENCY, AUDIO)
 """Every alert there can be."""
 NAMED_MAX = 5
 """Users named in a sentence; further ones are counted."""
@@ -47,6 +48,8 @@ class OfficeFacts(Struct, frozen=True, kw_only=True):
 
     not_served: str = ""
     """Why nobody is given the floor; empty: the office is served."""
+    unanswered: str = ""
+    """Why the probe's presses have not been answered for several in a row; empty: they are, or none are made."""
     silent: frozenset[str] = frozenset()
     """Vehicles whose link is lost."""
     presses: int = 0
@@ -136,6 +139,9 @@ class OfficeAlerts:
         if facts.not_served:
             what = f"the office is not served: {facts.not_served}"
             yield _Wrong(NOT_SERVED, Severity.CRITICAL, what[:256], "ptt-dispatch doctor at the office says what to do")
+        if facts.unanswered:
+            mend = "ptt-dispatch doctor; journalctl -u ptt-dispatch -u mosquitto; operations.md, Availability"
+            yield _Wrong(UNANSWERED, Severity.CRITICAL, facts.unanswered[:256], mend)
         silent = [user for user, since in self._silent.items() if now - since >= rules.silent_s]
         if silent:
             what = f"no link for {rules.silent_s:g} s: {_named(silent)}"

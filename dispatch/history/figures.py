@@ -6,7 +6,7 @@ where its event stands. The log is read from BEFORE_MS before the period, so tha
 AHEAD_MS beyond it, so that late leavings are; neither is counted.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date, tzinfo
 
 from msgspec import Struct
@@ -96,10 +96,6 @@ class Figures(Struct, kw_only=True):
     """Bursts of which it is known who heard them, and somebody could."""
     heard_bursts: int = 0
     """Those of them that at least one heard."""
-    probe_minutes: int = 0
-    """Minutes in which a probe's press was answered."""
-    probed_since: int | None = None
-    """When one was for the first time in what was read; None: there is no probe."""
     hours: tuple[Hour, ...] = ()
     days: tuple[DayFigures, ...] = ()
     users: tuple[UserFigures, ...] = ()
@@ -126,46 +122,30 @@ class Figures(Struct, kw_only=True):
         return self.granted + sum(self.denied.values())
 
 
-def count(
-    office: OfficeId,
-    period: Period,
-    events: Iterable[Event],
-    where: tzinfo,
-    read_until: int,
-    probes: Collection[str] = (),
-) -> Figures:
-    """Count a period out of the office's log, in the log's order, as read up to `read_until` (Unix ms).
-
-    `probes`: users whose presses only ask whether there is an answer; they are counted nowhere else.
-    """
-    tally = _Tally(office, period, where, frozenset(probes))
+def count(office: OfficeId, period: Period, events: Iterable[Event], where: tzinfo, read_until: int) -> Figures:
+    """Count a period out of the office's log, in the log's order, as read up to `read_until` (Unix ms)."""
+    tally = _Tally(office, period, where)
     for event in events:
         tally.take(event)
     return tally.end(read_until)
 
 
 class _Tally:
-    def __init__(self, office: OfficeId, period: Period, where: tzinfo, probes: frozenset[str]) -> None:
+    def __init__(self, office: OfficeId, period: Period, where: tzinfo) -> None:
         self._found = Figures(office=office, period=period)
         self._where = where
-        self._probes = probes
         self._hours = tuple(Hour() for _ in range(24))
         self._days: dict[date, DayFigures] = {}
         self._users: dict[str, UserFigures] = {}
         self._sessions: dict[str, int] = {}
         self._joined: dict[str, set[str]] = {}
         self._talking: tuple[int, int] | None = None
-        self._probed: set[int] = set()
         self._integrity = IntegrityTally(period)
         self._begun = False
         self._over = False
 
     def take(self, event: Event) -> None:
         period = self._found.period
-        if event.user in self._probes:
-            if event.event is EventType.DENIED and event.at < period.until:
-                self._probe(event.at)
-            return
         inside = period.since <= event.at < period.until
         if event.at >= period.until and not self._over:
             self._over = True
@@ -187,7 +167,6 @@ class _Tally:
             found.sessions_running = len(self._sessions)
         if not self._begun:
             self._crowd(found.period.since)
-        found.probe_minutes = len(self._probed)
         found.hours = self._hours
         found.days = tuple(self._days[day] for day in sorted(self._days))
         found.users = tuple(self._users[user] for user in sorted(self._users))
@@ -285,12 +264,6 @@ class _Tally:
                 self._joined.get(session, set()).discard(event.user)
             case _:
                 pass
-
-    def _probe(self, at: int) -> None:
-        if self._found.probed_since is None:
-            self._found.probed_since = at
-        if at >= self._found.period.since:
-            self._probed.add(at // 60_000)
 
     def _crowd(self, at: int) -> None:
         most = max(map(len, self._joined.values()), default=0)

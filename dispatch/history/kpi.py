@@ -5,13 +5,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from dispatch.history.availability import Probes
 from dispatch.history.figures import Figures
 from dispatch.history.presses import Durations, PressFigures
 from dispatch.minutes import OfficeMinutes
 
 UNEXPLAINED: Final = frozenset({"internal_error", "other", "unknown"})
 """Causes of a denial that tell nobody why."""
-_MINUTE_MS: Final = 60_000
 
 
 class Kpi(StrEnum):
@@ -91,6 +91,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     p95: float | None = None
     basis: str = ""
     """What it was made from, where there are two ways: `traces` of presses, or the `log` of the server alone."""
+    unprobed_min: int = 0
+    """Of availability: minutes of the period in which nobody asked, so that nothing is known of them."""
 
     @property
     def target(self) -> Target:
@@ -114,6 +116,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     presses: PressFigures | None = None
     tokens: Durations | None = None
     minutes: OfficeMinutes | None = None
+    probes: Probes | None = None
     registered: int | None = None
     """Members of the registry who could have taken part."""
 
@@ -140,11 +143,7 @@ def measure(facts: Facts) -> tuple[Measured, ...]:
             samples=figures.counted_bursts,
         ),
         Measured(kpi=Kpi.SESSION_LENGTH, value=session_s, samples=figures.sessions),
-        Measured(
-            kpi=Kpi.ACTIVE_USERS,
-            value=min(1.0, figures.active_users / facts.registered) if facts.registered else None,
-            samples=facts.registered or 0,
-        ),
+        active_users(facts),
         _saving(facts.minutes),
     )
 
@@ -164,15 +163,19 @@ def error_rate(facts: Facts) -> Measured:
 
 
 def availability(facts: Facts) -> Measured:
-    """Minutes in which a synthetic press was answered, over the minutes since the probe runs."""
-    figures = facts.figures
-    if figures.probed_since is None:
+    """Synthetic presses that were granted in time, over those made; minutes in which none was made stand beside it."""
+    probes = facts.probes
+    if probes is None or not probes.asked:
         return Measured(kpi=Kpi.AVAILABILITY)
-    since = max(figures.period.since, figures.probed_since)
-    minutes = (facts.until // _MINUTE_MS) - (since // _MINUTE_MS)  # the one that has just begun may still be answered
-    if minutes <= 0:
-        return Measured(kpi=Kpi.AVAILABILITY)
-    return Measured(kpi=Kpi.AVAILABILITY, value=min(1.0, figures.probe_minutes / minutes), samples=minutes)
+    return Measured(kpi=Kpi.AVAILABILITY, value=probes.rate, samples=probes.asked, unprobed_min=probes.unprobed_min)
+
+
+def active_users(facts: Facts) -> Measured:
+    """Members that took part over those of the registry; a day on which nothing happened at all shows nothing."""
+    if not facts.registered or (facts.figures.events == 0 and not (facts.presses and facts.presses.presses)):
+        return Measured(kpi=Kpi.ACTIVE_USERS)
+    value = min(1.0, facts.figures.active_users / facts.registered)
+    return Measured(kpi=Kpi.ACTIVE_USERS, value=value, samples=facts.registered)
 
 
 def _duration(kpi: Kpi, found: Durations) -> Measured:

@@ -38,8 +38,8 @@ METHODS: dict[Kpi, tuple[str, str]] = {
         "허가도 이유 있는 거절도 받지 못한 누름 / 전체 누름",
     ),
     Kpi.AVAILABILITY: (
-        "minutes in which a synthetic press was answered, over all minutes",
-        "시험 누름에 응답이 있었던 분 / 전체 분",
+        "synthetic presses, one a minute, that were granted in time, over all of them; of the whole service",
+        "매분 한 번의 시험 누름 중 제시간에 허가된 누름 / 전체 시험 누름, 서비스 전체 기준",
     ),
     Kpi.SATISFACTION: ("by a survey", "설문조사"),
     Kpi.SUCCESS: (
@@ -107,4 +107,7 @@ def measured_text(row: Measured, lang: str) -> str:
     text = value_text(row.value, row.target.unit, lang)
     if row.p95 is not None:
         text += f" (p95 {value_text(row.p95, row.target.unit, lang)})"
+    if row.unprobed_min:
+        said = f"{row.unprobed_min} min not probed" if lang != "ko" else f"측정하지 않은 시간 {row.unprobed_min}분"
+        text += f" ({said})"
     return text

@@ -4,7 +4,7 @@ Report, dashboard and metrics ask here, so that their numbers agree. Nothing her
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -17,13 +17,12 @@ from dispatch.history.kpi import Facts, Measured, measure
 from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations
 from dispatch.minutes import NEEDED, OfficeMinutes, Stay
 from dispatch.minutes import count as count_minutes
+from dispatch.probing.place import real
+from dispatch.probing.store import read_probes
 from dispatch.registry import schema as registry
 from dispatch.store.reader import StoreReader
 from protocol.ids import OfficeId
 from protocol.rest import Role
-
-PROBES = ("probe",)
-"""Users whose presses only ask whether the office answers."""
 
 
 class Presses(Protocol):
@@ -56,28 +55,27 @@ class OfficePeriod(Struct, frozen=True, kw_only=True):
 class OfficeLog:
     """Reads one store. Every method may raise StoreUnavailable."""
 
-    def __init__(self, reader: StoreReader, presses: Presses | None = None, probes: Collection[str] = PROBES) -> None:
+    def __init__(self, reader: StoreReader, presses: Presses | None = None) -> None:
         """`presses`: None where nobody traces them."""
         self._reader = reader
         self._presses = presses
-        self._probes = probes
         with reader.read() as connection:
             self._registry = sa.inspect(connection).has_table(registry.user.name)
 
     def offices(self) -> tuple[OfficeId, ...]:
-        """Give every office of the store and of its registry."""
+        """Give every office of the store and of its registry, the probe's apart."""
         found = set(self._reader.offices())
         if self._registry:
             with self._reader.read() as connection:
                 rows = connection.execute(sa.select(registry.office.c.region, registry.office.c.office))
                 found |= {OfficeId(row.region, row.office) for row in rows}
-        return tuple(sorted(found))
+        return real(sorted(found))
 
     def figures(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> Figures:
         """Count the log of a period; `now_ms`: the present moment (Unix ms), where the caller knows it better."""
         now_ms = _now(now_ms)
         events = self._reader.scan(office, period.since - BEFORE_MS, period.until + AHEAD_MS)
-        return count(office, period, events, where, min(now_ms, period.until + AHEAD_MS), self._probes)
+        return count(office, period, events, where, min(now_ms, period.until + AHEAD_MS))
 
     def read(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> OfficePeriod:
         """Give everything that is known of a period that has begun."""
@@ -87,7 +85,7 @@ class OfficeLog:
         presses = None
         if self._presses is not None:
             found = self._presses.presses(office, period.since, period.until)
-            presses = count_presses([press for press in found if press.user not in self._probes])
+            presses = count_presses(found)
         name, stays = self._roll(office)
         events = self._reader.scan(office, period.since - BEFORE_MS, until, NEEDED)
         minutes = count_minutes(office, events, stays or {}, period.since, until)
@@ -99,6 +97,7 @@ class OfficeLog:
             presses=presses,
             tokens=tokens,
             minutes=minutes,
+            probes=read_probes(self._reader, period.since, until),
             registered=registered,
         )
         return OfficePeriod(
@@ -130,7 +129,7 @@ class OfficeLog:
         stays = {
             row.user: Stay(user=row.user, name=row.name, since=row.created_at, until=row.revoked_at)
             for row in rows
-            if Role(row.role).member and row.user not in self._probes
+            if Role(row.role).member
         }
         return name or str(office), stays
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from dispatch.alerting.probe_watch import ProbeSum
 from dispatch.core.office_alerts import ALERTS
 from protocol.messages import EventType, PresenceState
 
@@ -65,6 +66,8 @@ class Sum(Struct, frozen=True, kw_only=True):
     """Unix s; None: there is none that can be read."""
     offices: Sequence[OfficeSum] = ()
     webhooks: Sequence[HookSum] = ()
+    probe: ProbeSum | None = None
+    """None: there is no probe."""
 
 
 class OfficeCollector(Collector):
@@ -96,8 +99,24 @@ class OfficeCollector(Collector):
             yield _gauge("ptt_certificate_end_timestamp_seconds", what, now.certificate_ends_s)
         what = "Messages that floor control servers dropped since their start"
         yield _by("ptt_service_dropped_messages", what, ["reason"], [((why,), n) for why, n in now.dropped.items()])
+        if now.probe is not None:
+            yield from _probe(now.probe)
         yield from _offices(now.offices)
         yield from _hooks(now.webhooks)
+
+
+def _probe(probe: ProbeSum) -> Iterable[Metric]:
+    what = "Test presses made, since this process's start"
+    yield CounterMetricFamily("ptt_probe_presses", what, value=probe.presses)
+    what = "Test presses that were granted in time, since this process's start"
+    yield CounterMetricFamily("ptt_probe_answered", what, value=probe.answered)
+    what = "Test presses in a row, up to the newest, that were not answered"
+    yield _gauge("ptt_probe_failing_presses", what, probe.failing)
+    yield _gauge("ptt_probe_last_timestamp_seconds", "When the newest test press was made, Unix time", probe.last_s)
+    yield _gauge("ptt_probe_unwritten_presses", "Results of test presses that wait for the store", probe.waiting)
+    if probe.last_took_ms is not None:
+        what = "From request to grant of the newest test press that was answered"
+        yield _gauge("ptt_probe_answer_seconds", what, probe.last_took_ms / 1000)
 
 
 def _offices(offices: Sequence[OfficeSum]) -> Iterable[Metric]:

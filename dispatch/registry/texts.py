@@ -22,7 +22,15 @@ _TEXT: dict[str, tuple[str, str]] = {
         "let mosquitto read its configuration: install -m 644 {conf} {place}",
         "mosquitto가 설정을 읽게 하십시오: install -m 644 {conf} {place}",
     ),
-    "next_start": ("systemctl restart mosquitto; systemctl enable --now ptt-dispatch ptt-dispatch-rest",) * 2,
+    "next_start": (
+        "systemctl restart mosquitto; systemctl enable --now ptt-dispatch ptt-dispatch-rest ptt-dispatch-web "
+        "ptt-dispatch-alerts ptt-dispatch-report.timer",
+    )
+    * 2,
+    "probe_made": (
+        "{login} presses once a minute from now on; secret in {path} -> systemctl restart ptt-dispatch-alerts",
+        "{login}이(가) 앞으로 매분 한 번 누릅니다. 비밀 값: {path} -> systemctl restart ptt-dispatch-alerts",
+    ),
     "next_device": (
         "ptt-dispatch device code car-1 --create --name NAME   (the first vehicle)",
         "ptt-dispatch device code car-1 --create --name 이름   (첫 차량)",

@@ -25,6 +25,8 @@ def add(commands: Commands, common: argparse.ArgumentParser, lang: argparse.Argu
     _device(_group(commands, "device", "units in vehicles: enrolment codes, replacements, clones"), common)
     _bursts(_group(commands, "bursts", "what was said and is kept for those who missed it"), common)
     _cert(_group(commands, "cert", "the office's certificates"), common)
+    text = "give an office that has none the availability probe, or the probe a new secret"
+    _command(commands, "probe", "probe.make", common, text)
     made = _command(
         commands, "broker-config", "broker.config", common, "write mosquitto's folder anew from the registry"
     )

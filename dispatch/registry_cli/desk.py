@@ -10,6 +10,7 @@ from typing import TextIO
 
 from dispatch.broker.admin import BrokerAdmin
 from dispatch.credentials import with_credentials
+from dispatch.probing.place import real
 from dispatch.registry.port import NotThere
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry.texts import Refused, tell
@@ -58,8 +59,8 @@ class Desk:
             raise Refused(f"{given}/{user} and --office {self.options.office} contradict each other -> give one")
         if office is not None:
             return office, user
-        known = [found.office for found in self.registry.users() if found.user == user]
-        offices = known or [each.id for each in self.registry.offices()]
+        known = list(real(found.office for found in self.registry.users() if found.user == user))
+        offices = known or list(real(each.id for each in self.registry.offices()))
         if len(offices) != 1:
             names = ", ".join(map(str, offices)) or "none"
             raise Refused(f"{user}: which office? -> write REGION/OFFICE/{user}; offices: {names}")

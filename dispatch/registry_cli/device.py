@@ -5,6 +5,7 @@ import sys
 
 from dispatch import pki, qr
 from dispatch.broker import left
+from dispatch.probing.place import PROBE_OFFICE
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.port import NotThere
 from dispatch.registry.secrets import code_digest, new_code_entropy
@@ -96,6 +97,7 @@ def _speaks_unicode() -> bool:
 def list_units(desk: Desk) -> int:
     """List units with their enrolment and codes."""
     units = [user for user in desk.registry.users(desk.options.office) if user.role in ENROLLED_ROLES]
+    units = [user for user in units if desk.options.office is not None or user.office != PROBE_OFFICE]
     codes = open_codes(desk.registry.codes(desk.options.office))
     if desk.options.json:
         rows = []

@@ -4,6 +4,7 @@ import json
 
 from msgspec.structs import replace
 
+from dispatch.probing.place import PROBE_OFFICE
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.port import AlreadyThere
 from dispatch.registry.secrets import hash_secret, new_secret
@@ -22,7 +23,7 @@ def region_add(desk: Desk) -> int:
 
 def region_list(desk: Desk) -> int:
     """List regions."""
-    found = desk.registry.regions()
+    found = [each for each in desk.registry.regions() if each.region != PROBE_OFFICE.region]
     if desk.options.json:
         print(json.dumps([{"region": each.region, "name": each.name} for each in found], ensure_ascii=False))
         return 0
@@ -40,7 +41,7 @@ def office_add(desk: Desk) -> int:
 
 def office_list(desk: Desk) -> int:
     """List offices."""
-    found = desk.registry.offices()
+    found = [each for each in desk.registry.offices() if each.id != PROBE_OFFICE]
     if desk.options.json:
         rows: list[dict[str, object]] = [
             {
@@ -116,7 +117,11 @@ def _told_added(desk: Desk, user: User) -> None:
 
 def user_list(desk: Desk) -> int:
     """List users."""
-    found = desk.registry.users(desk.options.office)
+    found = [
+        each
+        for each in desk.registry.users(desk.options.office)
+        if desk.options.office is not None or each.office != PROBE_OFFICE
+    ]
     if desk.options.json:
         print(json.dumps([user_dict(each) for each in found], ensure_ascii=False))
         return 0

@@ -9,7 +9,7 @@ from dispatch.broker.files import BrokerFilesError
 from dispatch.pki import PkiError
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.port import RegistryError
-from dispatch.registry_cli import bursts, device, install, people, revoking
+from dispatch.registry_cli import bursts, device, install, people, probe, revoking
 from dispatch.registry_cli.desk import Desk
 
 INTERRUPTED = 130
@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Callable[[Desk], int]] = {
     "cert.show": install.cert_show,
     "cert.renew": install.cert_renew,
     "broker.config": install.broker_config,
+    "probe.make": probe.make,
 }
 
 

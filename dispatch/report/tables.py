@@ -64,6 +64,7 @@ def as_builtins(found: OfficePeriod, made_ms: int, price: float) -> dict[str, An
                 "samples": row.samples,
                 "p95": row.p95,
                 "basis": row.basis,
+                "unprobed_min": row.unprobed_min,
             }
             for row in found.kpis
         ],

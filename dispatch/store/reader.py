@@ -12,6 +12,7 @@ from sqlalchemy.pool import StaticPool
 
 from dispatch.core.state import Floor, Member
 from dispatch.ports import StoreUnavailable
+from dispatch.probing.place import real
 from dispatch.store.database import check_version, parse_url
 from dispatch.store.errors import StoreError, in_words
 from dispatch.store.schema import EVENT_COLUMNS, event, member, meta, office
@@ -66,11 +67,15 @@ class StoreReader:
         """Give the connection back."""
         self._engine.dispose()
 
-    def offices(self) -> tuple[OfficeId, ...]:
-        """Give every office that was ever served or has events, in order: whoever logs one makes the office's row."""
+    def offices(self, *, probe: bool = False) -> tuple[OfficeId, ...]:
+        """Give every office that was ever served or has events, in order: whoever logs one makes the office's row.
+
+        The availability probe's own is there only with `probe`: it is no office of anybody's.
+        """
         chosen = sa.select(office.c.region, office.c.office).order_by(office.c.region, office.c.office)
         with self._reading() as connection:
-            return tuple(OfficeId(row.region, row.office) for row in connection.execute(chosen))
+            found = tuple(OfficeId(row.region, row.office) for row in connection.execute(chosen))
+        return found if probe else real(found)
 
     def snapshot(self, of: OfficeId) -> Snapshot | None:
         """Give the office's floor and members as of one moment, or None where it was never served."""

@@ -191,7 +191,7 @@ DAY = period(Span.DAY, date(2026, 11, 22), SEOUL)
 
 
 def of_day(log: Log, read_until: int = DAY.until) -> Figures:
-    return count(HQ, DAY, log.events, SEOUL, read_until, ("probe",))
+    return count(HQ, DAY, log.events, SEOUL, read_until)
 
 
 def test_a_day_without_data_is_zeros_and_nothing_is_divided_by_them() -> None:
@@ -251,13 +251,3 @@ def test_metadata_that_is_nothing_one_can_count_counts_as_unknown() -> None:
 
     assert (found.ended, found.denied, found.counted_bursts) == ({"unknown": 1}, {"unknown": 1}, 0)
     assert found.integrity.unknown == 1
-
-
-def test_a_probe_is_counted_by_minutes_and_nowhere_else() -> None:
-    log = Log()
-    for at in (-60_000, 5_000, 6_000, 65_000):
-        log.add(EventType.DENIED, DAY.since + at, "probe", "s", cause="receive_only")
-
-    found = of_day(log)
-
-    assert (found.probe_minutes, found.probed_since, found.denied, found.users) == (2, DAY.since - 60_000, {}, ())

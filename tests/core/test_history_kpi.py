@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from dispatch.history.availability import Probes, probes_of
 from dispatch.history.day import Span, period
 from dispatch.history.figures import count
 from dispatch.history.kpi import TARGETS, Facts, Kpi, Measured, Verdict, measure
@@ -27,25 +28,30 @@ MEASURED = frozenset(Kpi) - {Kpi.CONCURRENT, Kpi.SATISFACTION}
 
 
 def good_log() -> Log:
-    """A day on which all eight cars take part in sound sessions, and a probe is answered every minute."""
+    """A day on which all eight cars take part in sound sessions."""
     log = Log()
-    for minute in range(MINUTES):
-        log.add(EventType.DENIED, DAY.since + minute * 60_000 + 500, "probe", None, cause="receive_only")
     for place in range(8):
         log.session(f"s{place}", NOON_MS + place * 600_000, CARS[place:] + CARS[:place])
     log.events.sort(key=lambda event: event.at)
     return log
 
 
+def probed(unanswered: tuple[int, ...] = (), minutes: range = range(MINUTES)) -> Probes:
+    """A press in the middle of each of these minutes, answered but in some."""
+    presses = [(DAY.since + minute * 60_000 + 30_000, minute not in unanswered, 5.0) for minute in minutes]
+    return probes_of(presses, DAY.since, DAY.until)
+
+
 def facts(log: Log, presses: tuple[Press, ...] = (GOOD_PRESS,) * 10, took_ms: float = 200.0) -> Facts:
     stays = {user: Stay(user=user) for user in CARS}
     needed = [event for event in log.events if event.event in NEEDED]
     return Facts(
-        figures=count(HQ, DAY, log.events, SEOUL, LATER_MS, ("probe",)),
+        figures=count(HQ, DAY, log.events, SEOUL, LATER_MS),
         until=DAY.until,
         presses=count_presses(presses),
         tokens=durations([took_ms] * 5),
         minutes=count_minutes(HQ, needed, stays, DAY.since, DAY.until),
+        probes=probed(),
         registered=len(CARS),
     )
 
@@ -188,23 +194,32 @@ def test_in_the_log_a_grant_that_nobody_ever_renewed_is_an_error_and_a_voice_tha
     assert (renewed.value, never.value, never.verdict) == (0.0, 0.1, Verdict.FAIL)
 
 
-def test_minutes_without_an_answer_to_the_probe_are_downtime() -> None:
-    log = good_log()
-    silent = [e for e in log.events if not (e.user == "probe" and NOON_MS <= e.at < NOON_MS + 2 * 60_000)]
-    log.events = silent
+def test_presses_of_the_probe_without_an_answer_are_downtime() -> None:
+    found = replace(facts(good_log()), probes=probed(unanswered=(720, 721)))
 
-    row = rows(facts(log))[Kpi.AVAILABILITY]
+    row = rows(found)[Kpi.AVAILABILITY]
 
     assert (row.value, row.samples, row.verdict) == ((MINUTES - 2) / MINUTES, MINUTES, Verdict.FAIL)
+    assert failing(found) == {Kpi.AVAILABILITY}
 
 
-def test_a_probe_that_began_at_noon_is_not_held_against_the_morning() -> None:
-    log = good_log()
-    log.events = [e for e in log.events if not (e.user == "probe" and e.at < NOON_MS)]
+def test_minutes_in_which_nobody_asked_are_held_against_nobody_and_said() -> None:
+    row = rows(replace(facts(good_log()), probes=probed(minutes=range(720, MINUTES))))[Kpi.AVAILABILITY]
 
-    row = rows(facts(log))[Kpi.AVAILABILITY]
+    assert (row.value, row.samples, row.unprobed_min) == (1.0, 720, 720)
+    assert measured_text(row, "en") == "100.00% (720 min not probed)"
+    assert "720분" in measured_text(row, "ko")
 
-    assert (row.value, row.samples) == (1.0, MINUTES // 2)
+
+@pytest.mark.parametrize("probes", [None, probed(minutes=range(0))])
+def test_availability_is_not_measured_only_where_nothing_was_probed(probes: Probes | None) -> None:
+    assert rows(replace(facts(good_log()), probes=probes))[Kpi.AVAILABILITY].verdict is Verdict.NOT_MEASURED
+
+
+def test_on_a_day_without_events_nobody_is_held_to_be_idle() -> None:
+    row = rows(replace(facts(Log()), presses=None))[Kpi.ACTIVE_USERS]
+
+    assert (row.value, row.verdict) == (None, Verdict.NOT_MEASURED)
 
 
 def test_a_call_nobody_hears_is_none_that_came_about() -> None:

@@ -8,6 +8,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dispatch.alerting.probe_watch import ProbeSum
 from dispatch.core.office_alerts import ALERTS
 from dispatch.metrics.collect import HookSum, OfficeCollector, OfficeSum, Sum
 from protocol.messages import EventType, PresenceState
@@ -45,6 +46,7 @@ FULL = Sum(
     certificate_ends_s=1.8e9,
     offices=[OFFICE],
     webhooks=[HookSum(name="ops", delivered=1, failed=2, dropped=0, waiting=0)],
+    probe=ProbeSum(presses=9, answered=7, failing=2, last_s=5.0, last_took_ms=4.0, waiting=1),
 )
 
 

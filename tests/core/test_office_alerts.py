@@ -15,6 +15,7 @@ from dispatch.core.office_alerts import (
     LATENCY,
     NOT_SERVED,
     SILENT,
+    UNANSWERED,
     AlertRules,
     Change,
     OfficeAlerts,
@@ -49,6 +50,7 @@ class Watched:
 
 WRONG: Mapping[str, tuple[dict[str, Any], float]] = {
     NOT_SERVED: ({"not_served": "no service runs"}, 0),
+    UNANSWERED: ({"unanswered": "3 test presses in a row were not answered: no broker"}, 0),
     SILENT: ({"silent": frozenset({"car-1"})}, 300),
     ERRORS: ({"presses": 100, "failed": 6}, 0),
     CLEANER: ({"cleaned": 1}, 0),

@@ -1,6 +1,8 @@
 """`ptt-dispatch alerts` beside a real office: what the broker has, a webhook hears, Prometheus reads."""
 
+import json
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +12,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from dispatch.cli import main
+from dispatch.probing.store import read_probes
+from dispatch.store.reader import StoreReader
 from lab.broker import free_port
 from protocol.codec import decode
 from protocol.messages import Alert
@@ -106,6 +110,76 @@ def test_an_alert_of_an_earlier_process_that_is_no_longer_so_is_cleared(office: 
         ("ALERT_RAISED", "dispatch", "not-served"),
         ("ALERT_CLEARED", "dispatch", "not-served"),
     ]
+
+
+def test_a_real_press_tells_whether_the_office_answers_and_touches_nobodys_office(office: Office) -> None:
+    # given an office with a vehicle, and a probe that presses every second
+    secret = office.enrol("car-1", "hardware-1")
+    port = free_port()
+    with office.config.open("a") as file:
+        file.write(f"\n[metrics]\nport = {port}\n[alerts]\nclear_s = 1.0\n")
+        file.write("[probe]\nevery_s = 1.0\nanswer_s = 0.8\nfailures = 2\n")
+    office.serve()
+    Member(office, "car-1", secret, hardware="hardware-1")
+    watch = office.watch()
+    daemon = start(office)
+
+    def figure(name: str) -> float:
+        return scrape(port).get((name, frozenset()), 0.0)
+
+    # then its presses are granted, timed, and heard of in no office but its own
+    eventually(lambda: figure("ptt_probe_answered_total") >= 2, 15)
+    assert 0 < figure("ptt_probe_answer_seconds") < 0.8
+    assert [labels for _, labels in scrape(port) if "ptt-probe" in str(labels)] == []
+    assert "ptt-probe" not in office.run("status", "--json")
+    # and when the server is killed, that is counted and told to the real office
+    office.daemon.process.kill()
+    office.daemon.process.wait()
+    where = topic(HQ, Kind.ALERT, "dispatch", "unanswered")
+    _, payload, _ = watch.take(lambda t, p, _: t == where and p != b"", 15)
+    raised = decode(payload, Kind.ALERT)
+    assert isinstance(raised, Alert)
+    assert "test presses in a row were not answered" in raised.what
+    failed = figure("ptt_probe_failing_presses")
+    assert failed >= 2
+    # and when it is back, presses are answered again and the alert is taken back
+    office.serve()
+    watch.take(lambda t, p, _: t == where and p == b"", 20)
+    eventually(lambda: figure("ptt_probe_failing_presses") == 0, 10)
+    daemon.process.terminate()
+    assert daemon.process.wait(10) == 0
+    # and the day's figures have all of that, beside a real office's own
+    office.run("report", "--day", "today", "--out", str(office.folder / "reports"))
+    [made] = (office.folder / "reports").rglob("*.json")
+    report = json.loads(made.read_text())
+    [row] = [row for row in report["kpis"] if row["kpi"] == "availability"]
+    assert (report["office"], row["verdict"], 0 < row["value"] < 1) == ("seoul/hq", "fail", True)
+    assert row["samples"] >= 4
+    assert (report["figures"]["sessions"], report["figures"]["granted"]) == (0, 0)
+
+
+def test_an_office_from_before_the_probe_is_given_one_by_one_command(office: Office) -> None:
+    # given an office without one
+    office.serve()
+    path = office.folder / "secrets" / "ptt.probe-password"
+    path.unlink()
+    with office.config.open("a") as file:
+        file.write("\n[metrics]\nport = 0\n[probe]\nevery_s = 1.0\nanswer_s = 0.8\n")
+    # when it is made, twice
+    office.run("probe")
+    first = path.read_text()
+    office.run("probe")
+    # then it presses with its newest secret, and that is its owner's alone
+    start(office).says("probe connected")
+    assert (path.read_text() != first, stat.S_IMODE(path.stat().st_mode)) == (True, 0o600)
+
+    def answered() -> bool:
+        reader = StoreReader(f"sqlite:///{office.folder}/store/office.db")
+        found = read_probes(reader, 0, 2**53)
+        reader.close()
+        return found is not None and found.answered > 0
+
+    eventually(answered, 15)
 
 
 def test_a_port_that_is_taken_is_told_and_how_to_mend_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

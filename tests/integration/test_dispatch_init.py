@@ -14,6 +14,7 @@ import pytest
 
 from dispatch import pki
 from dispatch.cli import main
+from dispatch.probing.place import PROBE_LOGIN, PROBE_OFFICE
 from dispatch.registry.secrets import hash_secret, new_secret, verify
 from dispatch.registry.sql import SqlRegistry
 from dispatch.store.sql import SqlStore
@@ -61,9 +62,12 @@ def test_what_init_made_lets_in_server_and_admin_and_nobody_else(made: Office, b
     assert greeted(made, "seoul.hq.chief", server) == "Not authorized"
     assert greeted(made, "seoul.hq.other", admin) == "Not authorized"
     registry = made.registry()
-    [chief] = registry.users()
+    chief, probe = sorted(registry.users(), key=lambda user: user.login == PROBE_LOGIN)
+    assert greeted(made, PROBE_LOGIN, made.read(made.folder / "secrets" / "ptt.probe-password")) == "Success"
+    assert greeted(made, PROBE_LOGIN, admin) == "Not authorized"
+    assert (probe.login, probe.office, probe.listen_only) == (PROBE_LOGIN, PROBE_OFFICE, False)
     assert (chief.login, chief.role.value, verify(admin, chief.secret)) == ("seoul.hq.chief", "admin", True)
-    [only] = registry.offices()
+    [only] = [office for office in registry.offices() if office.id != PROBE_OFFICE]
     assert (only.id, only.name, only.voice.value) == (HQ, "본사", "mqtt")
     registry.close()
 
@@ -80,6 +84,7 @@ def test_keys_and_secrets_are_their_owners_alone_and_the_rest_can_be_read_by_ser
         "chief.secret": 0o600,
         "secrets": 0o700,
         "secrets/ptt.mqtt-password": 0o600,
+        "secrets/ptt.probe-password": 0o600,
         "secrets/ptt.tls-key": 0o600,
         "broker": 0o700,
         "broker/ca.pem": 0o644,

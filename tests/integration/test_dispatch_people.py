@@ -144,7 +144,7 @@ def test_with_the_broker_away_nobody_is_added_and_nothing_changes(made: Office) 
     assert not path.exists()
     assert made.json("user", "list") == before
     registry = made.registry()
-    [chief] = registry.users()
+    [chief] = registry.users(HQ)
     assert verify(made.read(made.folder / "chief.secret"), chief.secret)
     registry.close()
 

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 
 from dispatch.bridge.settings import CREDENTIAL as BRIDGE_SECRET
-from dispatch.credentials import AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET, MQTT_PASSWORD, TLS_KEY
+from dispatch.credentials import AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET, MQTT_PASSWORD, PROBE_PASSWORD, TLS_KEY
 from lab.broker import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,12 +179,12 @@ def test_the_offices_services_share_one_user_and_one_store_and_each_is_given_its
     assert "ptt.agora-customer-secret" not in credentials(rest)
 
 
-def test_alerts_share_the_services_user_and_store_and_are_given_the_brokers_password_alone() -> None:
+def test_alerts_share_the_services_user_and_store_and_are_given_two_passwords_at_the_broker_alone() -> None:
     serve, alerts = settings("ptt-dispatch.service"), settings("ptt-dispatch-alerts.service")
 
     for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
         assert serve[name] == alerts[name]
-    assert credentials(alerts) == {f"ptt.{MQTT_PASSWORD}"}
+    assert credentials(alerts) == {f"ptt.{MQTT_PASSWORD}", f"ptt.{PROBE_PASSWORD}"}
 
 
 def test_the_bridge_is_given_its_own_secret_and_shares_nothing_with_the_office() -> None:

@@ -111,6 +111,20 @@ export class Microphone {
     return this.track?.readyState === "live" && this.node != null && this.audio.state === "running";
   }
 
+  /** Whether speech is being kept or sent: nothing may sound that it would hear. */
+  get open() {
+    return this.press != null && !this.press.over;
+  }
+
+  /** Whether the browser takes out noise and evens out the level. @param {boolean} on */
+  async clean(on) {
+    this.cleanUp = on;
+    if (this.track?.readyState !== "live") return;
+    this.track.stop();
+    this.track = null;
+    await this.prepare();
+  }
+
   /** Let the microphone hear nothing, or hear again: while nobody sees the page. @param {boolean} on */
   enable(on) {
     if (this.track) this.track.enabled = on;

@@ -1,5 +1,5 @@
 // Short tones of the page's own, so that one need not look at it. None sounds into an open microphone unless the
-// dispatcher has said that a headset is worn.
+// dispatcher has said that a headset is worn: page.js asks for none, and a press ends one that still sounds.
 
 /** What each sounds like: [Hz, s] one after the other; 0 Hz is a pause. */
 export const TONES = {
@@ -13,30 +13,41 @@ export const TONES = {
 const PEAK = 0.12;
 const EDGE_S = 0.008;
 
-/**
- * Sound one, and give how long it takes in seconds; 0 where nothing can sound.
- * @param {import("./audio.js").Audio} audio @param {keyof typeof TONES} what @param {number} volume 0 to 1
- */
-export function sound(audio, what, volume) {
-  const { context } = audio;
-  if (!context || audio.state !== "running" || volume === 0) return 0;
-  const gain = new GainNode(context, { gain: 0 });
-  gain.connect(context.destination);
-  let at = context.currentTime + 0.005;
-  const began = at;
-  for (const [hz, length] of TONES[what]) {
-    if (hz) {
-      const wave = new OscillatorNode(context, { frequency: hz });
-      gain.gain.setValueAtTime(0, at);
-      gain.gain.linearRampToValueAtTime(PEAK * volume, at + EDGE_S);
-      gain.gain.setValueAtTime(PEAK * volume, at + length - EDGE_S);
-      gain.gain.linearRampToValueAtTime(0, at + length);
-      wave.connect(gain);
-      wave.start(at);
-      wave.stop(at + length);
-    }
-    at += length;
+export class Tones {
+  /** @param {import("./audio.js").Audio} audio */
+  constructor(audio) {
+    this.audio = audio;
+    /** @type {GainNode|null} of the one that sounds */
+    this.gain = null;
   }
-  setTimeout(() => gain.disconnect(), 1000 * (at - began) + 200);
-  return at - began;
+
+  /** Sound one in place of whatever sounds. @param {keyof typeof TONES} what @param {number} volume 0 to 1 */
+  sound(what, volume) {
+    const { context } = this.audio;
+    this.stop();
+    if (!context || this.audio.state !== "running" || volume === 0) return;
+    const gain = new GainNode(context, { gain: 0 });
+    gain.connect(context.destination);
+    let at = context.currentTime + 0.005;
+    for (const [hz, length] of TONES[what]) {
+      if (hz) {
+        const wave = new OscillatorNode(context, { frequency: hz });
+        gain.gain.setValueAtTime(0, at);
+        gain.gain.linearRampToValueAtTime(PEAK * volume, at + EDGE_S);
+        gain.gain.setValueAtTime(PEAK * volume, at + length - EDGE_S);
+        gain.gain.linearRampToValueAtTime(0, at + length);
+        wave.connect(gain);
+        wave.start(at);
+        wave.stop(at + length);
+      }
+      at += length;
+    }
+    this.gain = gain;
+  }
+
+  /** Be silent at once. */
+  stop() {
+    this.gain?.disconnect();
+    this.gain = null;
+  }
 }

@@ -1,0 +1,219 @@
+// The console's page: joins the engine with microphone, loudspeaker, what is held, and what is shown.
+
+import { Audio } from "./audio.js";
+import { Console } from "./console.js";
+import { connect } from "../vendor/mqtt.esm.js";
+import { Hold } from "./hold.js";
+import { Microphone } from "./mic.js";
+import { Tones } from "./sounds.js";
+import { Loudspeaker } from "./speaker.js";
+import { Shown } from "./shown.js";
+
+const start = JSON.parse(document.getElementById("start")?.textContent ?? "{}");
+const $ = (id) => /** @type {any} */ (document.getElementById(id));
+const TICK_MS = 200;
+const BURSTS_SHOWN = 8;
+
+// --- what the dispatcher has chosen, kept in this browser ---------------------------------------------------------------
+
+const KEPT = `ptt-console-${start.user}`;
+const chosen = { key: "Space", volume: 100, headset: false, clean: false, ...kept() };
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? "{}");
+  } catch {
+    return {}; // a browser that keeps nothing: the defaults
+  }
+}
+
+function choose(change) {
+  Object.assign(chosen, change);
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(chosen));
+  } catch {
+    // kept as long as the page lives
+  }
+}
+
+// --- sound --------------------------------------------------------------------------------------------------------------
+
+const audio = new Audio(() => {
+  speaker.attach();
+  soundChanged();
+});
+const mic = new Microphone(audio, { changed: () => soundChanged(), level: (peak) => ($("level").value = peak), cleanUp: chosen.clean });
+const speaker = new Loudspeaker(audio, { sounding: (on) => ($("speaker").dataset.sounding = String(on)), volume: loudness(chosen.volume) });
+const tones = new Tones(audio);
+
+/** What the slider says as gain: an ear hears in decibels. @param {number} percent */
+function loudness(percent) {
+  return (percent / 100) ** 2;
+}
+
+const SOUNDS = {
+  granted: "granted", "turn came": "granted", "limit near": "limit", queued: "queued", "not heard": "limit", "heard again": "granted",
+  denied: "denied", "queue full": "denied", "emergency going on": "denied", "office full": "denied", refused: "denied", "not allowed": "denied",
+  "not admitted": "denied", "no connection": "denied", "no answer": "denied", "no microphone": "denied", "no voice": "denied", "nobody there": "denied", "let go": "denied",
+  "limit reached": "cut", preempted: "cut", revoked: "cut", "floor lost": "cut", "link lost": "cut", emergency: "emergency",
+};
+
+function tone(what) {
+  const name = SOUNDS[what];
+  if (name && (chosen.headset || !mic.open)) tones.sound(name, speaker.level);
+}
+
+function soundChanged() {
+  shown.sounds = { audio: audio.state, failure: audio.failure, mic: mic.fault };
+  shown.draw();
+}
+
+// --- the engine ---------------------------------------------------------------------------------------------------------
+
+class Refused extends Error {
+  constructor(what, text) {
+    super(text);
+    this.what = what;
+    this.text = text;
+  }
+}
+
+async function ask(path, options) {
+  const answer = await fetch(path, { cache: "no-store", redirect: "manual", ...options }).catch(() => null);
+  if (!answer || answer.status >= 500 || answer.status === 429) throw new Refused("unreachable", (await problem(answer)) || shown.say("no_answer"));
+  if (answer.type === "opaqueredirect" || answer.status === 401) throw new Refused("signed_out", "signed_out");
+  if (!answer.ok) throw new Refused("refused", (await problem(answer)) || String(answer.status));
+  return answer.json();
+}
+
+async function problem(answer) {
+  const said = await answer?.json().catch(() => null);
+  return said?.detail ?? said?.title ?? "";
+}
+
+const credentials = async () => {
+  const body = new URLSearchParams({ csrf: document.querySelector("#console-csrf [name=csrf]")?.getAttribute("value") ?? "" });
+  const found = await ask("/console/login", { method: "POST", body });
+  shown.name = found.office.name || `${found.office.region}.${found.office.office}`;
+  limitPriorities(found.priority_max);
+  return found;
+};
+
+const shown = new Shown(start, {
+  clear: (user) => engine.clearEmergency(user),
+  here: () => engine.start(),
+  sound: () => audio.start(),
+  microphone: () => mic.prepare(),
+});
+let told = 0;
+let emergencies = new Set();
+
+const engine = new Console({
+  connect,
+  credentials,
+  state: () => ask("/console/state", {}),
+  mic,
+  speaker: { open: (what) => speaker.open(what), frame: (frame) => speaker.frame(frame), close: (burst, how) => speaker.close(burst, how), hush: (on) => speaker.hush(on) },
+  on: (view) => {
+    shown.take(view);
+    if (view.said && view.said.no !== told) {
+      told = view.said.no;
+      shown.tell(view.said);
+      tone(view.said.what);
+    }
+    const now = new Set(view.emergencies.map(({ user }) => user));
+    if ([...now].some((user) => !emergencies.has(user))) tone("emergency");
+    emergencies = now;
+  },
+});
+
+function limitPriorities(most) {
+  const high = document.querySelector('[name="priority"][value="high"]');
+  if (!(high instanceof HTMLInputElement)) return;
+  high.disabled = most === "normal";
+  if (high.disabled && high.checked) /** @type {any} */ (document.querySelector('[name="priority"][value="normal"]')).checked = true;
+}
+
+// --- what is held -------------------------------------------------------------------------------------------------------
+
+const hold = new Hold($("ptt"), {
+  press: () => {
+    if (!begun) return;
+    if (!chosen.headset) tones.stop();
+    if (audio.state === "suspended") audio.start();
+    engine.press(document.querySelector('[name="priority"]:checked')?.getAttribute("value") ?? "normal");
+  },
+  release: () => engine.release(),
+});
+let begun = false;
+
+async function begin() {
+  if (begun) return;
+  begun = true;
+  $("off").hidden = true;
+  $("on").hidden = false;
+  $("ptt").focus();
+  await audio.start();
+  speaker.attach();
+  engine.start(); // one hears while the browser still asks about the microphone
+  await mic.prepare();
+}
+
+// --- the controls -------------------------------------------------------------------------------------------------------
+
+function showKey() {
+  hold.key = chosen.key;
+  const name = $("key").querySelector(`option[value="${CSS.escape(chosen.key)}"]`)?.textContent ?? chosen.key;
+  $("ptt-key").textContent = chosen.key ? shown.say("ptt_key", { key: name }) : shown.say("ptt_no_key");
+}
+
+function showVolume() {
+  speaker.volume(loudness(chosen.volume));
+  $("volume-said").textContent = chosen.volume ? `${chosen.volume} %` : shown.say("volume_zero");
+}
+
+$("begin").onclick = () => begin();
+$("volume").value = chosen.volume;
+$("volume").oninput = () => {
+  choose({ volume: Number($("volume").value) });
+  showVolume();
+};
+$("key").value = chosen.key;
+$("key").onchange = () => {
+  hold.letGo("key");
+  choose({ key: $("key").value });
+  showKey();
+  if (begun) $("ptt").focus();
+};
+for (const name of ["headset", "clean"]) {
+  $(name).checked = chosen[name];
+  $(name).onchange = () => {
+    choose({ [name]: $(name).checked });
+    if (name === "clean") mic.clean(chosen.clean);
+  };
+}
+document.addEventListener("visibilitychange", () => mic.enable(!document.hidden));
+addEventListener("pagehide", () => engine.close());
+addEventListener("pageshow", (event) => event.persisted && begun && engine.start());
+setInterval(() => shown.tick(), TICK_MS);
+
+// --- the office's last talks, as the dashboard tells them ---------------------------------------------------------------
+
+const talks = new Map();
+const stream = new EventSource("/live");
+const takeTalks = ({ data }) => {
+  const said = JSON.parse(data);
+  if (said.whole) talks.clear();
+  for (const [key, value] of Object.entries(said.put)) if (key.startsWith("burst/")) talks.set(Number(key.slice(6)), value);
+  for (const key of said.gone) talks.delete(Number(key.slice(6)));
+  shown.bursts = [...talks].sort(([a], [b]) => b - a).slice(0, BURSTS_SHOWN).map(([no, burst]) => ({ no, ...burst }));
+  shown.drawBursts();
+};
+stream.addEventListener("changes", takeTalks);
+stream.addEventListener("over", () => location.assign("/signin"));
+
+showKey();
+showVolume();
+shown.draw();
+shown.drawBursts();
+document.body.dataset.console = "ready";

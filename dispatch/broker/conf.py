@@ -1,5 +1,6 @@
 """The text of the broker's configuration, for mosquitto 2.0. Pure."""
 
+import ipaddress
 from pathlib import Path
 
 WEBSOCKETS_MAX = 400
@@ -70,7 +71,7 @@ def conf(
     tls = f"certfile {folder / cert}\nkeyfile {folder / key}\ntls_version tlsv1.2\n"
     listeners = f"{_listener(port, listen)}{tls}"
     if websocket_port:  # before the other, or that one would have its bound of connections instead of its own
-        listeners = BROWSERS.format(listener=_listener(websocket_port, listen), tls=tls) + listeners
+        listeners = BROWSERS.format(listener=_browsers_listener(websocket_port, listen), tls=tls) + listeners
     return f"""\
 # The office's broker: written by `ptt-dispatch init`, read by mosquitto 2.0 from /etc/mosquitto/conf.d/.
 # Persistence's place and the log file are set by Debian's own mosquitto.conf, which reads this file.
@@ -88,6 +89,15 @@ check_retain_source true
 
 {listeners}
 {BOUNDS}"""
+
+
+def _browsers_listener(port: int, address: str) -> str:
+    """For websockets mosquitto heeds an address only beside its family, and opens nothing at all for a name."""
+    try:
+        family = ipaddress.ip_address(address).version
+    except ValueError:
+        return _listener(port, "")
+    return f"{_listener(port, address)}socket_domain ipv{family}\n"
 
 
 def _listener(port: int, address: str) -> str:

@@ -1,19 +1,30 @@
-"""The call manager's console: who gets its page."""
+"""The call manager's console: who gets its page, and the broker's logins that the page speaks with."""
 
 from __future__ import annotations
 
-from litestar import Response, get
+import hmac
+
+import msgspec
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
+from dispatch.ports import StoreUnavailable
+from dispatch.rest.problems import Refused
 from dispatch.web import console_pages
-from dispatch.web.asking import Asked, Refusal
+from dispatch.web.asking import Asked, Refusal, form
 from dispatch.web.parts import Parts, page
+from dispatch.web.policy import console_headers
 from dispatch.web.sessions import Session
+from dispatch.web.told import told
+from dispatch.web.websocket import origin_of
+from service.logs import Log
+
+_log = Log(__name__)
 
 
 def console_routes(parts: Parts) -> list[HTTPRouteHandler]:
     """Give the console's routes."""
-    reception, past = parts.reception, parts.past
+    reception, past, desk, work = parts.reception, parts.past, parts.console, parts.desk_work
 
     async def manager(request: Asked) -> Session:
         session = await reception.session(request)
@@ -21,10 +32,58 @@ def console_routes(parts: Parts) -> list[HTTPRouteHandler]:
             raise Refusal(403, "console_role")
         return session
 
+    def url_for(request: Asked) -> str | None:
+        return parts.websocket.url_for(request.headers.get("host", ""))
+
     @get("/console")
     async def console(request: Asked) -> Response[bytes]:
         session = await manager(request)
         seen = reception.seen(request, session)
-        return page(console_pages.console(seen, zone=str(past.zone_of(session.office))))
+        url = url_for(request)
+        made = page(console_pages.console(seen, zone=str(past.zone_of(session.office))))
+        made.headers.update(console_headers([] if url is None else [origin_of(url)]))
+        return made
 
-    return [console]
+    @post("/console/login", status_code=200)
+    async def login(request: Asked) -> Response[bytes]:
+        async def issue() -> Response[bytes]:
+            session = await reception.session(request)
+            await form(request, session, hmac.compare_digest)
+            if not session.speaks:
+                raise Refusal(403, "console_role")
+            url = url_for(request)
+            if url is None:
+                raise Refusal(503, "console_off")
+            made = await work.do(lambda: desk.issue(session.office, session.user))
+            session.console_issue = made.login.issue
+            if not reception.sessions.touch(session):  # signed out meanwhile: nobody is to have it
+                await leave(parts, session)
+                raise Refusal(401, "session_over")
+            _log.info("console opened", office=session.office, user=session.user, issue=made.login.issue)
+            return Response(msgspec.json.encode(made.answer(url)), media_type="application/json")
+
+        return await told(reception, request, issue)
+
+    @get("/console/state")
+    async def state(request: Asked) -> Response[bytes]:
+        async def say() -> Response[bytes]:
+            session = await manager(request)
+            found = await reception.work.do(lambda: desk.standing(session.office, session.user))
+            return Response(msgspec.json.encode(found), media_type="application/json")
+
+        return await told(reception, request, say)
+
+    return [console, login, state]
+
+
+async def leave(parts: Parts, session: Session) -> None:
+    """End the console that this session opened, at its sign-out; where that fails its hour ends it."""
+    issue, session.console_issue = session.console_issue, None
+    if issue is None:
+        return
+    try:
+        await parts.reception.work.do(lambda: parts.console.end(session.office, session.user, issue))
+    except (StoreUnavailable, Refused) as error:
+        _log.error("a console outlives its sign-out, an hour at most", user=session.user, why=error)
+        return
+    _log.info("console closed", office=session.office, user=session.user, issue=issue)

@@ -11,10 +11,12 @@ from msgspec import Struct
 from dispatch.rest.work import Work
 from dispatch.web.agora_desk import AgoraDesk
 from dispatch.web.asking import Reception
+from dispatch.web.console_desk import ConsoleDesk
 from dispatch.web.desk import AdminDesk
 from dispatch.web.hub import Hub
 from dispatch.web.past import Past
 from dispatch.web.stream import Marks
+from dispatch.web.websocket import Websocket
 from protocol.commands import CommandOp
 from protocol.ids import OfficeId
 from protocol.messages import CommandReply
@@ -32,6 +34,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     command: Callable[[OfficeId, str, CommandOp, str], CommandReply | None]
     """Blocking; `dispatch.web.commands.ask` with the broker filled in."""
     agora: AgoraDesk
+    console: ConsoleDesk
+    websocket: Websocket
     marks: Marks
     ending: Callable[[], bool]
     clock: Callable[[], float]

@@ -29,6 +29,7 @@ from dispatch.web.agora_sdk import StagedSdk
 from dispatch.web.app import make_app
 from dispatch.web.asking import Reception
 from dispatch.web.commands import ask
+from dispatch.web.console_desk import ConsoleDesk
 from dispatch.web.desk import AdminDesk
 from dispatch.web.feed import Feed, FeedEvent
 from dispatch.web.headers import App, Headers, StreamingProtocol
@@ -37,6 +38,7 @@ from dispatch.web.parts import Parts
 from dispatch.web.past import Past
 from dispatch.web.sessions import Sessions
 from dispatch.web.stream import Marks
+from dispatch.web.websocket import Websocket
 from service.logs import Log
 from service.settings import Problem
 from service.systemd import Notifier
@@ -126,6 +128,15 @@ class WebApp:
                 StagedSdk(self._settings.agora_web_dir),
                 time.monotonic,
             ),
+            console=ConsoleDesk(
+                self._registry,
+                lambda: BrokerAdmin(broker),
+                self._settings.floor_of,
+                self._settings.zone_of,
+                _wall_ms,
+                time.monotonic,
+            ),
+            websocket=Websocket(port=self._settings.web.websocket_port, url=self._settings.web.websocket_url),
             marks=Marks(secrets.token_hex(4)),
             ending=lambda: self._server.should_exit,
             clock=time.monotonic,

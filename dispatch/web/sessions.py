@@ -42,6 +42,8 @@ class Session(Struct, kw_only=True):
     began_s: float
     used_s: float
     digest: str
+    console_issue: int | None = None
+    """Number of the console's login that this session was given last; it ends with the sign-out."""
 
     @property
     def admin(self) -> bool:

@@ -25,6 +25,18 @@ _TEXT: dict[str, tuple[str, str]] = {
         "The console is for call managers: sign in as one.",
         "콘솔은 콜매니저 전용입니다. 콜매니저 계정으로 로그인하세요.",
     ),
+    "console_off": (
+        "This office has no console: its broker lets no browsers in ([web] websocket_port is 0).",
+        "이 사무소에는 콘솔이 없습니다. 브로커가 브라우저를 받지 않습니다 ([web] websocket_port가 0).",
+    ),
+    "console_broker": (
+        "The office's broker cannot be reached, so nobody can speak now: {why}",
+        "사무소 브로커에 연결되지 않아 지금은 통화할 수 없습니다: {why}",
+    ),
+    "console_too_many": (
+        "The console was opened too often. Try again in {seconds} s.",
+        "콘솔을 너무 자주 열었습니다. {seconds}초 뒤에 다시 시도하세요.",
+    ),
     "title_sign_in": ("Sign in", "로그인"),
     "title_error": ("Not possible", "처리할 수 없음"),
     "login": ("Login (region.office.user)", "로그인 ID (지역.사무소.사용자)"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from dispatch.broker.accounts import accounts, console_accounts, consoles_of, dynsec_file, secret_mark
+from dispatch.broker.conf import conf
 from dispatch.broker.dynsec import ClientWords
 from dispatch.broker.guard import ANSWER_S, CONFIRM_S, SETTLE_S
 from dispatch.registry.words import ConsoleLogin, SecretHash, User
+from dispatch.web.websocket import Websocket, origin_of
 from protocol.ids import OfficeId
 from protocol.login import BadLogin, Login, parse_login
 from protocol.rest import Role
@@ -164,3 +168,60 @@ def test_rules_of_a_page_that_an_older_version_made_are_set_right() -> None:
     world.run(10.0)
     assert [(what, name) for _, what, name in world.changes] == [("modifyRole", PAGE[0])]
     assert secret_mark(FIRST) == world.clients[PAGE[0]].textname
+
+
+# --- the broker's listener --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "lines"),
+    [
+        ("", ["listener 8884"]),
+        ("127.0.0.1", ["listener 8884 127.0.0.1", "socket_domain ipv4"]),
+        ("::1", ["listener 8884 ::1", "socket_domain ipv6"]),
+        ("office.example.com", ["listener 8884"]),
+    ],
+)
+def test_browsers_come_in_where_the_office_listens_and_the_bound_of_the_others_stays_theirs(
+    address: str, lines: list[str]
+) -> None:
+    made = conf(folder=Path("/b"), dynsec="d", cert="c", key="k", plugin=Path("/p"), listen=address, port=8883,
+                websocket_port=8884).splitlines()  # fmt: skip
+    first, second = (place for place, line in enumerate(made) if line.startswith("listener "))
+    assert made[first : made.index("protocol websockets")] == lines
+    assert {"certfile /b/c", "keyfile /b/k", "tls_version tlsv1.2"} <= set(made[first:second])
+    assert [line for line in made[second:] if line.startswith("max_connections ")] == ["max_connections 1500"]
+    assert made[second] == f"listener 8883 {address}".rstrip()
+
+
+def test_an_office_without_consoles_has_one_listener() -> None:
+    made = conf(folder=Path("/b"), dynsec="d", cert="c", key="k", plugin=Path("/p"), listen="", port=8883,
+                websocket_port=0)  # fmt: skip
+    assert ("websocket" in made, made.count("\nlistener ")) == (False, 1)
+
+
+# --- where a page reaches it ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("office.example.com:8444", "wss://office.example.com:8884/mqtt"),
+        ("10.0.0.7", "wss://10.0.0.7:8884/mqtt"),
+        ("[fd00::7]:8444", "wss://[fd00::7]:8884/mqtt"),
+    ],
+)
+def test_a_page_reaches_the_broker_at_the_host_it_came_from(host: str, url: str) -> None:
+    assert Websocket(port=8884).url_for(host) == url
+    assert origin_of(url) == url.removesuffix("/mqtt")
+
+
+@pytest.mark.parametrize("host", ["", "a b", "evil; script-src *", "x/y", "a:1:2", "a'b", "[x]"])
+def test_a_host_that_is_none_gets_no_place_in_a_policy(host: str) -> None:
+    assert Websocket(port=8884).url_for(host) is None
+
+
+def test_the_configuration_may_say_another_place_or_none() -> None:
+    assert Websocket(port=8884, url="wss://mq.example.com/x").url_for("office") == "wss://mq.example.com/x"
+    assert Websocket(port=0).url_for("office") is None
+    assert origin_of("wss://mq.example.com:444/x") == "wss://mq.example.com:444"

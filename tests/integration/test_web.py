@@ -79,7 +79,9 @@ ROUTES = {
     ),
 }
 """Every route that shows or does anything of an office."""
-OPEN = {"/signin", "/lang", "/healthz", "/static/{name:path}", "/live", "/console", "/console/token", SDK_PATH}
+OPEN = {"/signin", "/lang", "/healthz", "/static/{name:path}", "/live", "/console", "/console/token", SDK_PATH} | {
+    *("/console/login", "/console/state"),
+}
 """The others; /live stands above with its parameter."""
 
 

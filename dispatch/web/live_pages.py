@@ -28,6 +28,14 @@ def office(seen: Seen, snapshot: dict[str, Any], zone: str) -> bytes:
             seen,
             "members",
             el("p", id="members-count", class_="count"),
+            el(
+                "div",
+                el("label", seen.say("members_find"), for_="members-find"),
+                el("input", id="members-find", type="search", autocomplete="off", maxlength=64),
+                el("p", id="members-more", role="status", class_="count"),
+                hidden=True,
+                class_="find",
+            ),
             _table(seen, "members", ("col_name", "col_state", "col_channel", "col_health", "col_floor", "col_since")),
         ),
         _section(
@@ -59,6 +67,7 @@ def vehicle(
         _lines(seen),
         _section(seen, "alerts", el("ul", id="alerts", class_="alerts", aria_live="polite")),
         el("div", blocks, class_="blocks"),
+        el("p", el("a", seen.say("press_link"), href=f"/vehicle/{user}/presses")),
         commands,
         _section(
             seen,

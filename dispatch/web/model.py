@@ -7,6 +7,7 @@ forgotten (`settled`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,6 +46,7 @@ class OfficeModel:
         """Rises with every event of the log: figures of today are to be read again."""
         self._link_no = 0
         self._seen: dict[str, int] = {}  # retained key -> the connection it last came over
+        self._held: Counter[str] = Counter()  # keys of a kind in there
         self._rev = -1
         self._event_no = 0
 
@@ -152,14 +154,17 @@ class OfficeModel:
 
     def _put(self, key: str, value: Value, most: int) -> None:
         kind = key.partition("/")[0]
-        if self.board.get(key) is None and sum(1 for seen in self._seen if seen.partition("/")[0] == kind) >= most:
-            self.dropped += 1
-            return
+        if key not in self._seen:
+            if self._held[kind] >= most:
+                self.dropped += 1
+                return
+            self._held[kind] += 1
         self._seen[key] = self._link_no
         self.board.put(key, value)
 
     def _forget(self, key: str) -> None:
-        self._seen.pop(key, None)
+        if self._seen.pop(key, None) is not None:
+            self._held[key.partition("/")[0]] -= 1
         self.board.drop(key)
 
     def _burst(self, number: int, **said: Any) -> None:

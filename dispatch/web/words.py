@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dispatch.web.agora_words import AGORA_TEXT
+from dispatch.web.press_words import PRESS_TEXT
 
 LANGUAGES = ("ko", "en")
 
@@ -86,6 +87,8 @@ _TEXT: dict[str, tuple[str, str]] = {
     "members": ("Members", "구성원"),
     "members_count": ("{online} of {all} online", "{all}명 중 {online}명 접속"),
     "members_none": ("No members yet.", "아직 구성원이 없습니다."),
+    "members_find": ("Find a member by a part of the name", "이름 일부로 구성원 찾기"),
+    "members_more": ("{shown} of {all} shown.", "{all}명 중 {shown}명 표시."),
     "members_office": ("the office's services", "사무소 서비스"),
     "life_driving": ("on", "켜짐"),
     "life_parking": ("just off", "방금 꺼짐"),
@@ -296,6 +299,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "error_internal": ("The service failed; its log says why.", "서비스 오류입니다. 로그에 원인이 있습니다."),
     "error_streams": ("Too many open pages.", "열린 페이지가 너무 많습니다."),
     **AGORA_TEXT,
+    **PRESS_TEXT,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dispatch.registry.words import User
 from dispatch.web import model as web_model
 from dispatch.web.model import BURSTS_SHOWN, OfficeModel, online
@@ -141,6 +143,20 @@ def test_members_beyond_the_bound_are_dropped_and_counted() -> None:
 
     assert len(list(office.board.keys("state"))) == web_model.MEMBERS_MAX
     assert office.dropped == 3
+
+
+def test_who_is_gone_makes_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_model, "MEMBERS_MAX", 2)
+    office = OfficeModel()
+    for user in ("car-1", "car-2", "car-3"):
+        office.take(Kind.PRESENCE, user, "", presence(ONLINE, 1), 0)
+    office.take(Kind.PRESENCE, "car-1", "", None, 0)
+    office.take(Kind.PRESENCE, "car-1", "", None, 0)
+    for user in ("car-4", "car-5"):
+        office.take(Kind.PRESENCE, user, "", presence(ONLINE, 1), 0)
+
+    assert sorted(office.board.keys("member")) == ["member/car-2", "member/car-4"]
+    assert office.dropped == 2
 
 
 def test_the_registrys_members_are_shown_before_they_ever_connect_and_go_with_it() -> None:

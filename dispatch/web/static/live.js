@@ -3,12 +3,16 @@
 const start = JSON.parse(document.getElementById("start").textContent);
 const { words, lang, zone, vehicle } = start;
 const QUIET_MS = 30_000;
-const board = new Map(Object.entries(start.put));
+const ROWS_MAX = 500; // so many members are shown at once; more are found by a part of their name
+const board = new Map();
+const kinds = new Map(); // the same by kind: `user` -> (`car-1` -> value)
 let ahead = start.now - Date.now(); // the office's clock, as seen from this machine's
 let cutSince = null;
 let heardAt = performance.now();
 let drawing = false;
+let byName = null; // every member, by name: made anew only where there are others, or their names changed
 
+const collator = new Intl.Collator(lang, { numeric: true });
 const clock = new Intl.DateTimeFormat(lang, { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(lang, { timeZone: zone, month: "numeric", day: "numeric" });
 const whole = new Intl.DateTimeFormat("en-CA", { timeZone: zone });
@@ -41,8 +45,36 @@ function el(name, attributes = {}, ...parts) {
 }
 
 const tag = (look, text) => el("span", { class: `tag ${look}` }, text);
-const of = (kind) => [...board].filter(([key]) => key.startsWith(`${kind}/`)).map(([key, value]) => [key.slice(kind.length + 1), value]);
+const of = (kind) => [...(kinds.get(kind) ?? [])];
 const nameOf = (user) => board.get(`user/${user}`)?.name ?? board.get(`member/${user}`)?.name ?? user;
+
+// --- what is shown --------------------------------------------------------------------------------------------------------
+
+function parted(key) {
+  const at = key.indexOf("/");
+  return at < 0 ? [key, ""] : [key.slice(0, at), key.slice(at + 1)];
+}
+
+function put(key, value) {
+  const [kind, rest] = parted(key);
+  const old = board.get(key);
+  if (kind === "user" || kind === "member") {
+    if (!old || old.name !== value.name || old.app !== value.app) byName = null;
+  }
+  board.set(key, value);
+  if (!rest) return;
+  if (!kinds.has(kind)) kinds.set(kind, new Map());
+  kinds.get(kind).set(rest, value);
+}
+
+function drop(key) {
+  const [kind, rest] = parted(key);
+  if (kind === "user" || kind === "member") byName = null;
+  board.delete(key);
+  kinds.get(kind)?.delete(rest);
+}
+
+for (const [key, value] of Object.entries(start.put)) put(key, value);
 
 // --- rows that are only touched where they changed ----------------------------------------------------------------------
 
@@ -50,31 +82,54 @@ function setText(node, text) {
   if (node && node.textContent !== text) node.textContent = text;
 }
 
+/** Places in `old` (-1: none) of a longest run that rises: what stands in it need not be moved. */
+function rising(old) {
+  const ends = []; // ends[n]: index of the least place in which a run of n + 1 ends
+  const before = new Array(old.length).fill(-1);
+  old.forEach((place, index) => {
+    if (place < 0) return;
+    let low = 0;
+    for (let high = ends.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (old[ends[middle]] < place) low = middle + 1;
+      else high = middle;
+    }
+    if (low > 0) before[index] = ends[low - 1];
+    ends[low] = index;
+  });
+  const run = new Set();
+  for (let index = ends.at(-1) ?? -1; index >= 0; index = before[index]) run.add(index);
+  return run;
+}
+
 /** Keep the children of `parent` equal to `rows`: [key, said, make]; a row is made anew only where `said` changed. */
 function keep(parent, rows) {
   if (!parent) return;
-  const held = new Map([...parent.children].map((child) => [child.dataset.key, child]));
-  let at = parent.firstElementChild;
-  for (const [key, said, make] of rows) {
-    const mark = JSON.stringify(said);
-    let row = held.get(key);
+  const held = new Map([...parent.children].map((child, place) => [child.dataset.key, { child, place }]));
+  const places = [];
+  const wanted = rows.map(([key, said, make]) => {
+    const mark = typeof said === "string" ? said : JSON.stringify(said);
+    const known = held.get(key);
     held.delete(key);
-    if (!row || row.dataset.mark !== mark) {
-      const fresh = make();
-      fresh.dataset.key = key;
-      fresh.dataset.mark = mark;
-      if (row) {
-        const focused = row.contains(document.activeElement);
-        row.replaceWith(fresh);
-        if (at === row) at = fresh;
-        if (focused) fresh.querySelector("a,button")?.focus();
-      }
-      row = fresh;
+    places.push(known?.place ?? -1);
+    if (known && known.child.dataset.mark === mark) return known.child;
+    const fresh = make();
+    fresh.dataset.key = key;
+    fresh.dataset.mark = mark;
+    if (known) {
+      const focused = known.child.contains(document.activeElement);
+      known.child.replaceWith(fresh);
+      if (focused) fresh.querySelector("a,button")?.focus();
     }
-    if (row === at) at = at.nextElementSibling;
+    return fresh;
+  });
+  for (const { child } of held.values()) child.remove();
+  const stay = rising(places);
+  let at = parent.firstElementChild;
+  wanted.forEach((row, index) => {
+    if (stay.has(index) || row === at) at = row.nextElementSibling;
     else parent.insertBefore(row, at);
-  }
-  for (const row of held.values()) row.remove();
+  });
 }
 
 // --- parts ------------------------------------------------------------------------------------------------------------
@@ -133,51 +188,82 @@ function drawSession() {
 function drawTimes() {
   const floor = board.get("floor");
   if (!floor?.active) return;
-  const since = of("burst").find(([number]) => Number(number) === floor.burst)?.[1].started_at ?? floor.since;
+  const since = board.get(`burst/${floor.burst}`)?.started_at ?? floor.since;
   setText($("talked"), floor.speaker ? elapsed(now() - since) : "–");
   setText($("session-time"), floor.started_at ? say("session_since", { elapsed: elapsed(now() - floor.started_at) }) : "");
 }
 
-function drawCards() {
+function drawCards(users) {
   if (!$("card-sessions")) return;
   const floor = board.get("floor");
   const today = board.get("today");
-  const users = members();
   setText($("card-sessions"), floor ? String(floor.active ? 1 : 0) : "–");
   setText($("card-participants"), floor ? String(users.filter(inChannel).length) : "–");
   setText($("card-usage"), today ? say("figure_minutes", { value: today.usage_min }) : "–");
   setText($("card-average"), today ? (today.average_s == null ? "–" : say("figure_seconds", { value: today.average_s })) : "–");
 }
 
+/** Every member: those online first, each kind by name. */
 function members() {
-  const known = new Set([...of("user").map(([user]) => user), ...of("member").filter(([, m]) => m.app !== "monitor").map(([user]) => user)]);
-  const rank = (user) => ({ online: 0, lost: 1, sleeping: 2, offline: 3 })[board.get(`member/${user}`)?.state] ?? 4;
-  return [...known].sort((a, b) => rank(a) - rank(b) || nameOf(a).localeCompare(nameOf(b), lang, { numeric: true }));
+  if (byName == null) {
+    const known = new Set([...of("user").map(([user]) => user), ...of("member").filter(([, m]) => m.app !== "monitor").map(([user]) => user)]);
+    byName = [...known].map((user) => [user, nameOf(user)]).sort(([, a], [, b]) => collator.compare(a, b)).map(([user]) => user);
+  }
+  const ranks = [[], [], [], [], []];
+  for (const user of byName) ranks[{ online: 0, lost: 1, sleeping: 2, offline: 3 }[board.get(`member/${user}`)?.state] ?? 4].push(user);
+  return ranks.flat();
+}
+
+/** Those whose name, or user, holds what is looked for: ROWS_MAX at most. */
+function found(users) {
+  const box = $("members-find");
+  const many = users.length > ROWS_MAX;
+  box.parentElement.hidden = !many;
+  const wanted = many ? box.value.trim().toLocaleLowerCase(lang) : "";
+  const all = wanted ? users.filter((user) => user.includes(wanted) || nameOf(user).toLocaleLowerCase(lang).includes(wanted)) : users;
+  const shown = all.slice(0, ROWS_MAX);
+  setText($("members-more"), many ? say("members_more", { shown: shown.length, all: all.length }) : "");
+  return shown;
 }
 
 function cell(look) {
   return el("td", {}, look ? tag(...look) : "");
 }
 
-function drawMembers() {
+const marks = new Map(); // user -> what its row was made of, and the row's mark and cells
+
+function drawMembers(users) {
   const body = $("members");
   if (!body) return;
-  const users = members();
   const online = users.filter((user) => board.get(`member/${user}`)?.state === "online").length;
   setText($("members-count"), say("members_count", { online, all: users.length }));
   none("members", users.length === 0);
-  keep(body, users.map((user) => {
-    const member = board.get(`member/${user}`);
-    const gone = member?.state !== "online";
-    const said = [nameOf(user), presence(user), inChannel(user), gone ? null : health(board.get(`state/${user}`)), radio(user), moment(member?.since), member?.reason];
-    return [user, said, () => {
-      const link = el("a", { href: `/vehicle/${encodeURIComponent(user)}` }, said[0]);
-      const state = cell(said[1]);
-      if (gone && said[6]) state.append(" ", el("span", { class: "dim" }, said[6]));
-      const channel = el("td", {}, said[2] ? tag("good", say("in_channel")) : "");
-      return el("tr", {}, el("th", { scope: "row" }, link), state, channel, cell(said[3]), cell(said[4]), el("td", { class: "number" }, said[5]));
-    }];
+  const shown = found(users);
+  const speaker = board.get("floor")?.speaker;
+  const today = whole.format(new Date(now()));
+  for (const user of [...marks.keys()]) {
+    if (!board.has(`user/${user}`) && !board.has(`member/${user}`)) marks.delete(user);
+  }
+  keep(body, shown.map((user) => {
+    const made = [board.get(`user/${user}`), board.get(`member/${user}`), board.get(`state/${user}`), inChannel(user), speaker === user, today];
+    let row = marks.get(user);
+    if (!row || made.some((part, at) => part !== row.made[at])) {
+      const member = made[1];
+      const gone = member?.state !== "online";
+      const said = [nameOf(user), presence(user), made[3], gone ? null : health(made[2]), radio(user), moment(member?.since), gone ? member?.reason : null];
+      row = { made, said, mark: JSON.stringify(said) };
+      marks.set(user, row);
+    }
+    return [user, row.mark, () => memberRow(user, row.said)];
   }));
+}
+
+function memberRow(user, [name, state, joined, voice, doing, since, reason]) {
+  const link = el("a", { href: `/vehicle/${encodeURIComponent(user)}` }, name);
+  const shown = cell(state);
+  if (reason) shown.append(" ", el("span", { class: "dim" }, reason));
+  const channel = el("td", {}, joined ? tag("good", say("in_channel")) : "");
+  return el("tr", {}, el("th", { scope: "row" }, link), shown, channel, cell(voice), cell(doing), el("td", { class: "number" }, since));
 }
 
 function none(name, empty) {
@@ -288,7 +374,8 @@ function drawLine() {
 
 function draw() {
   drawing = false;
-  for (const part of [drawLine, drawCards, drawSession, drawAlerts, drawMembers, drawBursts, drawVehicle]) part();
+  const users = vehicle ? [] : members();
+  for (const part of [drawLine, drawCards, drawSession, drawAlerts, drawMembers, drawBursts, drawVehicle]) part(users);
 }
 
 function soon() {
@@ -303,9 +390,13 @@ function heard(said) {
   heardAt = performance.now();
   ahead = said.now - Date.now();
   if (cutSince != null) cutSince = null;
-  if (said.whole) board.clear();
-  for (const [key, value] of Object.entries(said.put)) board.set(key, value);
-  for (const key of said.gone) board.delete(key);
+  if (said.whole) {
+    board.clear();
+    kinds.clear();
+    byName = null;
+  }
+  for (const [key, value] of Object.entries(said.put)) put(key, value);
+  for (const key of said.gone) drop(key);
   soon();
 }
 
@@ -364,5 +455,6 @@ setInterval(() => {
   }
 }, 500);
 
+$("members-find")?.addEventListener("input", soon);
 draw();
 connect();

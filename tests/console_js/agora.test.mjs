@@ -1,0 +1,516 @@
+// The console's way over Agora, in virtual time, on a stand-in that tsc holds to the package's own types.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fetchToken, AgoraVoice } from "../../dispatch/web/static/console/agora.js";
+import { JOIN_MS } from "../../dispatch/web/static/console/agora-channel.js";
+import { DRY_MS, FIRST_MS, LAG_MS, SILENT_MS } from "../../dispatch/web/static/console/agora-hearing.js";
+import { FakeMic, FakeSdk } from "./agora_fake.mjs";
+
+const CAR = 4001;
+const OTHER = 4002;
+const TOKEN = { app_id: "app", channel: "room", uid: 77, publisher: true, expires_in_s: 600, sdk: "/static/agora/x.js" };
+
+class Clock {
+  constructor() {
+    this.now = 1000;
+    this.waiting = new Map();
+    this.count = 0;
+  }
+
+  set(run, ms) {
+    this.waiting.set((this.count += 1), { run, at: this.now + ms });
+    return this.count;
+  }
+
+  clear(id) {
+    this.waiting.delete(id);
+  }
+
+  async pass(ms) {
+    const end = this.now + ms;
+    await settled();
+    for (;;) {
+      const due = [...this.waiting].filter(([, each]) => each.at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
+      if (!due) break;
+      this.waiting.delete(due[0]);
+      this.now = due[1].at;
+      due[1].run();
+      await settled();
+    }
+    this.now = end;
+  }
+}
+
+/** What has been begun is done as far as it goes. */
+async function settled() {
+  for (let turn = 0; turn < 60; turn += 1) await Promise.resolve();
+}
+
+class Bench {
+  constructor({ token = {}, tokens = async () => ({}) } = {}) {
+    this.clock = new Clock();
+    this.sdk = new FakeSdk();
+    this.mic = new FakeMic();
+    this.states = [];
+    this.asks = [];
+    this.joins = [];
+    this.tokens = 0;
+    this.voice = new AgoraVoice({
+      token: async () => ({ ...TOKEN, token: `token-${(this.tokens += 1)}`, ...token, ...(await tokens()) }),
+      mic: () => this.mic,
+      ask: (burst) => this.asks.push([burst, this.clock.now]),
+      joined: (eventId) => this.joins.push(eventId),
+      changed: (state, why) => this.states.push(why ? `${state}: ${why}` : state),
+      load: async () => this.sdk,
+      now: () => this.clock.now,
+      chance: () => 0.5,
+      clock: this.clock,
+    });
+  }
+
+  /** A session runs, and somebody speaks in it. */
+  async session(speaker = null, eventId = "e1") {
+    this.voice.session({ eventId, speaker });
+    await settled();
+  }
+
+  frame(burst, handover = false) {
+    this.voice.frame({ burst, handover });
+  }
+
+  get client() {
+    return this.sdk.client;
+  }
+}
+
+const burst = (no, uid = CAR, user = "car-1") => ({ burst: no, user, uid });
+
+/** A bench whose channel is joined, where CAR publishes. */
+async function joined(options) {
+  const bench = new Bench(options);
+  await bench.session();
+  bench.remote = bench.client.speaks(CAR);
+  await settled();
+  return bench;
+}
+
+// --- the channel --------------------------------------------------------------------------------------------------------
+
+test("a session is joined as audience, in live mode, with the own token and uid, and told once", async () => {
+  const bench = new Bench();
+  await bench.session();
+  assert.deepEqual(bench.client.config, { mode: "live", codec: "vp8" });
+  assert.deepEqual(bench.sdk.calls, ["setClientRole audience", "join app room token-1 77"]);
+  assert.deepEqual(bench.states, ["joining", "joined"]);
+  assert.deepEqual(bench.joins, ["e1"]);
+});
+
+test("without a session there is no connection, and its end leaves", async () => {
+  const bench = new Bench();
+  bench.voice.session({ eventId: null, speaker: null });
+  await bench.clock.pass(5000);
+  assert.equal(bench.sdk.clients.length, 0);
+  await bench.session();
+  await bench.session(null, null);
+  assert.equal(bench.sdk.calls.at(-1), "leave");
+  assert.deepEqual(bench.joins, ["e1", null]);
+  assert.equal(bench.states.at(-1), "off");
+});
+
+test("a session behind another is told anew without a join of its own", async () => {
+  const bench = new Bench();
+  await bench.session();
+  await bench.session(null, "e2");
+  assert.deepEqual(bench.joins, ["e1", "e2"]);
+  assert.equal(bench.sdk.clients.length, 1);
+});
+
+test("a session that ends while it is being joined is left once the join is done", async () => {
+  const bench = new Bench();
+  let go;
+  bench.sdk.held.set("join", new Promise((resolve) => (go = resolve)));
+  await bench.session();
+  await bench.session(null, null);
+  assert.equal(bench.sdk.calls.includes("leave"), false);
+  go();
+  await settled();
+  assert.equal(bench.sdk.calls.at(-1), "leave");
+  assert.equal(bench.client.joined, false);
+  assert.equal(bench.states.at(-1), "off");
+});
+
+test("SDK and token fetched ahead serve the join", async () => {
+  const bench = new Bench();
+  bench.voice.start();
+  await bench.clock.pass(99);
+  assert.equal(bench.tokens, 0);
+  await bench.clock.pass(401);
+  assert.equal(bench.tokens, 1);
+  await bench.clock.pass(10_000);
+  await bench.session();
+  assert.equal(bench.tokens, 1);
+  assert.equal(bench.states.at(-1), "joined");
+});
+
+test("a token near its end is not used for a join", async () => {
+  const bench = new Bench();
+  bench.voice.start();
+  await bench.clock.pass(560_000);
+  await bench.session();
+  assert.equal(bench.sdk.calls.at(-1), "join app room token-2 77");
+});
+
+test("a token that will expire is renewed in place", async () => {
+  const bench = await joined();
+  bench.client.fire("token-privilege-will-expire");
+  await settled();
+  assert.equal(bench.sdk.calls.at(-1), "renewToken token-2");
+  assert.equal(bench.sdk.clients.length, 1);
+  assert.equal(bench.states.at(-1), "joined");
+});
+
+test("an expired token ends the connection, and a new one joins again", async () => {
+  const bench = await joined();
+  bench.client.fire("token-privilege-did-expire");
+  await bench.clock.pass(1000);
+  assert.equal(bench.sdk.calls.at(-1), "join app room token-2 77");
+  assert.deepEqual(bench.states.slice(-3), ["lost: TOKEN_EXPIRE", "joining", "joined"]);
+  assert.deepEqual(bench.joins, ["e1", null, "e1"]);
+});
+
+test("a connection that the SDK mends by itself is lost and there again", async () => {
+  const bench = await joined();
+  bench.client.fire("connection-state-change", "RECONNECTING", "CONNECTED");
+  assert.deepEqual(bench.joins, ["e1", null]);
+  bench.client.fire("connection-state-change", "CONNECTED", "RECONNECTING");
+  await settled();
+  assert.deepEqual(bench.joins, ["e1", null, "e1"]);
+  assert.equal(bench.sdk.clients.length, 1);
+});
+
+test("a connection that is gone is made anew, ever less often, for as long as the session runs", async () => {
+  const bench = await joined();
+  bench.sdk.errors.set("join", "CAN_NOT_GET_GATEWAY_SERVER");
+  bench.client.fire("connection-state-change", "DISCONNECTED", "CONNECTED", "NETWORK_ERROR");
+  await bench.clock.pass(60_000);
+  const tries = bench.sdk.clients.length - 1;
+  assert.ok(tries >= 5 && tries <= 8, `${tries} tries`);
+  bench.sdk.errors.clear();
+  await bench.clock.pass(15_000);
+  assert.equal(bench.states.at(-1), "joined");
+  bench.sdk.errors.set("join", "NETWORK_ERROR");
+  bench.client.fire("connection-state-change", "DISCONNECTED", "CONNECTED", "NETWORK_ERROR");
+  await bench.session(null, null);
+  const made = bench.sdk.clients.length;
+  await bench.clock.pass(60_000);
+  assert.equal(bench.sdk.clients.length, made);
+});
+
+test("a join that never ends is given up", async () => {
+  const bench = new Bench();
+  bench.sdk.held.set("join", new Promise(() => {}));
+  await bench.session();
+  await bench.clock.pass(JOIN_MS);
+  assert.equal(bench.states.at(-1), "lost: TIMEOUT");
+  bench.sdk.held.clear();
+  await bench.clock.pass(1000);
+  assert.equal(bench.states.at(-1), "joined");
+});
+
+for (const reason of ["UID_BANNED", "CHANNEL_BANNED", "IP_BANNED", "UID_CONFLICT"]) {
+  test(`who was put out (${reason}) does not come back in this session, and tries in the next`, async () => {
+    const bench = await joined();
+    bench.client.fire("connection-state-change", "DISCONNECTED", "CONNECTED", reason);
+    await bench.clock.pass(60_000);
+    assert.equal(bench.states.at(-1), `refused: ${reason}`);
+    assert.equal(bench.sdk.clients.length, 1);
+    assert.deepEqual(bench.joins, ["e1", null]);
+    await bench.session(null, null);
+    assert.equal(bench.states.at(-1), `refused: ${reason}`);
+    await bench.session(null, "e2");
+    assert.equal(bench.states.at(-1), "joined");
+  });
+}
+
+test("an SDK that is not staged is told in the office's words, and asked for again in the next session alone", async () => {
+  let staged = false;
+  const tokens = async () => {
+    if (!staged) throw { text: "not staged", final: true };
+    return {};
+  };
+  const bench = new Bench({ tokens });
+  bench.voice.start();
+  await bench.clock.pass(1000);
+  assert.deepEqual(bench.states, ["refused: not staged"]);
+  await bench.session();
+  await bench.clock.pass(60_000);
+  assert.equal(bench.states.at(-1), "refused: not staged");
+  assert.equal(bench.sdk.clients.length, 0);
+  staged = true;
+  await bench.session(null, null);
+  await bench.session();
+  assert.equal(bench.states.at(-1), "joined");
+});
+
+// --- speaking -----------------------------------------------------------------------------------------------------------
+
+test("an own burst is published from a clone of the microphone, and nothing of it behind its end", async () => {
+  const bench = await joined();
+  bench.voice.talk(true);
+  await settled();
+  const [clone] = bench.mic.clones;
+  assert.deepEqual(bench.sdk.calls.slice(-2), ["setClientRole host", "publish"]);
+  assert.equal(bench.client.published[0].config.mediaStreamTrack, clone);
+  assert.equal(clone.enabled, true);
+  bench.voice.talk(false);
+  assert.equal(clone.enabled, false, "at once, before the SDK does anything");
+  await settled();
+  assert.deepEqual(bench.sdk.calls.slice(-2), ["unpublish", "setClientRole audience"]);
+  assert.equal(clone.stopped, true);
+  assert.equal(bench.mic.stopped, false);
+  assert.deepEqual(bench.client.published, []);
+});
+
+test("a burst that ends while it is being published is unpublished, and was silent meanwhile", async () => {
+  const bench = await joined();
+  let go;
+  bench.sdk.held.set("publish", new Promise((resolve) => (go = resolve)));
+  bench.voice.talk(true);
+  await settled();
+  bench.voice.talk(false);
+  assert.equal(bench.mic.clones[0].enabled, false);
+  go();
+  await settled();
+  assert.deepEqual(bench.client.published, []);
+  assert.equal(bench.client.role, "audience");
+});
+
+test("who may only listen publishes nothing", async () => {
+  const bench = await joined({ token: { publisher: false } });
+  bench.voice.talk(true);
+  await settled();
+  assert.equal(bench.mic.clones.length, 0);
+  assert.equal(bench.client.role, "audience");
+});
+
+test("a refused publication is told, tried once a burst, and takes the connection nothing away", async () => {
+  const bench = await joined();
+  bench.sdk.errors.set("publish", "NO_PUBLISH_RIGHT");
+  bench.voice.talk(true);
+  await bench.clock.pass(5000);
+  assert.equal(bench.sdk.calls.filter((each) => each === "publish").length, 1);
+  assert.equal(bench.states.at(-1), "joined: NO_PUBLISH_RIGHT");
+  assert.equal(bench.client.joined, true);
+  bench.sdk.errors.clear();
+  bench.voice.talk(false);
+  bench.voice.talk(true);
+  await settled();
+  assert.equal(bench.client.published.length, 1);
+});
+
+test("a connection that is lost while speaking lets nothing out any more, and is published to when it is back", async () => {
+  const bench = await joined();
+  bench.voice.talk(true);
+  await settled();
+  bench.client.fire("connection-state-change", "DISCONNECTED", "CONNECTED", "NETWORK_ERROR");
+  await settled();
+  assert.equal(bench.mic.clones[0].stopped, true);
+  await bench.clock.pass(1000);
+  assert.equal(bench.client.published.length, 1);
+});
+
+// --- hearing ------------------------------------------------------------------------------------------------------------
+
+test("nobody is subscribed to but the announced speaker", async () => {
+  const bench = await joined();
+  bench.client.speaks(OTHER);
+  await settled();
+  assert.equal(bench.client.subscribed.size, 0);
+  await bench.session(burst(1));
+  assert.deepEqual([...bench.client.subscribed], [CAR]);
+  await bench.session(burst(2, OTHER, "car-2"));
+  assert.deepEqual([...bench.client.subscribed], [OTHER]);
+  await bench.session();
+  assert.equal(bench.client.subscribed.size, 0);
+});
+
+test("a speaker that publishes after its announcement is subscribed to then, and again when it publishes again", async () => {
+  const bench = await joined();
+  await bench.session(burst(1, OTHER));
+  assert.equal(bench.client.subscribed.size, 0);
+  bench.client.speaks(OTHER);
+  await settled();
+  assert.deepEqual([...bench.client.subscribed], [OTHER]);
+  bench.client.falls(OTHER);
+  bench.client.speaks(OTHER);
+  await settled();
+  assert.equal(bench.sdk.calls.filter((each) => each === `subscribe ${OTHER}`).length, 2);
+});
+
+test("while MQTT's frames come Agora's track is silent", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  for (let at = 0; at < 3000; at += 20) {
+    bench.frame(1);
+    assert.equal(bench.remote.isPlaying, false);
+    await bench.clock.pass(20);
+  }
+  assert.equal(bench.voice.frames, 0);
+});
+
+test("behind HANDOVER Agora's track sounds, once what MQTT brought is out, until the burst ends", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  await bench.clock.pass(100);
+  bench.frame(1, true);
+  await bench.clock.pass(LAG_MS - 10);
+  assert.equal(bench.remote.isPlaying, false);
+  await bench.clock.pass(60);
+  assert.equal(bench.remote.isPlaying, true);
+  await bench.clock.pass(2000);
+  assert.deepEqual(bench.asks, []);
+  assert.ok(Math.abs(bench.voice.frames - 100) <= 10, `${bench.voice.frames} frames of 20 ms in 2 s`);
+  await bench.session();
+  assert.equal(bench.remote.isPlaying, false);
+});
+
+test("frames that come back over MQTT silence Agora's track at once", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  bench.frame(1, true);
+  await bench.clock.pass(1000);
+  assert.equal(bench.remote.isPlaying, true);
+  bench.frame(1);
+  assert.equal(bench.remote.isPlaying, false);
+});
+
+test("MQTT that stops without a word is followed by Agora", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  bench.frame(1);
+  await bench.clock.pass(DRY_MS + LAG_MS - 50);
+  assert.equal(bench.remote.isPlaying, false);
+  await bench.clock.pass(100);
+  assert.equal(bench.remote.isPlaying, true);
+});
+
+test("frames of another burst count for nothing", async () => {
+  const bench = await joined();
+  await bench.session(burst(2));
+  bench.frame(2, true);
+  await bench.clock.pass(500);
+  bench.frame(1);
+  assert.equal(bench.remote.isPlaying, true);
+});
+
+test("a burst whose speaker is never on Agora is never taken from there, and not asked for", async () => {
+  const bench = await joined();
+  await bench.session(burst(1, 0));
+  await bench.clock.pass(5000);
+  assert.equal(bench.client.subscribed.size, 0);
+  assert.deepEqual(bench.asks, []);
+});
+
+test("with the own microphone open nothing sounds", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  bench.frame(1, true);
+  await bench.clock.pass(1000);
+  bench.voice.talk(true);
+  assert.equal(bench.remote.isPlaying, false);
+});
+
+// --- asking -------------------------------------------------------------------------------------------------------------
+
+test("who has not joined asks at once when MQTT hands over, and goes on asking", async () => {
+  const bench = new Bench();
+  bench.sdk.held.set("join", new Promise(() => {}));
+  await bench.session(burst(1));
+  await bench.clock.pass(200);
+  bench.frame(1, true);
+  const from = bench.clock.now;
+  await bench.clock.pass(1300);
+  assert.deepEqual(bench.asks.map(([no]) => no), [1, 1, 1]);
+  assert.ok(bench.asks[0][1] - from <= 100, `${bench.asks[0][1] - from} ms`);
+});
+
+test("who hears nothing at all asks once the speaker had its time", async () => {
+  const bench = new Bench();
+  bench.sdk.errors.set("join", "NETWORK_ERROR");
+  await bench.session(burst(1));
+  const from = bench.clock.now;
+  await bench.clock.pass(FIRST_MS - 50);
+  assert.deepEqual(bench.asks, []);
+  await bench.clock.pass(250);
+  assert.ok(bench.asks[0][1] - from >= FIRST_MS, `${bench.asks[0][1] - from} ms`);
+});
+
+test("Agora that brings silence alone is asked beside, and sound is not", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  bench.frame(1, true);
+  await bench.clock.pass(3000);
+  assert.deepEqual(bench.asks, []);
+  bench.remote.volume = 0;
+  await bench.clock.pass(SILENT_MS);
+  assert.deepEqual(bench.asks, []);
+  await bench.clock.pass(500);
+  assert.equal(bench.asks.length, 1);
+});
+
+test("another's ASK spares the own one", async () => {
+  const bench = new Bench();
+  bench.sdk.errors.set("join", "NETWORK_ERROR");
+  await bench.session(burst(1));
+  for (let at = 0; at < 3000; at += 400) {
+    bench.voice.asked(1);
+    await bench.clock.pass(400);
+  }
+  assert.deepEqual(bench.asks, []);
+});
+
+test("a burst that is over is asked for no more", async () => {
+  const bench = new Bench();
+  bench.sdk.errors.set("join", "NETWORK_ERROR");
+  await bench.session(burst(1));
+  bench.frame(1, true);
+  await bench.session();
+  await bench.clock.pass(3000);
+  assert.deepEqual(bench.asks, []);
+});
+
+test("closed, it has left, and nothing of it waits", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  bench.voice.talk(true);
+  await settled();
+  bench.voice.close();
+  await bench.clock.pass(1000);
+  assert.equal(bench.client.joined, false);
+  assert.equal(bench.mic.clones[0].stopped, true);
+  assert.equal(bench.clock.waiting.size, 0);
+});
+
+// --- the token's way ----------------------------------------------------------------------------------------------------
+
+for (const [status, type, final] of [
+  [401, "urn:ptt:problem:session_over", true],
+  [403, "urn:ptt:problem:console_role", true],
+  [429, "urn:ptt:problem:agora_too_many", false],
+  [503, "urn:ptt:problem:agora_not_staged", true],
+  [503, "urn:ptt:problem:error_store", false],
+]) {
+  test(`a token refused with ${type} is ${final ? "not " : ""}asked for again`, async () => {
+    const send = async () => new Response(JSON.stringify({ type, title: "why" }), { status });
+    await assert.rejects(fetchToken("c", send), { text: "why", final });
+  });
+}
+
+test("a token is asked for as a form of the page's session", async () => {
+  const sent = [];
+  const send = async (...all) => sent.push(all) && new Response(JSON.stringify(TOKEN));
+  assert.deepEqual(await fetchToken("c&=", send), TOKEN);
+  assert.equal(sent[0][0], "/console/token");
+  assert.equal(String(sent[0][1].body), "csrf=c%26%3D");
+});

@@ -16,6 +16,7 @@ from lab.bench.cab_sound import cab_sound
 from lab.bench.cpu import cpu
 from lab.bench.cue import cues
 from lab.bench.doors import doors
+from lab.bench.event_log import event_log
 from lab.bench.figure import Figure, table, write
 from lab.bench.first_syllable import first_syllable
 from lab.bench.machine import describe
@@ -32,7 +33,18 @@ from lab.process import LabFailed
 from lab.pulse import RigFailed
 
 MINUTES_MAX = 24 * 60
+EVENTS_MIN, EVENTS_MAX = 10_000, 20_000_000
 EXIT_OK, EXIT_MISSED, EXIT_FAILED = 0, 1, 2
+
+
+def _dashboard(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
+    """Only this one needs a browser's driver."""
+    try:
+        from lab.bench.dashboard import dashboard
+    except ImportError as error:
+        raise BenchFailed(f"{error} -> make setup") from error
+    return dashboard(out, work, say, size)
+
 
 BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "press": press_granted,
@@ -46,6 +58,8 @@ BENCHES: dict[str, Callable[[Path, Path, Say, Size], list[Figure]]] = {
     "token": tokens,
     "agora-stub": agora,
     "memory": memory,
+    "event-log": event_log,
+    "dashboard": _dashboard,
 }
 
 
@@ -62,6 +76,8 @@ def main(argv: list[str]) -> int:
     size = SHORT if options.short else FULL
     if options.minutes is not None:
         size = replace(size, memory_s=60 * options.minutes)
+    if options.events is not None:
+        size = replace(size, events=options.events)
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -103,7 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--minutes", type=_minutes, help=f"how long memory is watched (default {FULL.memory_s / 60:g}, an hour is 60)"
     )
+    parser.add_argument(
+        "--events", type=_events, help=f"so many in the event log (default {FULL.events}, the plan's size is 5000000)"
+    )
     return parser
+
+
+def _events(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or not EVENTS_MIN <= int(text) <= EVENTS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of events from {EVENTS_MIN} to {EVENTS_MAX}")
+    return int(text)
 
 
 def _minutes(text: str) -> float:

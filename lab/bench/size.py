@@ -47,6 +47,15 @@ class Size(Struct, frozen=True, kw_only=True):
     """The service's memory is watched for so long (`--minutes`)..."""
     memory_every_s: float = 5.0
     """...and sampled so often."""
+    events: int = 200_000
+    """In the store that the event log is measured with (`--events`; the plan's size is 5,000,000)."""
+    event_writes: int = 50
+    """Transactions of each kind, in each round."""
+    events_deleted: int = 5000
+    dashboard_members: tuple[int, ...] = (500, 10_000)
+    """Vehicles in the registry of each office whose dashboard is measured."""
+    dashboard_pages: int = 50
+    dashboard_changes: int = 200
 
 
 FULL = Size()
@@ -75,4 +84,10 @@ SHORT = Size(
     cpu_s=0.5,
     memory_s=3.0,
     memory_every_s=0.3,
+    events=20_000,
+    event_writes=3,
+    events_deleted=500,
+    dashboard_members=(50,),
+    dashboard_pages=3,
+    dashboard_changes=3,
 )

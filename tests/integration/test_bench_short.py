@@ -27,6 +27,11 @@ FIGURES = {
         "agora_stub_gap_200ms",
     ),
     "memory": ("dispatch_memory", "dispatch_memory_growth"),
+    "event-log": (
+        *("events_written", "events_written_synced", "events_deleted", "report_day", "report_month", "events_day"),
+        *("events_newest", "events_user", "events_rare_user", "events_nobody", "events_session", "events_denied"),
+    ),
+    "dashboard": ("dashboard_50_page", "dashboard_50_bytes", "dashboard_50_pixel_p95", "dashboard_50_main_thread"),
     "cpu": ("cpu_idle", "cpu_listening", "cpu_talking"),
     "first-syllable": ("first_syllable_1500ms",),
     "cue": (

@@ -74,6 +74,12 @@ def durations(found: Iterable[float | None]) -> Durations:
     return Durations(count=len(known), average_ms=sum(known) / len(known), p95_ms=known[-(-len(known) * 95 // 100) - 1])
 
 
+def ranks(found: Iterable[float], parts: Sequence[int]) -> tuple[float | None, ...]:
+    """Give the nearest ranks, `parts` of a hundred; None each where there is nothing."""
+    known = sorted(found)
+    return tuple(known[max(0, -(-len(known) * part // 100) - 1)] if known else None for part in parts)
+
+
 def count_presses(presses: Sequence[Press]) -> PressFigures:
     """Count the presses of a period."""
     kinds = [press.answered for press in presses]

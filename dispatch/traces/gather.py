@@ -50,11 +50,11 @@ class Gatherer:
                 office, types=LOST, user=user, since_ms=max(1, since_ms - DAY_MS), until_ms=until_ms
             )
             bursts = {one.trace.burst for one in traced if one.trace.burst}
-            told_at = [one.received_at for one in traced]
-            reports = self.traces.reports(office, begin - NEAR_MS, max([end, *told_at]) + NEAR_MS) if bursts else ()
+            last_ms = max([end, *(one.received_at for one in traced)])
+            reports = self.traces.reports(office, begin - NEAR_MS, last_ms + NEAR_MS, bursts)
             beats = count_beats(came, lost).get(user)
             evidence = Evidence(
-                reports=tuple(one for one in reports if one.report.burst in bursts),
+                reports=reports,
                 tokens=self.traces.tokens(office, user, since_ms - DAY_MS, until_ms),
                 heartbeat_rate=None if beats is None else beats.rate,
             )

@@ -1,6 +1,6 @@
 """Reading traces, listeners' reports and heartbeats beside the service: for `ptt-dispatch trace`, pages and report."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,8 @@ DENIED = frozenset(
 NO_WISH = frozenset({"cancelled", "let go", "button stuck"})
 """Answers of a press that wanted, or could want, nothing: they say nothing of the office."""
 UNEXPLAINED = (DenyCause.INTERNAL_ERROR.value, DenyCause.OTHER.value)
+BURSTS_AT_ONCE = 500
+"""So many are asked for in one statement."""
 BURST_MS = 600_000
 """The end of a burst is looked for so long after the period."""
 _LOG = (
@@ -76,17 +78,25 @@ class TraceReader:
         found = () if at is None else self.traces(office, at, at + 1, user)
         return found[-1] if found else None
 
-    def reports(self, office: OfficeId, since_ms: int, until_ms: int) -> tuple[Reported, ...]:
-        """Give what listeners told in [since_ms, until_ms) of bursts, in the order of bursts."""
+    def reports(
+        self, office: OfficeId, since_ms: int, until_ms: int, bursts: Collection[int] | None = None
+    ) -> tuple[Reported, ...]:
+        """Give what listeners told in [since_ms, until_ms) of bursts (of these, or of all), in the order of bursts."""
         chosen = sa.select(played.c.user, played.c.received_at, played.c.report).where(
             played.c.region == office.region,
             played.c.office == office.office,
             played.c.received_at >= since_ms,
             played.c.received_at < until_ms,
         )
+        chosen = chosen.order_by(played.c.burst, played.c.user)
+        if bursts is None:
+            rows = list(self._rows(played, chosen))
+        else:
+            some = sorted(bursts)
+            parts = [some[at : at + BURSTS_AT_ONCE] for at in range(0, len(some), BURSTS_AT_ONCE)]
+            rows = [row for part in parts for row in self._rows(played, chosen.where(played.c.burst.in_(part)))]
         return tuple(
-            Reported(user=row.user, received_at=row.received_at, report=_reports.decode(row.report))
-            for row in self._rows(played, chosen.order_by(played.c.burst, played.c.user))
+            Reported(user=row.user, received_at=row.received_at, report=_reports.decode(row.report)) for row in rows
         )
 
     def beats(self, office: OfficeId, since_ms: int, until_ms: int, user: str | None = None) -> tuple[BeatsHour, ...]:

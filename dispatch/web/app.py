@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from dispatch.broker.admin import BrokerError
-from dispatch.history.day import local, read_day
+from dispatch.history.day import local
 from dispatch.ports import StoreUnavailable
 from dispatch.registry.words import User
 from dispatch.rest.problems import Refused
@@ -40,7 +40,8 @@ from dispatch.web.console_routes import console_routes, leave
 from dispatch.web.errors import error_handlers
 from dispatch.web.markup import Markup, el
 from dispatch.web.parts import Parts, away, page
-from dispatch.web.past import CHART_DAYS
+from dispatch.web.past import CHART_DAYS, chosen_day
+from dispatch.web.press_routes import press_routes
 from dispatch.web.sessions import Session
 from dispatch.web.static_files import static_files
 from dispatch.web.stream import follow, snapshot, wants
@@ -67,6 +68,7 @@ def make_app(parts: Parts) -> Litestar:
             *_entrance(parts),
             *_live(parts),
             *_past(parts),
+            *press_routes(parts),
             *console_routes(parts),
             *agora_routes(parts),
             *admin_routes(parts),
@@ -265,14 +267,9 @@ def _past(parts: Parts) -> list[HTTPRouteHandler]:
 
     def chosen(request: Asked, office: OfficeId) -> date:
         text = request.query_params.get("day")
-        if text is None:
-            return past.today(office)
-        try:
-            day = read_day(text)
-        except ValueError:
-            raise Refusal(400, "day_bad", what=text[:40]) from None
-        if day > past.today(office) or day.year < 2001:
-            raise Refusal(400, "day_bad", what=text[:40])
+        day = chosen_day(text, past.today(office))
+        if day is None:
+            raise Refusal(400, "day_bad", what=str(text)[:40])
         return day
 
     @get("/kpi")

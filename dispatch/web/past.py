@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from dispatch.history.day import Period, Span, midnight_ms, period, today
+from dispatch.history.day import Period, Span, midnight_ms, period, read_day, today
 from dispatch.history.figures import Figures
 from dispatch.history.office_log import OfficeLog, OfficePeriod
 from dispatch.ports import StoreUnavailable
 from dispatch.rest.work import Work
 from dispatch.store.reader import StoreReader
+from dispatch.traces.gather import Gatherer
+from dispatch.traces.tell import Told
 from dispatch.web.board import Value
 from dispatch.web.hub import Hub
 from protocol.ids import OfficeId
@@ -55,6 +57,7 @@ class Past:
         wall_ms: Callable[[], int],
     ) -> None:
         self._reader, self._log, self._hub, self._work = reader, log, hub, work
+        self._gatherer = Gatherer(reader)
         self.zone_of = zone_of
         self._clock, self._wall_ms = clock, wall_ms
         self._reads: dict[OfficeId, _Read] = {}
@@ -122,6 +125,16 @@ class Past:
         """Give the newest events of one user; raises StoreUnavailable, Refused (busy)."""
         return await self._work.do(lambda: self._reader.events(office, user=user, limit=count, newest=True))
 
+    async def presses(self, office: OfficeId, user: str, since_ms: int, until_ms: int, lang: str) -> tuple[Told, ...]:
+        """Give a member's presses of a time, told in `lang`; raises StoreUnavailable, Refused (busy)."""
+        where = self.zone_of(office)
+        return await self._work.do(lambda: self._gatherer.told(office, user, since_ms, until_ms, lang, where))
+
+    def bounds(self, office: OfficeId, day: date) -> tuple[int, int]:
+        """Give when a day of an office begins and ends (Unix ms); raises ValueError for no day of ours."""
+        of = period(Span.DAY, day, self.zone_of(office))
+        return of.since, of.until
+
     async def _keep(
         self, what: str, office: OfficeId, day: date, read: Callable[[], OfficePeriod | Figures]
     ) -> OfficePeriod | Figures:
@@ -144,6 +157,17 @@ class Past:
         old = board.get("today") or {"at": self._wall_ms(), "usage_min": None, "average_s": None, "sessions": None}
         if board.put("today", old | {"error": str(error)}):
             self._hub.changed(office)
+
+
+def chosen_day(text: str | None, today: date) -> date | None:
+    """Give the day that an address asks for, today where it names none; None for one that cannot be shown."""
+    if text is None:
+        return today
+    try:
+        day = read_day(text)
+    except ValueError:
+        return None
+    return day if day.year >= 2001 and day <= today else None
 
 
 def cards(figures: Figures, wall_ms: int) -> Value:

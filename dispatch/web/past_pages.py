@@ -25,7 +25,7 @@ def kpi(seen: Seen, day: date, today: date, found: OfficePeriod) -> bytes:
     return page(
         seen,
         seen.say("title_kpi"),
-        _days(seen, "/kpi", day, today),
+        day_choice(seen, "/kpi", day, today),
         nothing,
         el("section", el("h2", day.isoformat(), id="h-kpi"), table),
     )
@@ -45,7 +45,7 @@ def history(seen: Seen, day: date, today: date, figures: Figures, span_days: int
     return page(
         seen,
         seen.say("title_history"),
-        _days(seen, "/history", day, today),
+        day_choice(seen, "/history", day, today),
         el("p", seen.say("day_empty"), class_="none") if figures.events == 0 else None,
         _chart(seen, "chart_talk", names, talk),
         _chart(seen, "chart_sessions", names, sessions),
@@ -69,7 +69,8 @@ def _kpi_row(seen: Seen, row: Measured) -> Markup:
     )
 
 
-def _days(seen: Seen, path: str, day: date, today: date) -> Markup:
+def day_choice(seen: Seen, path: str, day: date, today: date) -> Markup:
+    """Give the choice of a day: the one before, the next, any."""
     links: list[Part] = [el("a", f"← {day - timedelta(days=1)}", href=f"{path}?day={day - timedelta(days=1)}")]
     if day < today:
         links.append(el("a", f"{day + timedelta(days=1)} →", href=f"{path}?day={day + timedelta(days=1)}"))

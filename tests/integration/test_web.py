@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from dispatch.registry.port import CodeRefused
 from dispatch.registry.secrets import code_digest, hash_secret, new_secret
 from dispatch.registry.words import User
 from dispatch.store.sql import SqlStore
+from dispatch.traces.store import Arrived, TraceStore
 from dispatch.web.agora_sdk import SDK_PATH
 from dispatch.web.model import BURSTS_SHOWN
 from dispatch.web.past import CHART_DAYS
@@ -40,9 +42,11 @@ from protocol.messages import (
     EventType,
     Presence,
     PresenceState,
+    PressTrace,
     Session,
     Severity,
     Telemetry,
+    TracedWord,
     VoiceHealth,
 )
 from protocol.rest import Role
@@ -64,6 +68,8 @@ ROUTES = {
         "/history",
         "/admin",
         "/vehicle/{user}",
+        "/vehicle/{user}/presses",
+        "/press/{user}?at=1&request=0.5.1.1",
         "/admin/{user}/revoke",
         "/live?vehicle={user}",
         "/me",
@@ -397,6 +403,29 @@ def test_a_transmitter_is_muted_and_the_vehicles_own_answer_is_shown(rig: Rig) -
     asking.join(10)
 
     assert "transmitter muted" in answers[0].text
+
+
+def test_a_vehicles_presses_lead_to_one_that_says_why_it_could_not_talk_and_to_no_others(rig: Rig) -> None:
+    at = time.time_ns() // 1_000_000
+    said = PressTrace(
+        request_id=(0, 5, 1, 1), edge_at=at, edge_error_ms=4, told=(TracedWord(ms=61, what="denied"),), speaker="three"
+    )
+    store = TraceStore(rig.office.store_url)
+    whose = ((ONE, "car-1"), (TEN, "car-77"))
+    store.put([Arrived(office=office, user=user, received_at=at, said=said) for office, user in whose])
+    store.close()
+    boss = rig.signed_in("boss")
+    listed = boss.get("/vehicle/car-1/presses").text
+    found = re.search(r'href="(/press/car-1[^"]+)"', listed)
+
+    assert "/vehicle/car-1/presses" in boss.get("/vehicle/car-1").text
+    assert found is not None
+    shown = boss.get(html.unescape(found[1]))
+    assert (shown.status_code, "DENIED: three was speaking" in shown.text) == (200, True)
+    assert boss.get(f"/press/car-77?at={at}&request=0.5.1.1").status_code == 404
+    assert boss.get(f"/press/car-1?at={at}&request=0.5.1.2").status_code == 404
+    assert boss.get("/vehicle/car-1/presses?only=x").status_code == 400
+    assert boss.get("/vehicle/car-1/presses?day=2999-01-01").status_code == 400
 
 
 # --- who may what --------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 // The console's page: joins the engine with microphone, loudspeaker, what is held, and what is shown.
 
+import { AgoraVoice, fetchToken } from "./agora.js";
 import { Audio } from "./audio.js";
 import { Console } from "./console.js";
-import { connect } from "../vendor/mqtt.esm.js";
+import mqtt from "../vendor/mqtt.esm.js";
 import { Hold } from "./hold.js";
 import { Microphone } from "./mic.js";
 import { Tones } from "./sounds.js";
@@ -64,6 +65,7 @@ function tone(what) {
 }
 
 function soundChanged() {
+  $("level").dataset.microphone = mic.ready ? "ready" : (mic.fault ?? "off");
   shown.sounds = { audio: audio.state, failure: audio.failure, mic: mic.fault };
   shown.draw();
 }
@@ -91,8 +93,12 @@ async function problem(answer) {
   return said?.detail ?? said?.title ?? "";
 }
 
+const csrf = document.querySelector("#console-csrf [name=csrf]")?.getAttribute("value") ?? "";
+/** @type {AgoraVoice|null} */
+let agora = null;
+
 const credentials = async () => {
-  const body = new URLSearchParams({ csrf: document.querySelector("#console-csrf [name=csrf]")?.getAttribute("value") ?? "" });
+  const body = new URLSearchParams({ csrf });
   const found = await ask("/console/login", { method: "POST", body });
   shown.name = found.office.name || `${found.office.region}.${found.office.office}`;
   limitPriorities(found.priority_max);
@@ -109,10 +115,15 @@ let told = 0;
 let emergencies = new Set();
 
 const engine = new Console({
-  connect,
+  connect: mqtt.connect,
   credentials,
   state: () => ask("/console/state", {}),
   mic,
+  voicePath: (told) => {
+    agora = new AgoraVoice({ ...told, token: () => fetchToken(csrf), mic: () => mic.track });
+    agora.volume(chosen.volume);
+    return agora;
+  },
   speaker: { open: (what) => speaker.open(what), frame: (frame) => speaker.frame(frame), close: (burst, how) => speaker.close(burst, how), hush: (on) => speaker.hush(on) },
   on: (view) => {
     shown.take(view);
@@ -169,6 +180,7 @@ function showKey() {
 
 function showVolume() {
   speaker.volume(loudness(chosen.volume));
+  agora?.volume(chosen.volume);
   $("volume-said").textContent = chosen.volume ? `${chosen.volume} %` : shown.say("volume_zero");
 }
 

@@ -16,6 +16,7 @@ from dispatch.broker.guard import RESPONSE_TOPIC, BrokerGuard
 from dispatch.chores import Chores
 from dispatch.core.state import Entry, FloorRules, OfficeRules
 from dispatch.ports import StoreUnavailable
+from dispatch.probing.place import PROBE_OFFICE, real
 from dispatch.registry.port import Registry
 from dispatch.registry.words import ConsoleLogin, Office, User
 from dispatch.settings import AgoraServerSettings, DispatchSettings
@@ -249,8 +250,8 @@ class Admission:
         return LiveAdmission(
             rev=self._rev,
             error=self._error,
-            offices=len(self.rules),
-            admitted=sum(u.admitted for u in self._users),
+            offices=len(real(self.rules)),
+            admitted=sum(u.admitted for u in self._users if u.office != PROBE_OFFICE),
             revoked=sum(u.revoked_at is not None for u in self._users),
             clones=tuple(clones)[:LISTED_MAX],
             broker_missing=self._guard.missing[:LISTED_MAX],

@@ -191,7 +191,7 @@ def _broker(plan: Plan, made: "_Made", users: tuple[User, ...], server_secret: S
     probe = Office(id=PROBE_OFFICE, name=PROBE_NAME, channel=channel, voice=VoicePath.MQTT)
     broker_files.write(
         plan.broker_dir,
-        users=users,
+        users=sorted(users, key=lambda user: (user.office, user.user)),
         offices=(office, probe),
         server_secret=server_secret,
         host_port=plan.broker_port,

@@ -92,8 +92,15 @@ class Visit:
         self._done = True
 
 
-def look(settings: DispatchSettings) -> Iterator[Row]:
-    """Give the rows. Takes some 10 s where nobody answers."""
+class Found(Struct, kw_only=True):
+    """What was learned besides the rows."""
+
+    logins: dict[str, bool] | None = None
+    """Every login that the broker knows, and whether it is shut; None: they could not be read, or there are none."""
+
+
+def look(settings: DispatchSettings, found: Found) -> Iterator[Row]:
+    """Give the rows, and fill in `found`. Takes some 10 s where nobody answers."""
     broker = settings.broker
     try:
         own = Visit(broker).run()
@@ -112,7 +119,7 @@ def look(settings: DispatchSettings) -> Iterator[Row]:
         return
     yield from _strangers(settings)
     if settings.admission == "registry" and own.connected:
-        yield _users(broker)
+        yield _users(broker, found)
 
 
 def _strangers(settings: DispatchSettings) -> Iterator[Row]:
@@ -126,10 +133,10 @@ def _strangers(settings: DispatchSettings) -> Iterator[Row]:
         yield warn("logins", "open", broker=settings.broker.address)
 
 
-def _users(broker: BrokerSettings) -> Row:
+def _users(broker: BrokerSettings, found: Found) -> Row:
     try:
         with BrokerAdmin(broker) as admin:
-            users = admin.users()
+            users = found.logins = admin.users()
     except (BrokerError, SettingsError) as error:
         return bad("logins", "said", why=" ".join(str(error).split()))
     return ok("logins", "users", count=len(users), shut=sum(users.values()))

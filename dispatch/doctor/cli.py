@@ -17,25 +17,29 @@ Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Arg
 
 def add(command: Command) -> None:
     """Add the command to the command line."""
-    text = "check service, broker, store, disk, clock, certificates, secrets and tokens; says what to do"
+    text = "check services, broker, store, disk, clock, certificates, secrets and tokens; says what to do"
     command("doctor", run, text).add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
     """Look and print; exit status 1 where something does not work. Raises SettingsError."""
-    from dispatch.doctor import broker, clock, papers, rows, service, store  # cryptography: other commands do without
+    # cryptography, requests: other commands do without
+    from dispatch.doctor import broker, clock, papers, rows, service, store, watchers
 
     settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
     now = dt.datetime.now(dt.UTC)
     lives, stuck = services(settings.status_socket_stem)
     stored, _ = store.look(settings)
+    known = broker.Found()
     found = [
         rows.ok("configuration", "config", path=str(options.config), version=version()),
         *service.look(lives, stuck, version()),
-        *broker.look(settings),
+        *broker.look(settings, known),
         *stored,
         *clock.look(now),
         *papers.look(settings, now),
+        *watchers.web(settings, known.logins),
+        *watchers.alerts(settings, known.logins),
     ]
     if options.json:
         print(rows.as_json(found))

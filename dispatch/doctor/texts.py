@@ -6,6 +6,9 @@ _HEADINGS = {
     "registry": ("registry", "등록부"),
     "broker": ("broker", "브로커"),
     "rest": ("REST", "REST"),
+    "web": ("dashboard", "대시보드"),
+    "alerts": ("alerts", "경보"),
+    "probe": ("probe", "가용성 시험"),
     "logins": ("logins", "로그인"),
     "store": ("store", "저장소"),
     "disk": ("disk", "디스크"),
@@ -104,6 +107,62 @@ _TEXT: dict[str, tuple[str, str]] = {
     "rest_older": (
         "{at} shows another certificate than the file -> systemctl restart ptt-dispatch-rest",
         "{at}의 인증서가 파일과 다름 -> systemctl restart ptt-dispatch-rest",
+    ),
+    # dashboard, alerts, probe
+    "web_silent": (
+        "{at} does not answer: {why} -> systemctl enable --now ptt-dispatch-web (the floor goes on without)",
+        "{at} 응답 없음: {why} -> systemctl enable --now ptt-dispatch-web (통화는 계속됨)",
+    ),
+    "web_older": (
+        "{at} shows another certificate than the file -> systemctl restart ptt-dispatch-web",
+        "{at}의 인증서가 파일과 다름 -> systemctl restart ptt-dispatch-web",
+    ),
+    "web_login": ("it has its login at the broker: {login}", "브로커 로그인 있음: {login}"),
+    "web_no_login": (
+        "the broker has no login {login}, or has it shut: pages stand still -> systemctl restart ptt-dispatch-web",
+        "브로커에 로그인 {login}이(가) 없거나 차단됨: 화면이 멈춤 -> systemctl restart ptt-dispatch-web",
+    ),
+    "alerts": ("{at} answers, and is connected to the broker", "{at} 응답, 브로커에 연결됨"),
+    "alerts_silent": (
+        "{at} does not answer: {why} -> systemctl enable --now ptt-dispatch-alerts (nobody is told of anything)",
+        "{at} 응답 없음: {why} -> systemctl enable --now ptt-dispatch-alerts (아무 경보도 전달되지 않음)",
+    ),
+    "alerts_foreign": (
+        "{at} is somebody else's -> another port in [metrics]; ss -ltnp says whose it is",
+        "{at}은(는) 다른 프로그램의 포트 -> [metrics]에 다른 포트 지정, ss -ltnp로 확인",
+    ),
+    "alerts_stuck": (
+        "nothing was looked at for {seconds} s -> journalctl -u ptt-dispatch-alerts; systemctl restart it",
+        "{seconds}초 동안 점검하지 않음 -> journalctl -u ptt-dispatch-alerts 확인 후 재시작",
+    ),
+    "alerts_no_broker": (
+        "not connected to the broker: alerts reach webhooks alone -> see the broker's rows",
+        "브로커에 연결되지 않아 경보가 웹훅으로만 전달됨 -> 브로커 항목 참조",
+    ),
+    "alerts_untold": (
+        "whether they run cannot be asked: [metrics] port is 0 -> systemctl status ptt-dispatch-alerts",
+        "[metrics] port가 0이라 확인할 수 없음 -> systemctl status ptt-dispatch-alerts",
+    ),
+    "probe": (
+        "the last test press, {seconds} s ago, was granted in {ms} ms",
+        "마지막 시험 누름({seconds}초 전)이 {ms} ms에 허가됨",
+    ),
+    "probe_begins": ("the first test press comes within {every} s", "{every}초 안에 첫 시험 누름"),
+    "probe_none": (
+        "there is none, availability is not measured -> ptt-dispatch probe; systemctl restart ptt-dispatch-alerts",
+        "없어서 가용성을 측정하지 않음 -> ptt-dispatch probe; systemctl restart ptt-dispatch-alerts",
+    ),
+    "probe_no_login": (
+        "the broker has no login {login}, or has it shut -> ptt-dispatch probe; systemctl restart ptt-dispatch-alerts",
+        "브로커에 로그인 {login}이(가) 없거나 차단됨 -> ptt-dispatch probe; systemctl restart ptt-dispatch-alerts",
+    ),
+    "probe_failing": (
+        "the last {count} test press(es) were not answered -> journalctl -u ptt-dispatch-alerts says why",
+        "최근 시험 누름 {count}회에 응답 없음 -> journalctl -u ptt-dispatch-alerts에서 이유 확인",
+    ),
+    "probe_stands": (
+        "no test press for {seconds} s -> systemctl restart ptt-dispatch-alerts",
+        "{seconds}초 동안 시험 누름 없음 -> systemctl restart ptt-dispatch-alerts",
     ),
     "shows": ("{at} shows the server's certificate", "{at}: 서버 인증서 확인됨"),
     # logins

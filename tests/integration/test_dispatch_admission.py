@@ -72,6 +72,7 @@ class Scene:
             *("init", "--dir", str(self.folder), "--region", HQ.region, "--office", HQ.office, "--name", "본사"),
             *("--host", "127.0.0.1", "--listen", "127.0.0.1", "--broker-port", str(self.port)),
             *("--rest-port", str(self.rest_port), "--websocket-port", str(free_port())),
+            *("--web-port", str(free_port())),
         )
         run = folder / "mosquitto"
         run.mkdir()

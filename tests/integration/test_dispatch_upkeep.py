@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.broker import free_port
 from protocol.ids import epoch_of
 from protocol.messages import FloorGranted, Session
 from service.settings import Secret
@@ -45,6 +46,8 @@ def talk(scene: Scene, member: Member, press: int) -> FloorGranted:
 
 def test_an_operator_looks_sweeps_and_is_told_what_is_wrong(scene: Scene) -> None:
     # given an office that is served, and somebody who speaks
+    with scene.config.open("a") as file:
+        file.write(f"\n[metrics]\nport = {free_port()}\n")
     secret = scene.enrol("car-1", "hardware-1")
     scene.serve()
     scene.rest()
@@ -59,6 +62,7 @@ def test_an_operator_looks_sweeps_and_is_told_what_is_wrong(scene: Scene) -> Non
     assert (session["speaker"]["user"], session["speaker"]["burst"]) == ("car-1", burst)
     assert (swept["done"], swept["services"][0]["offices"], swept["services"][0]["cleaned"]) == (True, 1, [])
     assert [row for row in report["rows"] if row["level"] == "bad"] == []
+    assert {"web_silent", "alerts_silent"} <= {row["what"] for row in report["rows"] if row["level"] == "warn"}
     assert {"serves", "broker", "strangers_out", "users", "sound", "shows"} <= {row["what"] for row in report["rows"]}
     # and when services are gone, a secret is open to all, and the broker has an older certificate
     scene.daemon.process.terminate()

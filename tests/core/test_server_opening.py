@@ -1,27 +1,19 @@
-"""Opening an office, its announcements, its outbox, and what happens while broker or store are away."""
+"""Opening an office, whose store it is, and its announcements."""
 
 import pytest
 from msgspec.structs import replace
 
-from dispatch.core import notices
-from dispatch.core.notices import log
-from dispatch.core.server import BrokerDown, BrokerUp, EventAcked, Fault, FloorControlServer, Received
-from dispatch.core.state import OfficeRules
-from protocol.ids import EPOCH_MAX, JSON_INT_MAX, OfficeId, epoch_of, ordered_number
+from dispatch.core.server import BrokerDown, Received
+from protocol.ids import EPOCH_MAX, JSON_INT_MAX, epoch_of, ordered_number
 from protocol.messages import (
     Alert,
-    DenyCause,
     Event,
-    EventType,
-    FloorAck,
     FloorGranted,
     FloorRequest,
-    Presence,
-    PresenceState,
     Session,
 )
 from protocol.topics import Kind
-from tests.core.dispatch_bench import HQ, Bench, denied, one
+from tests.core.dispatch_bench import HQ, Bench, one
 
 
 def session_of(bench: Bench, **changes: object) -> Session:
@@ -34,7 +26,7 @@ def alerts(bench: Bench, name: str) -> list[object]:
     return [p.message for p in bench.published if p.kind is Kind.ALERT and p.ids == ("dispatch", name)]
 
 
-# --- opening --------------------------------------------------------------------------------------------------------
+# --- opening ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_new_office_is_announced_soon_after_connecting() -> None:
@@ -113,7 +105,7 @@ def test_a_store_that_is_away_at_the_opening_is_tried_again_until_it_is_there() 
     assert bench.take("car-1", 2)
 
 
-# --- whose store ----------------------------------------------------------------------------------------------------
+# --- whose store -----------------------------------------------------------------------------------------------------
 
 
 def test_a_foreign_session_is_refused_with_an_alert_and_no_answer_to_anyone() -> None:
@@ -188,7 +180,7 @@ def test_events_of_a_refused_store_are_not_published() -> None:
     assert [p for p in bench.published[mark:] if isinstance(p.message, Event)] == []
 
 
-# --- announcements --------------------------------------------------------------------------------------------------
+# --- announcements ---------------------------------------------------------------------------------------------------
 
 
 def test_an_older_session_that_the_broker_restored_is_replaced_at_once() -> None:
@@ -258,283 +250,3 @@ def test_nothing_is_published_while_nothing_changes() -> None:
     bench.advance(100)
 
     assert bench.published[mark:] == []
-
-
-# --- store away -----------------------------------------------------------------------------------------------------
-
-
-def test_a_request_is_denied_as_an_internal_error_while_the_store_is_away() -> None:
-    bench = Bench()
-    bench.store.away = True
-
-    answer = denied(bench.request("car-1", 1))
-
-    assert answer.cause is DenyCause.INTERNAL_ERROR
-    assert [f.what for f in bench.faults] == ["away -> wait"]
-    assert bench.server.store_error == "away -> wait"
-
-
-def test_the_store_s_absence_is_told_once_and_its_return_too() -> None:
-    bench = Bench()
-    mark = len(alerts(bench, "store-unavailable"))
-    bench.store.away = True
-    bench.advance(10)
-    bench.store.away = False
-    bench.advance(3)
-
-    told = alerts(bench, "store-unavailable")[mark:]
-    assert len(bench.faults) == 1
-    assert isinstance(told[0], Alert)
-    assert told[1:] == [None]
-    assert bench.server.store_ok
-
-
-def test_an_office_that_needs_no_store_does_not_pass_for_the_store_s_return() -> None:
-    bench = Bench()
-    first = OfficeId("seoul", "another")
-    server = FloorControlServer({first: OfficeRules(), HQ: OfficeRules()}, bench.store, lambda: "id")
-    server.handle(BrokerUp(), 0.0, 0)
-    theirs = Session(rev=5, store="theirs", active=False, channel_name="c")
-    server.handle(Received(office=first, kind=Kind.SESSION, user="", message=theirs), 0.1, 0)
-    server.tick(0.5, 0)
-
-    bench.store.away = True
-    effects = [e for second in range(1, 10) for e in server.tick(0.5 + second, 0)]
-
-    assert server.offices[first].refused
-    assert len([e for e in effects if isinstance(e, Fault)]) == 1
-
-
-def test_who_connects_while_the_store_is_away_is_told_too() -> None:
-    bench = Bench()
-    bench.store.away = True
-    bench.advance(3)
-    bench.down()
-    mark = len(bench.published)
-
-    bench.up()
-
-    assert [type(p.message) for p in bench.published[mark:] if p.kind is Kind.ALERT] == [Alert]
-
-
-def test_a_release_that_met_a_store_away_is_done_when_it_is_sent_again() -> None:
-    bench = Bench()
-    bench.take("car-1", 1)
-    bench.store.away = True
-    lost = bench.release("car-1", 1)
-    bench.store.away = False
-
-    again = bench.release("car-1", 1)
-
-    assert [m for m in lost if isinstance(m, FloorAck)] == []
-    assert one(FloorAck, again)
-    assert bench.floor.holder is None
-
-
-def test_effects_of_what_was_committed_are_published_though_the_store_goes_away_right_after() -> None:
-    bench = Bench()
-    bench.take("car-1", 1)
-    bench.advance(2.98)
-    joined = Presence(state=PresenceState.ONLINE, connection_id=(1, 1, 1), presence_no=1, in_channel="e")
-    bench.hear("car-2", joined, Kind.PRESENCE)
-    bench.freeze(0.05)  # both the batch of signs and the lease are due now
-
-    bench.store.durable_left = 1
-    bench.advance(0.01)
-    away = bench.store.away
-    heard = bench.events(EventType.USER_JOINED)
-    bench.store.away, bench.store.durable_left = False, None
-    bench.advance(5)
-
-    assert away
-    assert [e.user for e in heard] == ["car-2"]
-    assert bench.floor.holder is None
-    assert [e.no for e in bench.events()] == list(range(1, bench.floor.event_no + 1))
-
-
-# --- outbox ---------------------------------------------------------------------------------------------------------
-
-
-def test_events_nobody_acknowledged_are_published_again_on_the_next_connection() -> None:
-    bench = Bench()
-    bench.acks = False
-    bench.take("car-1", 1)
-    mark = len(bench.published)
-
-    bench.down()
-    bench.up()
-
-    again = [p.message.no for p in bench.published[mark:] if isinstance(p.message, Event)]
-    assert again[:2] == [1, 2]
-
-
-def test_acknowledged_events_are_not_published_again() -> None:
-    bench = Bench()
-    bench.take("car-1", 1)
-    bench.advance(2)
-    mark = len(bench.published)
-
-    bench.down()
-    bench.up()
-
-    assert [p for p in bench.published[mark:] if p.event_no in (1, 2)] == []
-    assert bench.store.unpublished(HQ, 10) == ()
-
-
-def test_a_long_backlog_is_published_whole_and_in_order() -> None:
-    bench = Bench(OfficeRules(hang_s=0))
-    bench.acks = False
-    for press in range(1, 301):
-        bench.take("car-1", press)
-        bench.release("car-1", press)
-    total = bench.floor.event_no
-    mark = len(bench.published)
-    bench.acks = True
-
-    bench.start()
-    bench.up()
-    bench.advance(10)
-
-    numbers = [p.message.no for p in bench.published[mark:] if isinstance(p.message, Event)]
-    assert total == 1200
-    assert numbers == list(range(1, total + 1))
-
-
-def test_an_acknowledgement_that_comes_twice_does_no_harm() -> None:
-    bench = Bench()
-    bench.take("car-1", 1)
-
-    for _ in range(2):
-        bench._do(bench.server.handle(EventAcked(office=HQ, event_no=1), bench.now, 0))
-    bench.release("car-1", 1)
-    bench.advance(1.5)
-
-    assert bench.store.unpublished(HQ, 10) == ()
-
-
-def _log_elsewhere(bench: Bench, user: str) -> int:
-    """What the REST service does; gives the event's number."""
-    log(bench.store, HQ, bench.wall_ms, notices.enrolled(user, user, 1, "pi-1", None))
-    return bench.floor.event_no
-
-
-def _numbers(bench: Bench, mark: int) -> list[int]:
-    return [p.message.no for p in bench.published[mark:] if isinstance(p.message, Event)]
-
-
-def test_an_event_that_another_process_logged_is_published_within_two_seconds_and_once() -> None:
-    bench = Bench()
-    bench.advance(3)
-    mark = len(bench.published)
-
-    number = _log_elsewhere(bench, "car-9")
-    bench.advance(2)
-    in_time = _numbers(bench, mark)
-    bench.advance(10)
-
-    assert in_time == _numbers(bench, mark) == [number]
-    assert bench.store.unpublished(HQ, 10) == ()
-
-
-def test_an_event_of_another_process_between_two_of_our_own_is_not_overlooked() -> None:
-    bench = Bench()
-    bench.take("car-1", 1)
-    mark = len(bench.published)
-
-    theirs = _log_elsewhere(bench, "car-9")
-    bench.release("car-1", 1)
-    bench.advance(2)
-
-    assert sorted(_numbers(bench, mark)) == [theirs, theirs + 1]
-
-
-def test_events_that_a_replica_publishes_and_marks_are_left_to_it() -> None:
-    bench = Bench()
-    bench.advance(3)
-    mark = len(bench.published)
-
-    number = _log_elsewhere(bench, "car-9")
-    bench.advance(1)
-    bench.store.mark_published(HQ, (number,))
-    bench.advance(5)
-
-    assert _numbers(bench, mark) == []
-
-
-def test_our_own_events_on_their_way_are_not_sent_again_because_of_another_s() -> None:
-    bench = Bench()
-    bench.acks = False
-    bench.take("car-1", 1)
-    mark = len(bench.published)
-
-    theirs = _log_elsewhere(bench, "car-9")
-    bench.advance(3)
-
-    assert [number for number in _numbers(bench, mark) if number <= theirs] == [theirs]
-
-
-def test_the_log_is_looked_at_for_others_only_where_it_has_grown_by_others() -> None:
-    bench = Bench()
-    bench.advance(5)
-    looks: list[int] = []
-    unpublished = bench.store.unpublished
-
-    def counted(office: OfficeId, limit: int) -> tuple[Event, ...]:
-        looks.append(limit)
-        return unpublished(office, limit)
-
-    bench.store.unpublished = counted  # type: ignore[method-assign]
-    for press in range(1, 6):
-        bench.take("car-1", press)
-        bench.advance(1)
-        bench.release("car-1", press)
-        bench.advance(1)
-
-    assert looks == []
-
-
-def test_an_event_of_another_process_waits_for_a_store_that_is_away() -> None:
-    bench = Bench()
-    bench.advance(3)
-    mark = len(bench.published)
-    number = _log_elsewhere(bench, "car-9")
-    bench.advance(1)
-
-    bench.store.away = True
-    bench.advance(5)
-    bench.store.away = False
-    bench.advance(3)
-
-    assert _numbers(bench, mark) == [number]
-
-
-# --- others ---------------------------------------------------------------------------------------------------------
-
-
-def test_messages_of_offices_not_served_are_counted_and_left_alone() -> None:
-    bench = Bench()
-
-    answers = bench.hear("car-1", FloorRequest(request_id=(1, 1, 1, 1)), office=OfficeId("seoul", "other"))
-
-    assert answers == []
-    assert bench.server.unknown_offices == 1
-
-
-def test_events_tell_a_session_from_its_start_to_its_end() -> None:
-    bench = Bench(OfficeRules(hang_s=1))
-    burst = bench.take("car-1", 1)
-    bench.release("car-1", 1, last_seq=50)
-    bench.advance(2)
-
-    told = [(e.event, e.user, e.metadata) for e in bench.events()]
-    assert told == [
-        (EventType.SESSION_STARTED, "car-1", {"channel_name": "seoul_hq_ptt"}),
-        (EventType.SPEAKER_CHANGED, "car-1", {"burst": burst, "priority": "normal", "request_id": [1, 1, 1, 1]}),
-        (
-            EventType.BURST_ENDED,
-            "car-1",
-            {"burst": burst, "ended": "released", "last_seq": 50, "unrenewed_ms": 0},
-        ),
-        (EventType.SESSION_ENDED, None, {"reason": "hang time over", "heard_by": 0, "heard_of": 0}),
-    ]
-    assert len({e.event_id for e in bench.events()}) == 1

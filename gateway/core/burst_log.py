@@ -6,7 +6,7 @@ from protocol.worker import Heard, PlayedOut
 
 def heard(ctx: Context, said: Heard) -> None:
     """The first sample of a burst was heard."""
-    ctx.note("burst heard", burst=said.burst, speaker=said.user, at_s=round(said.at, 4))
+    ctx.note("burst heard", burst=said.burst, speaker=said.user, at_s=f"{said.at:.4f}")
 
 
 def played(ctx: Context, said: PlayedOut) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,17 +24,21 @@ WRONG_CLOCK = (
 )
 
 
-def traces(service: Service, user: str, count: int) -> list[dict[str, Any]]:
-    """Give what `trace` knows of a vehicle's last presses, once there are so many whole ones."""
+def traces(service: Service, user: str, count: int, listeners: int = 0) -> list[dict[str, Any]]:
+    """Give what `trace` knows of a vehicle's last presses, once there are so many whole ones, each of them heard."""
 
     def found() -> list[dict[str, Any]] | None:
         said = service.run("trace", user, "--json")
         told = [json.loads(line) for line in said.stdout.splitlines()]
-        return told if len([one for one in told if one["trace"]]) >= count else None
+        whole = [one for one in told if one["trace"] and len(one["listeners"]) >= listeners]
+        return told if len(whole) >= count else None
 
     told = eventually(found, 12, f"{count} traces of {user}")
     assert told is not None
     return told
+
+
+HEARD_AT = re.compile(r"at_s=([0-9.]+)")
 
 
 def truth_ms(edge_s: float) -> float:
@@ -54,15 +59,22 @@ def test_a_talk_a_denial_and_a_press_without_a_link_are_each_told_on_one_clock(t
         one.online()
         two.online()
         tap = Tap(stack, broker.port)
+        tap.wait("heartbeat/car-2", type="time_probe")
 
         edge_s = one.press()
         one.answered("granted")
+        heard_s = float(HEARD_AT.findall(two.daemon.says("burst heard"))[0])
         denied_s = two.press()
         two.answered("denied")
         two.release()
         eventually(lambda: len(tap.voice("car-1")) > 5, 5, "voice of car-1")
         one.release()
+        tap.wait("heartbeat/car-2", type="burst_played")
         (talk,) = traces(service, "car-1", 1)
+        listened = traces(service, "car-1", 1, listeners=1)[0]["listeners"][0]
+        burst = talk["trace"]["burst"]
+        by_burst = service.run("trace", "--burst", str(burst))
+        no_burst = service.run("trace", "--burst", str(burst + 1))
         (denial,) = traces(service, "car-2", 1)
         broker.stop()
         eventually(lambda: not two.status()["link"]["up"], 8, "the link is noticed to be gone")
@@ -83,6 +95,14 @@ def test_a_talk_a_denial_and_a_press_without_a_link_are_each_told_on_one_clock(t
         assert press["measured"]
         assert press["error_ms"] < 200
         assert abs(press["at"] - truth_ms(pressed_s)) <= press["error_ms"]
+    heard_ms = truth_ms(heard_s) - truth_ms(edge_s)
+    assert listened["user"] == "car-2"
+    assert listened["frames"] > 0
+    assert listened["error_ms"] < 400
+    assert abs(listened["heard_ms"] - heard_ms) <= listened["error_ms"]
+    assert 0 < listened["join_ms"] < 1000
+    assert f"heard by car-2, ±{listened['error_ms']} ms, which joined the channel in " in by_burst.stdout
+    assert (no_burst.returncode, "there is no burst" in no_burst.stderr) == (1, True)
     assert "DENIED: car-1 driver was speaking" in told
     assert "NO CONNECTION: the link " in told
 

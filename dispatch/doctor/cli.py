@@ -24,7 +24,7 @@ def add(command: Command) -> None:
 def run(options: argparse.Namespace) -> int:
     """Look and print; exit status 1 where something does not work. Raises SettingsError."""
     # cryptography, requests: other commands do without
-    from dispatch.doctor import broker, clock, papers, rows, service, store, watchers
+    from dispatch.doctor import broker, browsers, clock, papers, rows, service, store, watchers
 
     settings = with_credentials(load(options.config, DispatchSettings), os.environ.get("CREDENTIALS_DIRECTORY"))
     now = dt.datetime.now(dt.UTC)
@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
         *clock.look(now),
         *papers.look(settings, now),
         *watchers.web(settings, known.logins),
+        *browsers.look(settings),
         *watchers.alerts(settings, known.logins),
     ]
     if options.json:

@@ -7,6 +7,7 @@ _HEADINGS = {
     "broker": ("broker", "브로커"),
     "rest": ("REST", "REST"),
     "web": ("dashboard", "대시보드"),
+    "console": ("consoles", "콘솔"),
     "alerts": ("alerts", "경보"),
     "probe": ("probe", "가용성 시험"),
     "logins": ("logins", "로그인"),
@@ -107,6 +108,22 @@ _TEXT: dict[str, tuple[str, str]] = {
     "rest_older": (
         "{at} shows another certificate than the file -> systemctl restart ptt-dispatch-rest",
         "{at}의 인증서가 파일과 다름 -> systemctl restart ptt-dispatch-rest",
+    ),
+    # consoles
+    "browsers": ("browsers get in at {at}, {ms} ms", "{at}에서 브라우저 접속 가능, {ms} ms"),
+    "browsers_silent": (
+        "{at} does not answer ({why}): no console -> stop mosquitto, ptt-dispatch broker-config, start mosquitto; "
+        "or websocket_port = 0 in [web], if there is to be none",
+        "{at} 응답 없음 ({why}), 콘솔 사용 불가 -> mosquitto 중지, ptt-dispatch broker-config, mosquitto 시작. "
+        "콘솔이 필요 없으면 [web] websocket_port = 0",
+    ),
+    "browsers_other": (
+        "{at} takes no browser in ({said}) -> ss -ltnp says whose port it is; websocket_port in [web], broker-config",
+        "{at}이(가) 브라우저를 받지 않음 ({said}) -> ss -ltnp로 확인, [web] websocket_port, broker-config",
+    ),
+    "browsers_older": (
+        "{at} shows another certificate than the file -> systemctl reload mosquitto (after cert renew)",
+        "{at}의 인증서가 파일과 다름 -> (cert renew 후) systemctl reload mosquitto",
     ),
     # dashboard, alerts, probe
     "web_silent": (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,15 +17,21 @@ import paho.mqtt.client as paho
 import pytest
 import requests
 from msgspec import Struct
+from msgspec.structs import replace
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from dispatch import pki
 from dispatch.broker.admin import BrokerAdmin
-from dispatch.broker.files import DYNSEC
+from dispatch.broker.files import CERT, DYNSEC, KEY
+from dispatch.doctor import browsers
 from dispatch.registry.secrets import hash_secret, new_secret
 from dispatch.registry.sql import SqlRegistry
+from dispatch.settings import DispatchSettings
+from lab.broker import free_port
 from protocol.rest import Role
+from service.settings import load
 from tests.support.console_office import HOST, OFFICE, OTHER, ConsoleOffice, Person, Visitor
 from tests.support.procs import eventually
 
@@ -65,12 +74,12 @@ class Page:
 
     def publish(self, topic: str) -> str:
         sent = self.client.publish(topic, b"{}", qos=1)
-        return eventually(lambda: self.acks.get(sent.mid), CUT_S, f"an answer to {topic}")
+        return eventually(lambda: self.acks.get(sent.mid, ""), CUT_S, f"an answer to {topic}")
 
     def subscribe(self, pattern: str) -> str:
         _, mid = self.client.subscribe(pattern, qos=1)
         assert mid is not None
-        return eventually(lambda: self.subscribed.get(mid), CUT_S, f"an answer to {pattern}")
+        return eventually(lambda: self.subscribed.get(mid, ""), CUT_S, f"an answer to {pattern}")
 
     def is_cut_at(self) -> float:
         """Wait for it; gives when (Unix s)."""
@@ -120,9 +129,9 @@ def rig() -> Iterator[Rig]:
     folder = Path(tempfile.mkdtemp(prefix="c-"))
     with ExitStack() as stack:
         office = ConsoleOffice(folder, stack, floor="talk_limit_s = 20.0\nqueue = true")
-        people = [office.add("boss", Role.ADMIN), office.add("watcher", Role.MONITOR)]
+        boss, watcher = office.add("boss", Role.ADMIN), office.add("watcher", Role.MONITOR)
         office.start()
-        yield Rig(office, stack, *people)
+        yield Rig(office, stack, boss, watcher)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -271,6 +280,40 @@ def test_who_asks_again_and_again_has_to_wait_and_holds_up_nobody_else(rig: Rig)
     assert problem(answers[-1]) == (429, "console_too_many")
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert rig.page(rig.issue(rig.manager("calm"))).let_in
+
+
+def test_the_doctor_says_whether_browsers_get_in_and_what_to_do_where_they_do_not(rig: Rig) -> None:
+    # given the settings of the office, and of one whose broker listens nowhere, or is no place for browsers
+    settings = load(rig.office.config, DispatchSettings)
+    ports = {"there": rig.office.websocket_port, "nowhere": free_port(), "other": rig.office.broker.port, "none": 0}
+    asked = {key: replace(settings, web=replace(settings.web, websocket_port=port)) for key, port in ports.items()}
+
+    # when the doctor looks
+    told = {key: [(row.level.value, row.what) for row in browsers.look(each)] for key, each in asked.items()}
+
+    # then it says what it found, and nothing where there are to be no consoles
+    assert told == {
+        "there": [("ok", "browsers")],
+        "nowhere": [("warn", "browsers_silent")],
+        "other": [("warn", "browsers_other")],
+        "none": [],
+    }
+
+
+def test_a_renewed_certificate_is_shown_to_browsers_after_a_reload(rig: Rig) -> None:
+    # given a certificate made anew, which the broker has not read yet
+    made = rig.office.broker.folder / "pki"
+    authority = pki.read_authority(made / "ca.pem", made / "ca.key")
+    leaf = pki.new_server(authority, (HOST,), dt.datetime.now(dt.UTC))
+    doors = rig.office.broker.doors
+    (doors / CERT).write_bytes(leaf.certificate_pem)
+    (doors / KEY).write_bytes(leaf.key_pem)
+    settings = load(rig.office.config, DispatchSettings)
+    assert [row.what for row in browsers.look(settings)] == ["browsers_older"]
+
+    # when it is told to read it, then browsers are shown it
+    os.kill(rig.office.broker.pid, signal.SIGHUP)
+    eventually(lambda: [row.what for row in browsers.look(settings)] == ["browsers"], CUT_S, "the new certificate")
 
 
 def test_a_broker_that_went_back_to_an_older_file_lets_no_page_in_that_has_ended_since(rig: Rig) -> None:

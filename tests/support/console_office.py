@@ -22,7 +22,7 @@ from dispatch.registry.secrets import hash_secret, new_secret
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry.words import User
 from lab.broker import free_port
-from lab.secure_broker import HOST, SecureBroker
+from lab.secure_broker import SecureBroker
 from protocol.ids import OfficeId
 from protocol.login import SERVER_LOGIN, Login
 from protocol.messages import VoicePath
@@ -31,6 +31,7 @@ from service.mqtt import BrokerSettings
 from service.settings import Secret
 from tests.support.procs import Daemon, Daemons
 
+HOST = "127.0.0.1"
 OFFICE, OTHER = OfficeId("seoul", "1"), OfficeId("seoul", "10")
 DESK, CARS = "desk", ("car-1", "car-2")
 READY_S = 30.0
@@ -55,7 +56,8 @@ class ConsoleOffice:
         self.websocket_port, self.web_port = free_port(), free_port()
         self.origin = f"https://{HOST}:{self.web_port}"
         """Of the dashboard; the console is `/console` of it."""
-        self.broker = stack.enter_context(SecureBroker(folder=folder / "broker", websocket_port=self.websocket_port))
+        self.broker = SecureBroker(folder=folder / "broker", websocket_port=self.websocket_port)
+        stack.enter_context(self.broker)
         self.registry = SqlRegistry(f"sqlite:///{folder}/office.db")
         stack.callback(self.registry.close)
         self.registry.add_region(OFFICE.region, "서울")

@@ -86,26 +86,10 @@ def count(
     `stays`: who could have been joined; a user of the log that is not in there is taken to have been there all along.
     Raises ValueError for a period that ends before it begins.
     """
-    if until < since:
-        raise ValueError("the period ends before it begins")
-    tally = _Tally(since, until)
+    tally = MinuteTally(since, until)
     for event in events:
         tally.take(event)
-    tally.end()
-    found = {**{user: Stay(user=user, name=name) for user, name in tally.names.items()}, **stays}
-    users = []
-    for user, stay in sorted(found.items()):
-        begin, end = max(since, stay.since), min(until, until if stay.until is None else stay.until)
-        users.append(
-            UserMinutes(
-                user=user,
-                name=stay.name or tally.names.get(user, ""),
-                joins=tally.joins.get(user, 0),
-                joined_min=tally.joined_ms.get(user, 0) / _MINUTE_MS,
-                always_min=max(0, end - begin) / _MINUTE_MS,
-            )
-        )
-    return OfficeMinutes(office=office, since=since, until=until, users=tuple(users))
+    return tally.end(office, stays)
 
 
 def cost_usd(minutes: float, usd_per_1000_min: float) -> float:
@@ -119,14 +103,16 @@ def per_month(minutes: float, since: int, until: int) -> float | None:
     return None if days <= 0 else minutes / days * MONTH_DAYS
 
 
-class _Tally:
-    """Reads a log from its beginning to its end."""
+class MinuteTally:
+    """`count`, for who reads the log for others too: takes one event after the other. Raises ValueError as it does."""
 
     def __init__(self, since: int, until: int) -> None:
-        self.names: dict[str, str] = {}
+        if until < since:
+            raise ValueError("the period ends before it begins")
+        self._names: dict[str, str] = {}
         """Users of whom the period has something to tell."""
-        self.joins: dict[str, int] = {}
-        self.joined_ms: dict[str, int] = {}
+        self._joins: dict[str, int] = {}
+        self._joined_ms: dict[str, int] = {}
         self._since, self._until = since, until
         self._open: dict[str, tuple[int, str | None]] = {}
         """User -> when it joined Agora, and which session's channel."""
@@ -135,7 +121,7 @@ class _Tally:
         self._last_at = since
 
     def take(self, event: Event) -> None:
-        """Read the next event."""
+        """Read the next event, which is one of NEEDED."""
         user = event.user
         self._last_at = event.at
         match event.event:
@@ -154,16 +140,31 @@ class _Tally:
             case _:
                 pass
 
-    def end(self) -> None:
+    def end(self, office: OfficeId, stays: Mapping[str, Stay]) -> OfficeMinutes:
         """The log is read: who is joined still is, up to the period's end, unless the log ended long before."""
         for user in tuple(self._open):
             self._close(user, min(self._until, self._last_at + int(SILENT_LOG_S * 1000)))
+        since, until = self._since, self._until
+        found = {**{user: Stay(user=user, name=name) for user, name in self._names.items()}, **stays}
+        users = []
+        for user, stay in sorted(found.items()):
+            begin, end = max(since, stay.since), min(until, until if stay.until is None else stay.until)
+            users.append(
+                UserMinutes(
+                    user=user,
+                    name=stay.name or self._names.get(user, ""),
+                    joins=self._joins.get(user, 0),
+                    joined_min=self._joined_ms.get(user, 0) / _MINUTE_MS,
+                    always_min=max(0, end - begin) / _MINUTE_MS,
+                )
+            )
+        return OfficeMinutes(office=office, since=since, until=until, users=tuple(users))
 
     def _begin(self, user: str, event: Event) -> None:
         self._open[user] = (event.at, event.event_id)
         if self._since <= event.at < self._until:
-            self.joins[user] = self.joins.get(user, 0) + 1
-            self.names[user] = event.name or user
+            self._joins[user] = self._joins.get(user, 0) + 1
+            self._names[user] = event.name or user
 
     def _close(self, user: str, at: int) -> None:
         opened = self._open.pop(user, None)
@@ -175,5 +176,5 @@ class _Tally:
             at = min(at, ended + int(LEFT_BEHIND_S * 1000))
         spent = min(at, self._until) - max(began, self._since)
         if spent > 0:  # a clock that was set back counts nothing instead of less
-            self.joined_ms[user] = self.joined_ms.get(user, 0) + spent
-            self.names.setdefault(user, user)
+            self._joined_ms[user] = self._joined_ms.get(user, 0) + spent
+            self._names.setdefault(user, user)

@@ -4,7 +4,7 @@ Report, dashboard and metrics ask here, so that their numbers agree. Nothing her
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -13,16 +13,20 @@ from msgspec import Struct
 
 from dispatch.history.day import Period
 from dispatch.history.figures import AHEAD_MS, BEFORE_MS, Figures, count
+from dispatch.history.heartbeats import LOST, Beats, BeatsHour, count_beats, total
 from dispatch.history.kpi import Facts, Measured, measure
+from dispatch.history.plan_metrics import MetricValue, plan_metrics
 from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations
-from dispatch.minutes import NEEDED, OfficeMinutes, Stay
-from dispatch.minutes import count as count_minutes
+from dispatch.minutes import NEEDED, MinuteTally, OfficeMinutes, Stay
 from dispatch.probing.place import real
 from dispatch.probing.store import read_probes
 from dispatch.registry import schema as registry
 from dispatch.store.reader import StoreReader
 from protocol.ids import OfficeId
+from protocol.messages import Event
 from protocol.rest import Role
+
+_NEEDED = frozenset(NEEDED)
 
 
 class Presses(Protocol):
@@ -30,6 +34,9 @@ class Presses(Protocol):
 
     def presses(self, office: OfficeId, since_ms: int, until_ms: int) -> Sequence[Press]:
         """Give those of [since_ms, until_ms). Raises StoreUnavailable."""
+
+    def beats(self, office: OfficeId, since_ms: int, until_ms: int) -> Sequence[BeatsHour]:
+        """Give heartbeats by the hour. Raises StoreUnavailable."""
 
 
 class OfficePeriod(Struct, frozen=True, kw_only=True):
@@ -43,6 +50,10 @@ class OfficePeriod(Struct, frozen=True, kw_only=True):
     minutes: OfficeMinutes
     registered: int | None
     kpis: tuple[Measured, ...]
+    metrics: tuple[MetricValue, ...]
+    """The plan's five (7.2)."""
+    beats: dict[str, Beats]
+    """Each member's heartbeats; empty where nobody keeps them."""
     until: int
     """The period's end, or the moment of reading where it is not over (Unix ms)."""
 
@@ -73,22 +84,21 @@ class OfficeLog:
 
     def figures(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> Figures:
         """Count the log of a period; `now_ms`: the present moment (Unix ms), where the caller knows it better."""
-        now_ms = _now(now_ms)
-        events = self._reader.scan(office, period.since - BEFORE_MS, period.until + AHEAD_MS)
-        return count(office, period, events, where, min(now_ms, period.until + AHEAD_MS))
+        return self._count(office, period, where, _now(now_ms))
 
     def read(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> OfficePeriod:
         """Give everything that is known of a period that has begun."""
         now_ms = _now(now_ms)
         until = max(period.since, min(period.until, now_ms))
-        figures = self.figures(office, period, where, now_ms)
+        tally = MinuteTally(period.since, until)
+        figures = self._count(office, period, where, now_ms, lambda events: _passed_on(events, tally, until))
         presses = None
         if self._presses is not None:
             found = self._presses.presses(office, period.since, period.until)
             presses = count_presses(found)
+        beats = self._beats(office, period.since, until)
         name, stays = self._roll(office)
-        events = self._reader.scan(office, period.since - BEFORE_MS, until, NEEDED)
-        minutes = count_minutes(office, events, stays or {}, period.since, until)
+        minutes = tally.end(office, stays or {})
         registered = None if stays is None else sum(_there(stay, period.since, until) for stay in stays.values())
         tokens = self._tokens(office, period)
         facts = Facts(
@@ -109,8 +119,22 @@ class OfficeLog:
             minutes=minutes,
             registered=registered,
             kpis=measure(facts),
+            metrics=plan_metrics(presses, tokens, total(beats) if beats else None),
+            beats=beats,
             until=until,
         )
+
+    def _count(
+        self,
+        office: OfficeId,
+        period: Period,
+        where: ZoneInfo,
+        now_ms: int,
+        beside: Callable[[Iterator[Event]], Iterator[Event]] = iter,
+    ) -> Figures:
+        """Count; `beside` reads along: a busy office's month has some hundred thousand events, which are read once."""
+        events = self._reader.scan(office, period.since - BEFORE_MS, period.until + AHEAD_MS)
+        return count(office, period, beside(events), where, min(now_ms, period.until + AHEAD_MS))
 
     def _roll(self, office: OfficeId) -> tuple[str, dict[str, Stay] | None]:
         """Give the office's name and its members; None where there is no registry."""
@@ -133,6 +157,12 @@ class OfficeLog:
         }
         return name or str(office), stays
 
+    def _beats(self, office: OfficeId, since_ms: int, until_ms: int) -> dict[str, Beats]:
+        if self._presses is None:
+            return {}
+        lost = self._reader.scan(office, since_ms, until_ms, LOST)
+        return count_beats(self._presses.beats(office, since_ms, until_ms), lost)
+
     def _tokens(self, office: OfficeId, period: Period) -> Durations | None:
         if not self._registry:
             return None
@@ -145,6 +175,14 @@ class OfficeLog:
         )
         with self._reader.read() as connection:
             return durations(took_us / 1000 for took_us in connection.scalars(chosen))
+
+
+def _passed_on(events: Iterator[Event], minutes: MinuteTally, until: int) -> Iterator[Event]:
+    """Let the tally of minutes read along, up to `until` (Unix ms)."""
+    for event in events:
+        if event.at < until and event.event in _NEEDED:
+            minutes.take(event)
+        yield event
 
 
 def _there(stay: Stay, since: int, until: int) -> bool:

@@ -14,8 +14,10 @@ import pytest
 
 from dispatch.core.state import Floor
 from dispatch.history.day import Period, Span, period, zone
-from dispatch.history.figures import Figures, count
+from dispatch.history.figures import BEFORE_MS, Figures, count
 from dispatch.history.office_log import OfficeLog
+from dispatch.minutes import NEEDED
+from dispatch.minutes import count as count_minutes
 from dispatch.ports import OfficeTx
 from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
@@ -251,3 +253,20 @@ def test_metadata_that_is_nothing_one_can_count_counts_as_unknown() -> None:
 
     assert (found.ended, found.denied, found.counted_bursts) == ({"unknown": 1}, {"unknown": 1}, 0)
     assert found.integrity.unknown == 1
+
+
+@pytest.mark.parametrize("now_ms", [LATER_MS, MONTH.since + 10 * 86_400_000 + 3_600_000, MONTH.since])
+def test_minutes_read_along_with_the_figures_are_those_of_their_own_events_alone(
+    file: Path, office: OfficeLog, now_ms: int
+) -> None:
+    # given the events that minutes are made of, up to that moment
+    until = min(MONTH.until, now_ms)
+    reader = StoreReader(f"sqlite:///{file}")
+    events = list(reader.scan(HQ, MONTH.since - BEFORE_MS, until, NEEDED))
+    reader.close()
+    # when the whole period is read
+    found = office.read(HQ, MONTH, SEOUL, now_ms)
+    # then its minutes are theirs, and its figures are what they are alone
+    assert found.minutes == count_minutes(HQ, events, {}, MONTH.since, until)
+    assert found.figures == office.figures(HQ, MONTH, SEOUL, now_ms)
+    assert (found.minutes.total.joined_min > 0) == (now_ms > MONTH.since)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from dispatch.rest.problems import Refused
 from dispatch.rest.tokens import TokenMaker
 from dispatch.web.agora_sdk import SDK_PATH, VERSION, StagedSdk
 from dispatch.web.asking import Refusal
+from protocol.ids import OfficeId
 from protocol.messages import AgoraUid, ChannelName, VoicePath
 from protocol.rest import TokenGrant
 
@@ -41,15 +42,23 @@ class ConsoleToken(Struct, frozen=True, kw_only=True):
 class AgoraDesk:
     """Any thread. `clock` gives monotonic seconds."""
 
-    def __init__(self, registry: Registry, maker: TokenMaker, sdk: StagedSdk, clock: Callable[[], float]) -> None:
-        self._registry, self._maker, self.sdk, self._clock = registry, maker, sdk, clock
+    def __init__(
+        self,
+        registry: Registry,
+        maker: TokenMaker,
+        sdk: StagedSdk,
+        hosts: Sequence[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._registry, self._maker, self.sdk, self._hosts, self._clock = registry, maker, sdk, hosts, clock
         self._asked = Allowance(BURST, PER_S)
         self._lock = threading.Lock()
 
-    def used_by(self, user: User) -> bool:
-        """Whether the voice of a user's office goes over Agora. Raises StoreUnavailable."""
-        office = self._registry.office(user.office)
-        return office is not None and office.voice is VoicePath.AGORA
+    def hosts(self, office: OfficeId) -> Sequence[str]:
+        """Give whom an office's console may reach for Agora: nobody where it is not used. Raises StoreUnavailable."""
+        found = self._registry.office(office)
+        used = found is not None and found.voice is VoicePath.AGORA and self.sdk.content() is not None
+        return self._hosts if used else ()
 
     def token(self, user: User) -> ConsoleToken:
         """Give a token for the user's own uid and office, as REST gives its units. Raises Refusal, StoreUnavailable."""

@@ -8,14 +8,12 @@ import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from dispatch.ports import StoreUnavailable
-from dispatch.rest.problems import MEDIA_TYPE, PREFIX, Refused
 from dispatch.web.agora_desk import ConsoleToken
 from dispatch.web.agora_sdk import SDK_PATH
 from dispatch.web.asking import Asked, Away, Refusal, form
 from dispatch.web.parts import Parts
 from dispatch.web.sessions import Session
-from protocol.rest import Problem
+from dispatch.web.told import told
 from service.logs import Log
 
 _log = Log(__name__)
@@ -25,12 +23,6 @@ def agora_routes(parts: Parts) -> list[HTTPRouteHandler]:
     """Give them."""
     reception, desk = parts.reception, parts.agora
 
-    def problem(request: Asked, status: int, key: str, **fields: object) -> Response[bytes]:
-        said = reception.seen(request, None).say(key, **fields)
-        body = Problem(type=PREFIX + key, title=said, status=status, detail=said)
-        headers = {"Retry-After": str(fields["seconds"])} if "seconds" in fields else None
-        return Response(msgspec.json.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
-
     def given(session: Session) -> ConsoleToken:
         user = reception.registry.user(session.office, session.user)
         if user is None:
@@ -39,23 +31,16 @@ def agora_routes(parts: Parts) -> list[HTTPRouteHandler]:
 
     @post("/console/token", status_code=200)
     async def token(request: Asked) -> Response[bytes]:
-        try:
+        async def give() -> Response[bytes]:
             session = await reception.session(request)
             await form(request, session, hmac.compare_digest)
             if not session.speaks:
                 raise Refusal(403, "console_role")
             made = await reception.work.do(lambda: given(session))
-        except Away:
-            return problem(request, 401, "session_over")
-        except Refusal as refusal:
-            return problem(request, refusal.status, refusal.key, **refusal.fields)
-        except StoreUnavailable as error:
-            _log.error("a token could not be given: the store is away", why=error)
-            return problem(request, 503, "error_store", why=error)
-        except Refused:
-            return problem(request, 503, "error_busy")
-        _log.info("token given to a console", office=session.office, user=session.user)
-        return Response(msgspec.json.encode(made), media_type="application/json")
+            _log.info("token given to a console", office=session.office, user=session.user)
+            return Response(msgspec.json.encode(made), media_type="application/json")
+
+        return await told(reception, request, give)
 
     @get(SDK_PATH)
     async def sdk(request: Asked) -> Response[bytes]:

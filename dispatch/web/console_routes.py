@@ -40,8 +40,9 @@ def console_routes(parts: Parts) -> list[HTTPRouteHandler]:
         session = await manager(request)
         seen = reception.seen(request, session)
         url = url_for(request)
+        agora = await reception.work.do(lambda: parts.agora.hosts(session.office))
         made = page(console_pages.console(seen, zone=str(past.zone_of(session.office))))
-        made.headers.update(console_headers([] if url is None else [origin_of(url)]))
+        made.headers.update(console_headers([*([] if url is None else [origin_of(url)]), *agora]))
         return made
 
     @post("/console/login", status_code=200)

@@ -52,6 +52,10 @@ _TEXT: Final[dict[str, tuple[str, str]]] = {
     "key_space": ("Space", "스페이스"),
     "clean": ("Take out noise and even out the level", "잡음 제거와 음량 자동 조절"),
     "headset": ("I wear a headset: tones may sound while I talk", "헤드셋 사용: 말하는 동안에도 알림음 허용"),
+    "agora_trouble": (
+        "Agora is not used, voice goes over MQTT ({why})",
+        "Agora를 사용하지 않고 MQTT로 음성을 보냅니다 ({why})",
+    ),
     # --- people
     "members": ("Members", "구성원"),
     "members_none": ("Nobody is there.", "참여자가 없습니다."),

@@ -126,6 +126,7 @@ class WebApp:
                     salt=lambda: secrets.randbelow(U32_MAX) + 1,
                 ),
                 StagedSdk(self._settings.agora_web_dir),
+                self._settings.web.agora_hosts,
                 time.monotonic,
             ),
             console=ConsoleDesk(

@@ -356,7 +356,7 @@ test("while MQTT's frames come Agora's track is silent", async () => {
     assert.equal(bench.remote.isPlaying, false);
     await bench.clock.pass(20);
   }
-  assert.equal(bench.voice.frames, 0);
+  assert.equal(bench.voice.framesOf(1), 0);
 });
 
 test("behind HANDOVER Agora's track sounds, once what MQTT brought is out, until the burst ends", async () => {
@@ -370,7 +370,7 @@ test("behind HANDOVER Agora's track sounds, once what MQTT brought is out, until
   assert.equal(bench.remote.isPlaying, true);
   await bench.clock.pass(2000);
   assert.deepEqual(bench.asks, []);
-  assert.ok(Math.abs(bench.voice.frames - 100) <= 10, `${bench.voice.frames} frames of 20 ms in 2 s`);
+  assert.ok(Math.abs(bench.voice.framesOf(1) - 100) <= 10, `${bench.voice.framesOf(1)} frames of 20 ms in 2 s`);
   await bench.session();
   assert.equal(bench.remote.isPlaying, false);
 });
@@ -419,6 +419,15 @@ test("with the own microphone open nothing sounds", async () => {
   await bench.clock.pass(1000);
   bench.voice.talk(true);
   assert.equal(bench.remote.isPlaying, false);
+});
+
+test("the page's volume holds for who is heard and who will be", async () => {
+  const bench = await joined();
+  bench.voice.volume(30);
+  await bench.session(burst(1));
+  assert.equal(bench.remote.percent, 30);
+  bench.voice.volume(80);
+  assert.equal(bench.remote.percent, 80);
 });
 
 // --- asking -------------------------------------------------------------------------------------------------------------

@@ -30,10 +30,16 @@ export class FakeMic {
   }
 }
 
-/** @implements {Pick<IRemoteAudioTrack, "play"|"stop"|"isPlaying"|"getVolumeLevel">} */
+/** @implements {Pick<IRemoteAudioTrack, "play"|"stop"|"isPlaying"|"getVolumeLevel"|"setVolume">} */
 export class FakeRemote {
   isPlaying = false;
   volume = 0.5;
+  percent = 0;
+
+  /** @param {number} percent */
+  setVolume(percent) {
+    this.percent = percent;
+  }
 
   play() {
     this.isPlaying = true;

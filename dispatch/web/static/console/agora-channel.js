@@ -67,6 +67,7 @@ export class AgoraChannel {
     /** @type {{uid: number, track: IRemoteAudioTrack}|null} */
     this.heard = null;
     this.aloud = false;
+    this.percent = 100;
     this.renewing = false;
     this.running = false;
     this.again = false;
@@ -110,6 +111,12 @@ export class AgoraChannel {
     this.aloud = loud;
     this.sound();
     if (this.heard?.uid !== uid || (uid !== 0 && !this.heard)) this.follow();
+  }
+
+  /** How loud it sounds. @param {number} percent */
+  volume(percent) {
+    this.percent = percent;
+    this.heard?.track.setVolume(percent);
   }
 
   /** Whether somebody's sound comes in: 0 to 1; null where no track is there. */
@@ -278,6 +285,7 @@ export class AgoraChannel {
     const track = await this.within(client.subscribe(user, "audio"), CALL_MS).catch(() => null); // unpublished meanwhile
     if (!track || client !== this.client) return;
     this.heard = { uid, track };
+    track.setVolume(this.percent);
     this.sound();
     if (this.want.uid !== uid) this.follow();
   }

@@ -11,6 +11,7 @@ import { TOKEN_WAIT_MAX_S, TOKEN_WAIT_MIN_S } from "./timers.js";
 /** @typedef {import("./agora-channel.js").Token} Token */
 /** @typedef {import("./agora-channel.js").ChannelState} ChannelState */
 /** @typedef {import("agora-rtc-sdk-ng").IAgoraRTC} IAgoraRTC */
+/** @typedef {import("./types.js").VoicePath} VoicePath */
 
 /** While a burst is announced, its ways are looked at so often. */
 const LOOK_MS = 50;
@@ -18,6 +19,7 @@ const LOOK_MS = 50;
 const LOUD = 0.001;
 /** What a frame of MQTT's would have held: Agora's sound is counted in as many. */
 const FRAME_MS = 20;
+const BURSTS_KEPT = 4;
 
 /**
  * @typedef {object} Announced what `session` says
@@ -25,6 +27,7 @@ const FRAME_MS = 20;
  * @property {{burst: number, user: string, uid: number}|null} speaker another one's burst that may be heard
  */
 
+/** @implements {VoicePath} */
 export class AgoraVoice {
   /**
    * @param {object} parts
@@ -52,7 +55,8 @@ export class AgoraVoice {
     /** @type {string|null} */
     this.told = null;
     this.talking = false;
-    this.aloudMs = 0;
+    /** What Agora brought of the newest bursts, ms. @type {Map<number, number>} */
+    this.aloudMs = new Map();
     this.lookedAt = 0;
     /** @type {any} */
     this.timer = null;
@@ -71,7 +75,8 @@ export class AgoraVoice {
     this.eventId = eventId;
     this.channel.join(eventId !== null);
     if (speaker) {
-      if (speaker.burst !== this.hearing.burst) this.aloudMs = 0;
+      if (!this.aloudMs.has(speaker.burst)) this.aloudMs.set(speaker.burst, 0);
+      for (const old of [...this.aloudMs.keys()].slice(0, -BURSTS_KEPT)) this.aloudMs.delete(old);
       this.hearing.play(speaker, this.now());
     } else {
       this.hearing.over();
@@ -98,9 +103,14 @@ export class AgoraVoice {
     this.hearing.asked(burst, this.now());
   }
 
-  /** Frames' worth of what Agora alone brought of the burst that was announced last. */
-  get frames() {
-    return Math.round(this.aloudMs / FRAME_MS);
+  /** Frames' worth of what Agora alone brought of a burst. @param {number} burst */
+  framesOf(burst) {
+    return Math.round((this.aloudMs.get(burst) ?? 0) / FRAME_MS);
+  }
+
+  /** How loud Agora's sound is. @param {number} percent */
+  volume(percent) {
+    this.channel.volume(percent);
   }
 
   /** Leave, for good. */
@@ -122,7 +132,10 @@ export class AgoraVoice {
     const level = channel.level;
     if (level !== null) {
       hearing.sound(level > LOUD, now);
-      if (channel.sounding && level > LOUD) this.aloudMs += Math.min(now - this.lookedAt, 2 * LOOK_MS);
+      if (channel.sounding && level > LOUD) {
+        const heard = this.aloudMs.get(hearing.burst) ?? 0;
+        this.aloudMs.set(hearing.burst, heard + Math.min(now - this.lookedAt, 2 * LOOK_MS));
+      }
     }
     this.lookedAt = now;
     channel.hear(hearing.uid, hearing.aloud(now) && !this.talking);

@@ -11,7 +11,8 @@ const REPORTS_MAX = 8;
 export class Audience {
   /**
    * @param {{user: string, speaker: import("./types.js").Speaker, chance: () => number, now: () => number,
-   *   count: (what: string) => void, played: () => void}} parts `played`: a report waits
+   *   count: (what: string) => void, played: () => void, beside?: (burst: number) => number}} parts
+   *   `played`: a report waits; `beside`: frames' worth of a burst that sounded over the other way
    */
   constructor(parts) {
     this.parts = parts;
@@ -108,10 +109,12 @@ export class Audience {
 
   playedOut(burst, { frames, concealed }) {
     this.known.delete(burst);
-    if (!(frames > 0)) return;
+    const beside = this.parts.beside?.(burst) ?? 0;
+    if (!(frames + beside > 0)) return;
     const now = this.parts.now();
     const due = now + PLAYED_SPREAD_S * this.parts.chance();
-    this.reports.push({ due, until: now + HEARD_WAIT_S, burst, frames: Math.round(frames), concealed: Math.round(concealed) });
+    const report = { burst, frames: Math.round(frames + beside), concealed: Math.round(Math.max(0, concealed - beside)) };
+    this.reports.push({ due, until: now + HEARD_WAIT_S, ...report });
     this.reports = this.reports.slice(-REPORTS_MAX);
     this.parts.played();
   }

@@ -14,6 +14,7 @@ export class Console extends Member {
   constructor(options) {
     super(options);
     this.hushed = false;
+    this.live = false;
     this.depth = 0;
     this.view = this.look();
   }
@@ -99,13 +100,14 @@ export class Console extends Member {
     this.gate.tick();
     const alive = [this.participant.talk, this.participant.waiting].flatMap((talk) => (talk === null ? [] : [talk.pressNo]));
     this.traces.look(alive, now);
+    if (this.gate.live !== this.live) this.path?.talk((this.live = this.gate.live));
     if (this.gate.open !== this.hushed) this.options.speaker.hush((this.hushed = this.gate.open));
     if (this.linkState === "closed") return;
     this.link.tick(now);
     this.keeper.tick(now);
     if (now >= this.sweepAt) this.sweep();
     const joined = this.session?.active === true && this.link.voice.up ? this.session.event_id : null;
-    this.presence.channel(joined, now);
+    this.presence.channel(joined, now, joined !== null && joined === this.agoraEvent ? "agora" : "mqtt");
     this.presence.tick(now);
     this.traces.tick(now);
     for (const one of this.link.control.up ? this.audience.takeReports(now) : []) {
@@ -161,6 +163,7 @@ export class Console extends Member {
       elsewhere: keeper.elsewhere,
       error: keeper.error,
       micFault: this.micFault,
+      agora: this.agora,
       said: this.said,
       counts: { ...this.counts, discarded: participant.discarded },
     });

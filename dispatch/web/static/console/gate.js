@@ -35,6 +35,12 @@ export class VoiceGate {
     return this.press !== null;
   }
 
+  /** Whether the microphone is open to the office, surely and for speech. */
+  get live() {
+    const { press } = this;
+    return press !== null && press.burst !== 0 && !press.held && press.upAt === null;
+  }
+
   /** Take one of the participant's commands. @param {{do: string, requestId: number[], burst: number, at: number}} command */
   handle(command) {
     if (command.do === "arm") return this.arm(command.requestId, command.at);

@@ -3,7 +3,7 @@
 // console.js adds what the page does, time, and what is shown.
 
 import { Audience } from "./audience.js";
-import { BadFrame, unpack } from "./frames.js";
+import { ASK, BadFrame, HANDOVER, pack, unpack } from "./frames.js";
 import { VoiceGate } from "./gate.js";
 import { Keeper } from "./keeper.js";
 import { Link } from "./link.js";
@@ -73,7 +73,14 @@ export class Member {
       fault: (requestId, why) => this.after(() => this.noMicrophone(requestId, why)),
       count,
     });
-    this.audience = new Audience({ user: "", speaker: options.speaker, chance, now, count, played: () => this.plan() });
+    /** @type {import("./types.js").VoicePath|null} */
+    this.path = null;
+    /** @type {import("./types.js").View["agora"]} */
+    this.agora = null;
+    /** @type {string|null} */
+    this.agoraEvent = null;
+    const beside = (burst) => this.path?.framesOf(burst) ?? 0;
+    this.audience = new Audience({ user: "", speaker: options.speaker, chance, now, count, played: () => this.plan(), beside });
     const publish = (kind, message, acked) => this.link.publish(kind, [this.user], message, acked);
     this.presence = new Presence({ who: { name: "", device_info: "browser console" }, chance, publish });
     this.traces = new Traces({ publish, chance, talking: () => this.participant.talk !== null });
@@ -95,6 +102,7 @@ export class Member {
     this.participant.linkDown(this.now());
     if (this.user !== credentials.user) this.session = this.roster = null;
     this.user = this.audience.parts.user = this.around.user = credentials.user;
+    this.usePath(credentials.voice === "agora");
     this.presence.parts.who.name = [...credentials.name].slice(0, 64).join("");
     this.presence.disconnected();
     this.traces.disconnected(this.now());
@@ -110,6 +118,7 @@ export class Member {
     this.presence.connected(connectionId, now, Math.floor(this.wall()));
     this.traces.connected(now);
     this.participant.linkUp(now);
+    this.announce();
     this.sweepAt = now + SWEEP_S;
   }
 
@@ -119,6 +128,7 @@ export class Member {
     this.presence.disconnected();
     this.traces.disconnected(now);
     if (wasUp) this.participant.linkDown(now);
+    this.path?.session({ eventId: null, speaker: null }); // nobody says any more who may be heard
     for (const alert of this.emergencies.values()) alert.stale = true;
     if (refused || taken) this.keeper.refused(taken);
   }
@@ -129,6 +139,7 @@ export class Member {
     this.presence.disconnected();
     this.participant.stop(this.now());
     this.audience.silence();
+    this.usePath(false);
     this.linkState = this.keeper.elsewhere === null ? state : "closed";
   }
 
@@ -178,6 +189,7 @@ export class Member {
     this.session = this.around.session = session;
     this.audience.session(session);
     this.presence.burst = this.audience.playing;
+    this.announce();
     this.participant.sessionMoved(session, now);
   }
 
@@ -215,11 +227,49 @@ export class Member {
 
   frame(user, payload) {
     try {
-      this.audience.frame(user, unpack(payload));
+      const frame = unpack(payload);
+      this.beside(user, frame);
+      this.audience.frame(user, frame);
     } catch (error) {
       if (!(error instanceof BadFrame)) throw error;
       this.count("bad frames");
     }
+  }
+
+  // --- the second way for voice ---------------------------------------------------------------------------------------
+
+  /** @param {boolean} on */
+  usePath(on) {
+    if (on === (this.path !== null)) return;
+    this.path?.close();
+    this.path = this.agora = this.agoraEvent = null;
+    if (!on || !this.options.voicePath) return;
+    this.agora = { state: "off", why: "" };
+    const path = this.options.voicePath({
+      ask: (burst) => {
+        const flags = ASK;
+        if (this.link.takesVoice) this.link.sendVoice(pack({ burst, seq: 0, captureMs: 0, flags, opus: new Uint8Array(0) }), 0, 0);
+      },
+      joined: (eventId) => path === this.path && this.after(() => void (this.agoraEvent = eventId)),
+      changed: (state, why) => path === this.path && this.after(() => void (this.agora = { state, why })),
+    });
+    this.path = path;
+    path.start();
+  }
+
+  announce() {
+    const { session } = this;
+    if (session === null || !this.link.control.up) return;
+    const burst = this.audience.playing;
+    const speaker = burst === 0 ? null : { burst, user: session.current_speaker, uid: session.speaker_uid ?? 0 };
+    this.path?.session({ eventId: session.active ? session.event_id : null, speaker });
+  }
+
+  /** @param {string} user @param {import("./frames.js").VoiceFrame} frame */
+  beside(user, { burst, flags }) {
+    if (this.path === null || user === this.user) return;
+    if ((flags & ASK) !== 0) this.path.asked(burst);
+    else if (user === this.session?.current_speaker) this.path.frame({ burst, handover: (flags & HANDOVER) !== 0 });
   }
 
   through(burst, seq) {

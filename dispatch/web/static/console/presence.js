@@ -26,6 +26,9 @@ export class Presence {
     this.inChannel = null;
     /** @type {string|null} */
     this.told = null;
+    /** What is heard in that channel. @type {"mqtt"|"agora"} */
+    this.over = "mqtt";
+    this.toldOver = this.over;
     this.burst = 0;
   }
 
@@ -51,10 +54,11 @@ export class Presence {
     this.timers.stop();
   }
 
-  /** The session's channel was joined or left. @param {string|null} eventId @param {number} now */
-  channel(eventId, now) {
-    if (eventId === this.inChannel) return;
+  /** The session's channel was joined or left. @param {string|null} eventId @param {number} now @param {"mqtt"|"agora"} over */
+  channel(eventId, now, over = "mqtt") {
+    if (eventId === this.inChannel && over === this.over) return;
     this.inChannel = eventId;
+    this.over = over;
     if (this.up && !this.timers.running("channel")) this.timers.set("channel", now + JOIN_SPREAD_S * this.parts.chance());
   }
 
@@ -89,7 +93,7 @@ export class Presence {
   /** @param {number} now */
   tick(now) {
     for (let name = this.timers.expire(now); name !== null; name = this.timers.expire(now)) {
-      if (name === "channel" && this.inChannel !== this.told) this.say("online");
+      if (name === "channel" && (this.inChannel !== this.told || this.over !== this.toldOver)) this.say("online");
       else if (name === "correct") this.correct(now);
       else if (name === "unacked") this.timers.set("beat", now + HEARTBEAT_RETRY_S);
       else if (name === "beat") this.beat(now);
@@ -119,12 +123,13 @@ export class Presence {
   say(state) {
     this.no += 1;
     this.told = this.inChannel;
+    this.toldOver = this.over;
     this.parts.publish("PRESENCE", this.message(state, this.connectionId, this.no, { in_channel: this.inChannel }), () => {});
   }
 
   message(state, connectionId, no, more) {
     const { name, device_info } = this.parts.who;
-    const who = { app_type: "call_manager", name, device_info, voice: "mqtt", joined_at: this.joinedAt || null };
+    const who = { app_type: "call_manager", name, device_info, voice: this.over, joined_at: this.joinedAt || null };
     return { type: "presence", state, connection_id: connectionId, presence_no: no, ...who, ...more };
   }
 }

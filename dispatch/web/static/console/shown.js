@@ -135,6 +135,7 @@ export class Shown {
     /** @type {[string, string, string|null, (() => void)|null][]} id, what, button, what the button does */
     const found = [];
     if (view?.elsewhere) found.push(["elsewhere", this.say("elsewhere", { time: this.moment(view.elsewhere.since) }), this.say("elsewhere_use"), deeds.here]);
+    if (view?.agora?.why) found.push(["agora", this.say("agora_trouble", { why: view.agora.why }), null, null]);
     if (view?.error?.what === "expired") {
       found.push(["signed-out", this.say("signed_out"), this.say("sign_in"), () => location.assign("/signin")]);
     } else if (view?.error) {

@@ -138,7 +138,29 @@
  * @property {{what: string, text: string}|null} error what: credentials, refused, expired, mic
  * @property {SoundFault|null} micFault of the last press that had none
  * @property {Said|null} said the last thing said
+ * @property {{state: "off"|"joining"|"joined"|"lost"|"refused", why: string}|null} agora null: this office's voice is MQTT
  * @property {Record<string, number>} counts dropped: malformed, misplaced, discarded, frames, ...
+ */
+
+/**
+ * A second way for voice beside MQTT's frames (agora.js).
+ * @typedef {object} VoicePath
+ * @property {() => void} start make ready, once
+ * @property {(said: {eventId: string|null, speaker: {burst: number, user: string, uid: number}|null}) => void} session
+ *   every announcement: which session runs, and which burst of another may be heard
+ * @property {(on: boolean) => void} talk the microphone is open for an own burst, surely; or not any more
+ * @property {(frame: {burst: number, handover: boolean}) => void} frame one of the announced burst came over MQTT
+ * @property {(burst: number) => void} asked another member's ASK
+ * @property {(burst: number) => number} framesOf frames' worth of what this way alone brought of a burst
+ * @property {() => void} close
+ */
+
+/**
+ * What it tells the engine.
+ * @typedef {object} VoicePathTold
+ * @property {(burst: number) => void} ask publish an ASK frame
+ * @property {(eventId: string|null) => void} joined the session whose channel it is in
+ * @property {(state: "off"|"joining"|"joined"|"lost"|"refused", why: string) => void} changed
  */
 
 /**
@@ -148,6 +170,7 @@
  * @property {() => Promise<{issue: number, valid: boolean, since?: number}>} [state] GET /console/state; asked when the broker refuses
  * @property {Mic} mic
  * @property {Speaker} speaker
+ * @property {(told: VoicePathTold) => VoicePath} [voicePath] a second way for voice, where the office's voice is Agora
  * @property {(view: View) => void} on called with every change, never inside a method of the console
  * @property {() => number} [now] ms, monotonic
  * @property {() => number} [wall] Unix ms

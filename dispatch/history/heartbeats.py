@@ -45,7 +45,7 @@ class Beats(Struct, frozen=True, kw_only=True):
         return Beats(expected=self.expected + other.expected, came=self.came + other.came)
 
 
-def count_beats(hours: Iterable[BeatsHour], events: Iterable[Event]) -> Mapping[str, Beats]:
+def count_beats(hours: Iterable[BeatsHour], events: Iterable[Event]) -> dict[str, Beats]:
     """Count each member's; `events`: of LOST and of the same time, in the log's order."""
     found: dict[str, Beats] = {}
     last_no: dict[tuple[str, str], int] = {}

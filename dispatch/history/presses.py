@@ -59,6 +59,8 @@ class PressFigures(Struct, frozen=True, kw_only=True):
     """The worst of `notice`'s errors."""
     participants_average: float | None = None
     """Members in the channel, of the bursts of which that is known."""
+    participants_known: int = 0
+    """How many bursts those are."""
 
     @property
     def error_rate(self) -> float | None:
@@ -95,4 +97,5 @@ def count_presses(presses: Sequence[Press]) -> PressFigures:
         start=durations(press.start_ms for press in presses),
         notice_error_ms=max((p.notice_error_ms for p in presses if p.notice_error_ms is not None), default=None),
         participants_average=sum(crowds) / len(crowds) if crowds else None,
+        participants_known=len(crowds),
     )

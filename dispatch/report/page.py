@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from html import escape
 
+from dispatch.history import plan_metrics_words as words
 from dispatch.history.day import Span, local, zone
 from dispatch.history.kpi import Kpi, Measured, Verdict
 from dispatch.history.kpi_words import measured_text, method, name, target_text, value_text, verdict_text
 from dispatch.history.office_log import OfficePeriod
+from dispatch.history.plan_metrics import MetricValue
 from dispatch.minutes import cost_usd
 from dispatch.report.chart import columns, rows
 from dispatch.report.style import STYLE
@@ -42,6 +44,7 @@ def _sections(found: OfficePeriod, made_ms: int, price: float, lang: str, title:
         yield f'<p class="notice">{say("empty", lang)}</p>'
     yield _cards(found, lang)
     yield _kpis(found.kpis, lang)
+    yield _metrics(found.metrics, lang)
     yield _charts(found, lang)
     yield _counts(found, lang)
     yield _usage(found, lang)
@@ -91,6 +94,16 @@ def _kpis(kpis: Iterable[Measured], lang: str) -> str:
     return _section("kpi", _table([say(key, lang) for key in head], lines), lang)
 
 
+def _metrics(metrics: Iterable[MetricValue], lang: str) -> str:
+    lines = [
+        f"<tr>{_cells((words.name(one.metric, lang), words.value(one, lang), str(one.samples or '-')))}"
+        f"<td class=how>{escape(words.method(one.metric, lang))}</td></tr>"
+        for one in metrics
+    ]
+    inner = _table(words.head(lang), lines)
+    return f'<section class="metrics"><h2>{escape(words.title(lang))}</h2>{inner}</section>'
+
+
 def _charts(found: OfficePeriod, lang: str) -> str:
     figures, period = found.figures, found.figures.period
     charts = []
@@ -133,7 +146,7 @@ def _usage(found: OfficePeriod, lang: str) -> str:
     keys = ("user", "name", "user_bursts", "user_talk", "user_denied", "user_joins", "user_emergencies")
     head = [say(key, lang) for key in (*keys, "user_heartbeats", "user_links", "user_joined")]
     lines = []
-    for user, name_, bursts, talk_s, denied, joins, emergencies, beats, links, joined, _ in user_rows(found):
+    for user, name_, bursts, talk_s, denied, joins, emergencies, beats, links, joined, *_ in user_rows(found):
         cells = (
             str(user),
             str(name_) if name_ != user else "",

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from dispatch.history.day import local, zone
+from dispatch.history.heartbeats import Beats
 from dispatch.history.office_log import OfficePeriod
 from dispatch.minutes import UserMinutes, cost_usd
 from dispatch.show import csv_line
@@ -24,6 +25,8 @@ USERS_HEAD = (
     "links_lost",
     "agora_joined_min",
     "agora_always_min",
+    "heartbeats_expected",
+    "heartbeats_came",
 )
 
 
@@ -68,6 +71,9 @@ def as_builtins(found: OfficePeriod, made_ms: int, price: float) -> dict[str, An
             }
             for row in found.kpis
         ],
+        "metrics": {
+            one.metric.value: {"value": one.value, "p95": one.p95, "samples": one.samples} for one in found.metrics
+        },
         "agora": {
             "usd_per_1000_min": price,
             "joined_min": total.joined_min,
@@ -99,7 +105,9 @@ def user_rows(found: OfficePeriod) -> Iterator[tuple[str | int | float, ...]]:
                 one.heartbeats_lost,
                 one.links_lost,
             )
-        yield (user, name, *did, round(spent.joined_min, 3), round(spent.always_min, 3))
+        beats = found.beats.get(user, Beats())
+        minutes_of = (round(spent.joined_min, 3), round(spent.always_min, 3))
+        yield (user, name, *did, *minutes_of, beats.expected, beats.came)
 
 
 def as_json(built: dict[str, Any]) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from dispatch.history import kpi_words
+from dispatch.history import plan_metrics_words as metric_words
 from dispatch.history.figures import Figures
 from dispatch.history.kpi import Measured, Verdict
 from dispatch.history.office_log import OfficePeriod
+from dispatch.history.plan_metrics import MetricValue
 from dispatch.web.markup import Markup, Part, el
 from dispatch.web.shell import Seen, page
 
@@ -28,6 +30,7 @@ def kpi(seen: Seen, day: date, today: date, found: OfficePeriod) -> bytes:
         day_choice(seen, "/kpi", day, today),
         nothing,
         el("section", el("h2", day.isoformat(), id="h-kpi"), table),
+        _metrics(seen, found.metrics),
     )
 
 
@@ -67,6 +70,24 @@ def _kpi_row(seen: Seen, row: Measured) -> Markup:
         el("td", kpi_words.method(row.kpi, seen.lang)),
         data_kpi=row.kpi.value,
     )
+
+
+def _metrics(seen: Seen, metrics: Sequence[MetricValue]) -> Markup:
+    lang = seen.lang
+    head = el("thead", el("tr", [el("th", column, scope="col") for column in metric_words.head(lang)]))
+    rows = [
+        el(
+            "tr",
+            el("th", metric_words.name(one.metric, lang), scope="row"),
+            el("td", metric_words.value(one, lang), class_="number"),
+            el("td", one.samples or "", class_="number"),
+            el("td", metric_words.method(one.metric, lang)),
+            data_metric=one.metric.value,
+        )
+        for one in metrics
+    ]
+    table = el("div", el("table", head, el("tbody", rows), aria_labelledby="h-metrics"), class_="scroll")
+    return el("section", el("h2", metric_words.title(lang), id="h-metrics"), table)
 
 
 def day_choice(seen: Seen, path: str, day: date, today: date) -> Markup:

@@ -10,8 +10,13 @@ import pytest
 
 from dispatch.core import notices
 from dispatch.core.turn import Turn
+from dispatch.history.day import Span, local, period
 from dispatch.history.heartbeats import Beats, BeatsHour, count_beats, total
+from dispatch.history.kpi import Kpi
+from dispatch.history.office_log import OfficeLog
 from dispatch.history.presses import count_presses
+from dispatch.report.page import page as report_page
+from dispatch.report.tables import as_builtins
 from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
 from dispatch.traces.book import TraceBook
@@ -22,6 +27,8 @@ from dispatch.traces.schema import HOUR_MS
 from dispatch.traces.store import Said, TraceStore
 from dispatch.traces.tell import LISTENERS_TOLD, Evidence, Metrics, tell
 from dispatch.traces.text import lines
+from dispatch.web import past_pages
+from dispatch.web.shell import Seen
 from protocol.ids import OfficeId
 from protocol.messages import BurstPlayed, Event, EventType, Heartbeat, PressTrace, TracedWord
 
@@ -255,3 +262,33 @@ def test_reports_and_heartbeats_go_with_the_traces_when_they_are_old(kept: Kept)
     assert [one.report.burst for one in left.reports(OFFICE, 0, 2**53)] == [12]
     assert [one.connection for one in left.beats(OFFICE, 0, 2**53)] == ["0.5.2"]
     assert len(left.traces(OFFICE, 0, 2**53)) == 1
+
+
+def test_the_five_metrics_of_a_day_are_in_what_report_and_pages_read(kept: Kept) -> None:
+    def log(turn: Turn) -> None:
+        turn.event(EventType.BURST_HEARD, "car-17", burst=9, heard_by=1, heard_of=2)
+
+    store = SqlStore(kept.url)
+    notices.log(store, OFFICE, AT + 3300, log)
+    store.close()
+    kept.take("car-17", trace(1), beat(1), beat(2), beat(4), wall_ms=AT + 3000)
+    kept.take("car-2", played(join_ms=31), wall_ms=AT + 3000)
+    day = period(Span.DAY, local(AT, SEOUL).date(), SEOUL)
+
+    found = OfficeLog(kept.reader, TraceReader(kept.reader)).read(OFFICE, day, SEOUL, AT + 60_000)
+    untraced = OfficeLog(kept.reader).read(OFFICE, day, SEOUL, AT + 60_000)
+    built = as_builtins(found, AT, 0.99)
+
+    assert {name: (one["value"], one["samples"]) for name, one in built["metrics"].items()} == {
+        "session_start_latency_ms": (81, 1),
+        "token_generation_time_ms": (None, 0),
+        "channel_join_time_ms": (31, 1),
+        "participant_count": (3, 1),
+        "heartbeat_success_rate": (0.75, 4),
+    }
+    assert [(row.value, row.p95) for row in found.kpis if row.kpi in (Kpi.RESPONSE, Kpi.JOIN)] == [(240, 240), (31, 31)]
+    assert {one.value for one in untraced.metrics} == {None}
+    for lang, said in (("en", "75.00%"), ("ko", "하트비트 성공률")):
+        seen = Seen(lang=lang, office_name="hq")
+        assert said in past_pages.kpi(seen, day.first, day.first, found).decode()
+        assert said in report_page(found, AT, 0.99, lang)

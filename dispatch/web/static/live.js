@@ -45,7 +45,8 @@ function el(name, attributes = {}, ...parts) {
 }
 
 const tag = (look, text) => el("span", { class: `tag ${look}` }, text);
-const of = (kind) => [...(kinds.get(kind) ?? [])];
+const all = (kind) => kinds.get(kind) ?? new Map();
+const of = (kind) => [...all(kind)];
 const nameOf = (user) => board.get(`user/${user}`)?.name ?? board.get(`member/${user}`)?.name ?? user;
 
 // --- what is shown --------------------------------------------------------------------------------------------------------
@@ -193,14 +194,22 @@ function drawTimes() {
   setText($("session-time"), floor.started_at ? say("session_since", { elapsed: elapsed(now() - floor.started_at) }) : "");
 }
 
-function drawCards(users) {
+function drawCards() {
   if (!$("card-sessions")) return;
   const floor = board.get("floor");
   const today = board.get("today");
   setText($("card-sessions"), floor ? String(floor.active ? 1 : 0) : "–");
-  setText($("card-participants"), floor ? String(users.filter(inChannel).length) : "–");
+  setText($("card-participants"), floor ? String(online().filter(([user]) => inChannel(user)).length) : "–");
   setText($("card-usage"), today ? say("figure_minutes", { value: today.usage_min }) : "–");
   setText($("card-average"), today ? (today.average_s == null ? "–" : say("figure_seconds", { value: today.average_s })) : "–");
+}
+
+const RANKS = { online: 0, lost: 1, sleeping: 2, offline: 3 };
+
+/** Those online, with what their presence says; a monitor counts where the registry has it. */
+function online() {
+  const known = all("user");
+  return of("member").filter(([user, member]) => member.state === "online" && (member.app !== "monitor" || known.has(user)));
 }
 
 /** Every member: those online first, each kind by name. */
@@ -210,7 +219,8 @@ function members() {
     byName = [...known].map((user) => [user, nameOf(user)]).sort(([, a], [, b]) => collator.compare(a, b)).map(([user]) => user);
   }
   const ranks = [[], [], [], [], []];
-  for (const user of byName) ranks[{ online: 0, lost: 1, sleeping: 2, offline: 3 }[board.get(`member/${user}`)?.state] ?? 4].push(user);
+  const said = all("member"); // of ten thousand in the registry few were ever online
+  for (const user of byName) ranks[RANKS[said.get(user)?.state] ?? 4].push(user);
   return ranks.flat();
 }
 
@@ -220,9 +230,9 @@ function found(users) {
   const many = users.length > ROWS_MAX;
   box.parentElement.hidden = !many;
   const wanted = many ? box.value.trim().toLocaleLowerCase(lang) : "";
-  const all = wanted ? users.filter((user) => user.includes(wanted) || nameOf(user).toLocaleLowerCase(lang).includes(wanted)) : users;
-  const shown = all.slice(0, ROWS_MAX);
-  setText($("members-more"), many ? say("members_more", { shown: shown.length, all: all.length }) : "");
+  const matching = wanted ? users.filter((user) => user.includes(wanted) || nameOf(user).toLocaleLowerCase(lang).includes(wanted)) : users;
+  const shown = matching.slice(0, ROWS_MAX);
+  setText($("members-more"), many ? say("members_more", { shown: shown.length, all: matching.length }) : "");
   return shown;
 }
 
@@ -235,13 +245,12 @@ const marks = new Map(); // user -> what its row was made of, and the row's mark
 function drawMembers(users) {
   const body = $("members");
   if (!body) return;
-  const online = users.filter((user) => board.get(`member/${user}`)?.state === "online").length;
-  setText($("members-count"), say("members_count", { online, all: users.length }));
+  setText($("members-count"), say("members_count", { online: online().length, all: users.length }));
   none("members", users.length === 0);
   const shown = found(users);
   const speaker = board.get("floor")?.speaker;
   const today = whole.format(new Date(now()));
-  for (const user of [...marks.keys()]) {
+  for (const user of marks.keys()) {
     if (!board.has(`user/${user}`) && !board.has(`member/${user}`)) marks.delete(user);
   }
   keep(body, shown.map((user) => {

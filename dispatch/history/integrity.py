@@ -109,7 +109,11 @@ class IntegrityTally:
         return Integrity(sound=sound, unsound=len(faults), unknown=self._unknown, shown=tuple(faults[:SHOWN_MAX]))
 
     def _session(self, event: Event) -> _Session:
-        return self._sessions.setdefault(event.event_id or "", _Session())
+        name = event.event_id or ""
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = _Session()
+        return found
 
     def _end_burst(self, event: Event) -> None:
         if self._open is not None and _burst(self._open) != _burst(event):

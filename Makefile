@@ -1,4 +1,4 @@
-# Everything one does with a checkout. demo, cab, test, lint and bench first do all their own set-up (setup/bootstrap).
+# Everything one does with a checkout. demo, cab, office, test, lint and bench first do all their own set-up (setup/bootstrap).
 #   make PYTHON=/path/to/python3.12 <target>    choose the interpreter
 
 SHELL := /bin/bash
@@ -16,7 +16,7 @@ SEEDS ?= 2000
 FROM ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cab test sim lint format bench install clean distclean setup setup-demo check-setup pins
+.PHONY: help demo cab office test sim lint format bench install clean distclean setup setup-demo check-setup pins
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s'|'
@@ -26,6 +26,9 @@ demo: $(if $(VOICE),setup,setup-demo) ## one press heard in the other cars: SAY=
 
 cab: setup-demo ## sit in virtual vehicles, in a browser: CARS=1..3, PORT=
 	@$(BIN)/ptt-lab cab --out build/cab $(if $(CARS),--cars $(CARS)) $(if $(PORT),--port $(PORT))
+
+office: setup-demo ## an office with virtual vehicles and some made-up days, its pages in a browser: CARS=, DAYS=, SPEED=, PORT=
+	@$(BIN)/ptt-lab office --out build/office $(if $(CARS),--cars $(CARS)) $(if $(DAYS),--days $(DAYS)) $(if $(SPEED),--speed $(SPEED)) $(if $(PORT),--port $(PORT))
 
 # Tests in which sound or time is measured (tests/conftest.py) run behind the others, one for each processor.
 test: setup ## every test but the rig's; ARGS="-k floor -x" goes to one pytest, JOBS=1 TIMED_JOBS=1 runs nothing side by side

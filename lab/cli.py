@@ -1,4 +1,4 @@
-"""`ptt-lab demo | cab | press | release | levels | watch | bench`.
+"""`ptt-lab demo | cab | office | press | release | levels | watch | bench`.
 
 Exit status: 0 good, 1 something did not happen as it must, 2 wrong use, 130 interrupted.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hw.board import INPUTS
@@ -58,6 +58,14 @@ def _cab(options: argparse.Namespace) -> int:
     return cab(options.out, options.cars, options.port, options.lang or language_of(os.environ), not options.no_browser)
 
 
+def _office(options: argparse.Namespace) -> int:
+    from lab.office_day.run import main as office
+    from service.language import language_of
+
+    lang = options.lang or language_of(os.environ)
+    return office(options.out, options.cars, options.days, options.speed, options.port, lang, options.pictures)
+
+
 def _pins(options: argparse.Namespace) -> int:
     from lab import press
 
@@ -97,6 +105,20 @@ def _parser() -> argparse.ArgumentParser:
     cab.add_argument("--lang", choices=LANGS, help="what the vehicles speak (default: LANG)")
     cab.add_argument("--no-browser", action="store_true", help="only print the address")
 
+    office = commands.add_parser(
+        "office", help="a practice office with vehicles, some made-up days and its pages", allow_abbrev=False
+    )
+    office.set_defaults(run=_office)
+    office.add_argument("--cars", type=_number(2, 60), default=20, help="vehicles, 2 to 60 (default: %(default)s)")
+    office.add_argument("--days", type=_number(1, 60), default=7, help="days made up, today too (default: %(default)s)")
+    office.add_argument(
+        "--speed", type=_number(1, 60), default=12, help="speed of the live day, 1 to 60 (default: %(default)s)"
+    )
+    office.add_argument("--port", type=_port, default=8478, help="on 127.0.0.1; 0: a free one (default: %(default)s)")
+    office.add_argument("--out", type=Path, default=Path("build/office"), metavar="DIR", help="default: %(default)s")
+    office.add_argument("--lang", choices=LANGS, help="language of what is printed (default: LANG)")
+    office.add_argument("--pictures", type=Path, metavar="DIR", help="take pictures of the pages into DIR, and end")
+
     def pins(name: str, text: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         made.set_defaults(run=_pins)
@@ -114,6 +136,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("bench", help="every benchmark; `ptt-lab bench --help`", add_help=False)
     return parser
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}: give a number, {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def _port(text: str) -> int:

@@ -50,14 +50,25 @@ class Office:
         self.dispatch: Process
         self.rest: Process
 
-    def make(self, voice: VoicePath, agora_certificate: Secret | None, floor: str = "") -> None:
-        """`ptt-dispatch init`, the Agora project where there is one, and the office's `floor` rules (lines of TOML)."""
+    def make(
+        self,
+        voice: VoicePath,
+        agora_certificate: Secret | None,
+        floor: str = "",
+        *,
+        name: str = "데모",
+        web_port: int = 8444,
+    ) -> None:
+        """`ptt-dispatch init`, the Agora project where there is one, and the office's `floor` rules (lines of TOML).
+
+        `web_port`: of the dashboard, for who starts one.
+        """
         self.command(
-            *("init", "--dir", str(self.folder), "--store", str(self.folder / "office.db"), "--name", "데모"),
+            *("init", "--dir", str(self.folder), "--store", str(self.folder / "office.db"), "--name", name),
             *("--secrets", str(self.folder / "secrets"), "--broker-dir", str(self.folder / "broker")),
             *("--region", OFFICE.region, "--office", OFFICE.office, "--host", HOST, "--voice", voice.value),
             *("--listen", HOST, "--broker-port", str(self.broker_port), "--rest-port", str(self.rest_port)),
-            *("--websocket-port", str(self.websocket_port)),
+            *("--websocket-port", str(self.websocket_port), "--web-port", str(web_port)),
         )
         if floor:
             with self.config.open("a", encoding="utf-8") as file:

@@ -40,7 +40,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     },
     "monitor": {"msgspec"},
     "lab": {"msgspec", "numpy", "scipy", "matplotlib", "schemdraw", "psutil", "paho", "pyaudio"}
-    | {"requests", "litestar", "uvicorn"},
+    | {"requests", "litestar", "uvicorn", "playwright", "PIL"},
 }
 
 # Decisions, the interfaces they are written against, and the wire's words. Time, ids and randomness are passed in, I/O

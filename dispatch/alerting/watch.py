@@ -11,6 +11,7 @@ from msgspec import Struct
 from dispatch import pki
 from dispatch.alerting.diary import TYPES, Diary, standing_in
 from dispatch.alerting.ledger import Ledger, session_s
+from dispatch.alerting.metric_watch import HourMetrics, MetricWatch
 from dispatch.core.office_alerts import Change, OfficeAlerts, OfficeFacts
 from dispatch.core.state import Floor
 from dispatch.doctor.cli import services
@@ -70,6 +71,7 @@ class Watch:
         self._offices: dict[OfficeId, _Office] = {office: _Office(settings) for office in real(settings.offices)}
         self._last: dict[OfficeId, Snapshot] = {}
         self._diary = Diary()
+        self._metrics = MetricWatch(clock)
         self._store: SqlStore | None = None
 
     def close(self) -> None:
@@ -112,7 +114,8 @@ class Watch:
             for change in kept.alerts.step(facts, now, wall_ms):
                 changes.append((office, change))
                 self._diary.note(office, change, wall_ms)
-            sums.append(_sum(snapshot or _blank(office), kept, not why, facts, wall_ms, self._settings))
+            hour = self._metrics.known(office)
+            sums.append(_sum(snapshot or _blank(office), kept, not why, facts, wall_ms, self._settings, hour))
         return Look(changes=changes, offices=sums, lives=lives, store_error=error)
 
     def _office(self, office: OfficeId) -> _Office:
@@ -136,6 +139,7 @@ class Watch:
             if snapshot is not None:
                 self._last[office] = snapshot
             self._take_events(self._reader, office, kept)
+            self._metrics.read(self._reader, office, self._wall_ms())
 
     def _take_events(self, reader: StoreReader, office: OfficeId, kept: _Office) -> None:
         newest = reader.last_no(office)
@@ -210,6 +214,7 @@ def _sum(
     facts: OfficeFacts,
     wall_ms: int,
     settings: DispatchSettings,
+    hour: HourMetrics,
 ) -> OfficeSum:
     floor = snapshot.floor
     here = [m for m in snapshot.members if m.present]
@@ -233,6 +238,7 @@ def _sum(
         denied=dict(kept.ledger.denied),
         ended=dict(kept.ledger.ended),
         alerts=frozenset(kept.alerts.standing),
+        hour=hour,
     )
 
 

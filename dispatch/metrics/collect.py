@@ -9,8 +9,10 @@ from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from dispatch.alerting.metric_watch import HourMetrics
 from dispatch.alerting.probe_watch import ProbeSum
 from dispatch.core.office_alerts import ALERTS
+from dispatch.history.plan_metrics import Metric as PlanMetric
 from protocol.messages import EventType, PresenceState
 
 
@@ -36,6 +38,8 @@ class OfficeSum(Struct, frozen=True, kw_only=True):
     denied: Mapping[str, int]
     ended: Mapping[str, int]
     alerts: frozenset[str]
+    hour: HourMetrics = HourMetrics()
+    """The plan's metrics of the last hour."""
 
 
 class HookSum(Struct, frozen=True, kw_only=True):
@@ -139,6 +143,7 @@ def _offices(offices: Sequence[OfficeSum]) -> Iterable[Metric]:
         found = [((o.office,), _rank(o.answer_ms, rank) / 1000) for o in offices if o.answer_ms]
         what = f"The {name} vehicle's own median from press to answer"
         yield _by(f"ptt_answer_{name}_seconds", what, ["office"], found)
+    yield from _hour(offices)
     alerts = [((o.office, alert), float(alert in o.alerts)) for o in offices for alert in ALERTS]
     yield _by("ptt_alert", "Whether an alert of the office stands", ["office", "alert"], alerts)
     events = [((o.office, t.value), o.events.get(t.value, 0)) for o in offices for t in EventType]
@@ -147,6 +152,27 @@ def _offices(offices: Sequence[OfficeSum]) -> Iterable[Metric]:
     yield _count("ptt_denials", "Presses denied, since this process's start", ["office", "cause"], denied)
     ended = [((o.office, how), n) for o in offices for how, n in sorted(o.ended.items())]
     yield _count("ptt_bursts", "Bursts that ended, since this process's start", ["office", "ended"], ended)
+
+
+def _hour(offices: Sequence[OfficeSum]) -> Iterable[Metric]:
+    """Give the plan's five metrics, and the response time, of the last hour; what nobody measured is left out."""
+
+    def each(name: str, what: str, value: Callable[[HourMetrics], float | None], per: int = 1) -> Metric:
+        found = [((o.office,), known / per) for o in offices if (known := value(o.hour)) is not None]
+        return _by(name, f"{what}, of the last hour", ["office"], found)
+
+    def of(metric: PlanMetric) -> Callable[[HourMetrics], float | None]:
+        return lambda hour: hour.value(metric)
+
+    what = "Average from the button until the first voice frame had left"
+    yield each("ptt_session_start_seconds", what, of(PlanMetric.SESSION_START), 1000)
+    yield each("ptt_token_generation_seconds", "Average time a voice token took", of(PlanMetric.TOKEN), 1000)
+    what = "Average of the slowest listener's joining of the channel"
+    yield each("ptt_channel_join_seconds", what, of(PlanMetric.JOIN), 1000)
+    yield each("ptt_burst_participants", "Average members in the channel of a burst", of(PlanMetric.PARTICIPANTS))
+    yield each("ptt_heartbeat_success_ratio", "Part of the heartbeats due that came", of(PlanMetric.HEARTBEATS))
+    what = "Average from the button until the first other member heard it"
+    yield each("ptt_first_heard_seconds", what, lambda hour: hour.first_heard_ms, 1000)
 
 
 def _hooks(hooks: Sequence[HookSum]) -> Iterable[Metric]:

@@ -133,16 +133,17 @@ class TraceReader:
         found = () if no is None else self._reader.events(office, first_no=no, last_no=no)
         return found[0] if found and found[0].metadata.get("burst") == burst else None
 
-    def tokens(self, office: OfficeId, user: str, since_ms: int, until_ms: int) -> tuple[tuple[int, float], ...]:
-        """Give a user's voice tokens of a time: when each was issued (Unix ms) and how long that took (ms)."""
+    def tokens(self, office: OfficeId, user: str | None, since_ms: int, until_ms: int) -> tuple[tuple[int, float], ...]:
+        """Give voice tokens of a time (None: of all users): when each was issued (Unix ms), how long that took (ms)."""
         token = registry.token
         chosen = sa.select(token.c.at, token.c.took_us).where(
             token.c.at >= since_ms,
             token.c.at < until_ms,
             token.c.region == office.region,
             token.c.office == office.office,
-            token.c.user == user,
         )
+        if user is not None:
+            chosen = chosen.where(token.c.user == user)
         return tuple((row.at, row.took_us / 1000) for row in self._rows(token, chosen.order_by(token.c.at)))
 
     def _rows(self, table: sa.Table, chosen: sa.Select[Any]) -> Sequence[Any]:

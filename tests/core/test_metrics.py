@@ -8,8 +8,10 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dispatch.alerting.metric_watch import HourMetrics
 from dispatch.alerting.probe_watch import ProbeSum
 from dispatch.core.office_alerts import ALERTS
+from dispatch.history.plan_metrics import Metric, MetricValue
 from dispatch.metrics.collect import HookSum, OfficeCollector, OfficeSum, Sum
 from protocol.messages import EventType, PresenceState
 
@@ -32,6 +34,16 @@ OFFICE = OfficeSum(
     denied={"another_has_permission": 2},
     ended={"released": 5, "lost": 1},
     alerts=frozenset({"latency"}),
+    hour=HourMetrics(
+        metrics=[
+            MetricValue(metric=Metric.SESSION_START, value=81.0),
+            MetricValue(metric=Metric.TOKEN),
+            MetricValue(metric=Metric.JOIN, value=31.0),
+            MetricValue(metric=Metric.PARTICIPANTS, value=3.5),
+            MetricValue(metric=Metric.HEARTBEATS, value=0.98),
+        ],
+        first_heard_ms=240.0,
+    ),
 )
 FULL = Sum(
     version="1",
@@ -75,6 +87,18 @@ def test_an_offices_figures_are_shown_in_base_units() -> None:
     assert found["ptt_bursts_total", frozenset({office, ("ended", "lost")})] == 1
     assert found["ptt_alert", frozenset({office, ("alert", "latency")})] == 1
     assert found["ptt_alert", frozenset({office, ("alert", "error-rate")})] == 0
+
+
+def test_the_plans_metrics_of_the_last_hour_are_shown_where_they_were_measured() -> None:
+    found = samples(FULL)
+    office = frozenset({("office", "seoul/hq")})
+
+    assert found["ptt_session_start_seconds", office] == 0.081
+    assert found["ptt_channel_join_seconds", office] == 0.031
+    assert found["ptt_burst_participants", office] == 3.5
+    assert found["ptt_heartbeat_success_ratio", office] == 0.98
+    assert found["ptt_first_heard_seconds", office] == 0.24
+    assert ("ptt_token_generation_seconds", office) not in found
 
 
 def test_every_name_is_ours_and_every_label_is_one_that_is_bounded() -> None:

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dispatch.alerting.metric_watch import MetricWatch
 from dispatch.core import notices
 from dispatch.core.turn import Turn
 from dispatch.history.day import Span, local, period
 from dispatch.history.heartbeats import Beats, BeatsHour, count_beats, total
 from dispatch.history.kpi import Kpi
 from dispatch.history.office_log import OfficeLog
+from dispatch.history.plan_metrics import Metric
 from dispatch.history.presses import count_presses
 from dispatch.report.page import page as report_page
 from dispatch.report.tables import as_builtins
@@ -292,3 +294,21 @@ def test_the_five_metrics_of_a_day_are_in_what_report_and_pages_read(kept: Kept)
         seen = Seen(lang=lang, office_name="hq")
         assert said in past_pages.kpi(seen, day.first, day.first, found).decode()
         assert said in report_page(found, AT, 0.99, lang)
+
+
+def test_the_last_hour_is_read_for_metrics_no_sooner_than_is_due(kept: Kept) -> None:
+    moments = iter([0.0, 10.0, 100.0, 211.0, 211.0])  # reading takes 10 s, so that the next is due at 210
+    watch = MetricWatch(lambda: next(moments))
+    kept.take("car-17", trace(1), beat(1), wall_ms=AT + 3000)
+    kept.take("car-2", played(join_ms=31), wall_ms=AT + 3000)
+    watch.read(kept.reader, OFFICE, AT + 10_000)
+    first = watch.known(OFFICE)
+    kept.take("car-3", played(join_ms=50), wall_ms=AT + 11_000)
+    watch.read(kept.reader, OFFICE, AT + 20_000)
+    soon = watch.known(OFFICE)
+    watch.read(kept.reader, OFFICE, AT + 30_000)
+
+    assert (first.value(Metric.JOIN), first.first_heard_ms, first.value(Metric.HEARTBEATS)) == (31, 240, 1.0)
+    assert soon is first
+    assert watch.known(OFFICE).value(Metric.JOIN) == 50
+    assert watch.known(OfficeId("seoul", "none")).value(Metric.JOIN) is None

@@ -9,6 +9,7 @@ import pytest
 TIMED = {
     "test_broker_load.py",
     "test_cab.py",
+    "test_console_browser.py",
     "test_dispatch_faults.py",
     "test_first_syllable.py",
     "test_gateway_floor.py",
@@ -29,6 +30,7 @@ marked where they are."""
 LONG = (
     "test_voice_agora.py",
     "test_cab.py",
+    "test_console_browser.py",
     "test_first_syllable.py",
     "test_bench_short.py",
     "test_agora_bridge.py",

@@ -1,0 +1,228 @@
+"""The call manager's console in a real browser: what the desk says is heard in the cars, and theirs at the desk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+from playwright.sync_api import BrowserContext
+
+from lab.demo.tape import epochs
+from lab.measure.align import Alignment, align
+from lab.measure.sound import RATE_HZ, Recording, dbfs, peak
+from tests.integration.console_browser_rig import LEAD_S, Desk, Scene
+from tests.support.procs import eventually
+
+SILENT_DBFS = -50.0
+AFTER_S = 0.8
+FASTER_S = 0.15
+"""So much delay a busy machine may have made just before; it is worked off in single periods of the voice."""
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    folder = Path(tempfile.mkdtemp(prefix="console-"))  # short: sockets lie in it
+    with ExitStack() as stack:
+        yield Scene(folder, stack)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def context(scene: Scene) -> Iterator[BrowserContext]:
+    made = scene.context()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def desk(scene: Scene, context: BrowserContext) -> Iterator[Desk]:
+    made = Desk(scene, context)
+    yield made
+    made.close()
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One story: the desk speaks, is refused while car-1 has the floor, and hears car-1."""
+
+    hearings: dict[str, Alignment]
+    """Who spoke to whom, as "desk car-2", and how whole it was."""
+    refused_peak: dict[str, float]
+    """How loud each ear was while the desk's refused sentence was spoken, dBFS."""
+    refused_level: float
+    """How loud the page's own meter was meanwhile, 0 to 1."""
+    own_peak: float
+    """How loud the desk's own loudspeaker was while it spoke, dBFS."""
+    heard: str
+    denied: str
+    line: str
+    talks: str
+
+
+@pytest.fixture(scope="module")
+def told(scene: Scene, desk: Desk) -> Told:
+    # when the dispatcher holds the space bar and speaks
+    desk.until(LEAD_S - 0.15)
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    desk.until(LEAD_S + scene.desk_s + 0.1)
+    desk.page.keyboard.up("Space")
+    desk.floor("idle")
+    spoke_at, spoke_until = desk.marks("keydown")[0], desk.marks("keyup")[0]
+    spoken = Recording(scene.tape(), desk.tape_at_s).cut(spoke_at, spoke_until)
+    # and car-1 takes the floor, silent at first, while the dispatcher presses and speaks in vain
+    pins = scene.pins("car-1")
+    desk.until(scene.refused_at_s - 0.6)
+    pins.press()
+    desk.page.wait_for_selector('#speaker[data-user="car-1"]')
+    refused_at = desk.until(scene.refused_at_s - 0.1)
+    heard = desk.text("heard")
+    desk.page.keyboard.down("Space")
+    desk.floor("denied")
+    denied = desk.text("told")
+    level = eventually(lambda: desk.level if desk.level > 0.05 else None, 2, "the refused words reach the microphone")
+    assert level is not None
+    # and car-1 speaks then
+    car, said = scene.cars["car-1"], scene.said["car-1"]
+    car_at = desk.tape_at_s + scene.refused_at_s + len(scene.said["refused"]) / RATE_HZ + 0.6
+    assert car.microphone is not None
+    car.microphone.say(said, car_at, epochs(car.played)[1])
+    refused_until = time.monotonic() + max(0.0, car_at - 0.2 - time.monotonic())
+    time.sleep(max(0.0, refused_until - time.monotonic()))
+    desk.page.keyboard.up("Space")
+    car_until = car_at + len(said) / RATE_HZ + 0.1
+    time.sleep(max(0.0, car_until - time.monotonic()))
+    pins.release()
+    scene.idle(3)
+    eventually(lambda: desk.page.locator("#bursts tr").count() >= 2, 3, "both talks are shown")
+    talks, line = desk.text("bursts"), desk.text("line")
+    time.sleep(AFTER_S)
+    browser, ears = scene.ear.recording(), {user: scene.recordings(user)[1] for user in scene.cars}
+    hearings = {
+        f"desk {user}": align(spoken, ear.cut(spoke_at, spoke_until + AFTER_S), faster_s=FASTER_S)
+        for user, ear in ears.items()
+    }
+    hearings["car-1 desk"] = align(said, browser.cut(car_at, car_until + AFTER_S), faster_s=FASTER_S)
+    return Told(
+        hearings=hearings,
+        refused_peak={
+            user: dbfs(peak(ear.cut(refused_at, refused_until))) for user, ear in (ears | {"desk": browser}).items()
+        },
+        refused_level=level,
+        own_peak=dbfs(peak(browser.cut(spoke_at, spoke_until))),
+        heard=heard,
+        denied=denied,
+        line=line,
+        talks=talks,
+    )
+
+
+@pytest.mark.parametrize("way", ["desk car-1", "desk car-2", "car-1 desk"])
+def test_what_is_said_is_heard_whole_from_the_first_syllable_to_the_last(told: Told, way: str) -> None:
+    hearing = told.hearings[way]
+    assert hearing.problems == ()
+    assert 0 < hearing.lag_start_ms < 500
+    assert 0 < hearing.lag_end_ms < 500
+
+
+def test_what_is_said_without_the_floor_is_in_nobodys_ear(told: Told) -> None:
+    assert told.refused_level > 0.05  # it was said
+    assert {user: level < SILENT_DBFS for user, level in told.refused_peak.items()} == {
+        "car-1": True,
+        "car-2": True,
+        "desk": True,
+    }
+
+
+def test_nothing_sounds_at_the_desk_while_it_speaks(told: Told) -> None:
+    assert told.own_peak < SILENT_DBFS
+
+
+def test_the_page_says_who_heard_who_was_in_the_way_and_what_was_last(told: Told) -> None:
+    assert told.heard == "Your last words were heard by 2 of 2"
+    assert told.denied.startswith("car-1호 is speaking: ")
+    assert told.line == "Connected: 본사"
+    assert [row.split("\t")[1] for row in told.talks.splitlines()] == ["car-1호", "desk호"]
+
+
+def test_a_cut_line_ends_the_talk_in_the_cars_is_told_and_comes_back(scene: Scene, desk: Desk) -> None:
+    # given a talk, held with the mouse
+    desk.page.hover("#ptt")
+    desk.page.mouse.down()
+    desk.floor("talking")
+    # when the line to the broker is cut
+    scene.line.refuse()
+    scene.line.cut()
+    # then the page says so, and the floor is free within the lease
+    desk.page.wait_for_selector('#line[data-link="lost"]')
+    assert "Nobody hears you" in desk.text("line")
+    scene.idle(5)
+    desk.page.mouse.up()
+    # and it works again once the line does
+    scene.line.accept()
+    desk.floor("idle", 10_000)
+    desk.page.focus("#ptt")
+    desk.page.keyboard.down("Enter")
+    desk.floor("talking")
+    # and lets go where the window loses the focus
+    desk.page.evaluate("dispatchEvent(new Event('blur'))")
+    desk.floor("idle")
+    desk.page.keyboard.up("Enter")
+    scene.idle(3)
+
+
+def test_a_page_closed_in_the_middle_of_a_talk_leaves_the_floor_free(scene: Scene, context: BrowserContext) -> None:
+    desk = Desk(scene, context)
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    eventually(lambda: scene.session()["current_speaker"] == "desk", 3, "car-2 sees who speaks")
+    desk.close()
+    scene.idle(4)
+
+
+def test_without_a_microphone_the_page_hears_and_says_how_to_mend_it(scene: Scene) -> None:
+    with_none = scene.context(microphone=False)
+    desk = Desk(scene, with_none, microphone="denied")
+    assert "allow the microphone" in desk.text("trouble-mic")
+    desk.page.keyboard.down("Space")
+    desk.told("no microphone")
+    desk.page.keyboard.up("Space")
+    pins = scene.pins("car-1")
+    pins.press()
+    desk.page.wait_for_selector('#speaker[data-user="car-1"][data-sounding="true"]')
+    pins.release()
+    scene.idle(3)
+    desk.close()
+    with_none.close()
+
+
+def test_the_second_window_takes_over_and_the_first_says_so_and_takes_back(scene: Scene, desk: Desk) -> None:
+    second = Desk(scene, desk.page.context)
+    desk.page.wait_for_selector("#trouble-elsewhere")
+    assert "another window since" in desk.text("trouble-elsewhere")
+    desk.page.click("#do-elsewhere")
+    second.page.wait_for_selector("#trouble-elsewhere")
+    desk.floor("idle")
+    second.close()
+
+
+def test_an_emergency_is_shown_and_cleared_only_after_the_dispatcher_was_asked(scene: Scene, desk: Desk) -> None:
+    pins = scene.pins("car-2")
+    pins.press("emergency")
+    row = '#emergencies li[data-user="car-2"]'
+    desk.page.wait_for_selector(row)
+    pins.release("emergency")
+    # when asked, leaving it leaves it
+    desk.page.click(f"{row} button")
+    assert "car-2호" in desk.text("sure-what")
+    desk.page.click("#sure-no")
+    desk.page.wait_for_selector(row)
+    desk.page.click(f"{row} button")
+    desk.page.click("#sure-yes")
+    desk.page.wait_for_selector(row, state="detached")
+    assert desk.text("cleared") == "car-2호: the emergency is cleared."

@@ -1,0 +1,120 @@
+"""Broker logins for consoles while the broker comes and goes: nothing by halves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dispatch.broker.admin import BrokerRefused, BrokerUnreachable
+from dispatch.core.state import FloorRules
+from dispatch.registry.port import NotThere, RegistryError
+from dispatch.registry.secrets import hash_secret, new_secret, verify
+from dispatch.registry.sql import SqlRegistry
+from dispatch.registry.words import SecretHash, User
+from dispatch.web.asking import Refusal
+from dispatch.web.console_desk import BURST, PER_S, ConsoleDesk
+from protocol.ids import OfficeId
+from protocol.messages import VoicePath
+from protocol.rest import Role
+from service.settings import Secret
+
+ONE = OfficeId("seoul", "1")
+
+
+class Office:
+    """A registry on a file, a broker that can be away or refuse, and clocks by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.away = self.refuses = False
+        self.put: list[tuple[str, SecretHash, Secret]] = []
+        self.now = 100.0
+        self.ms = 1_700_000_000_000
+        self.registry = SqlRegistry(f"sqlite:///{folder}/office.db", wall_ms=lambda: self.ms)
+        self.registry.add_region("seoul", "Seoul")
+        self.registry.add_office(ONE, "one", VoicePath.AGORA)
+        for user, role in (("desk", Role.CALL_MANAGER), ("second", Role.CALL_MANAGER), ("tv", Role.MONITOR)):
+            self.registry.add_user(ONE, user, role, user)
+            self.registry.set_secret(ONE, user, hash_secret(new_secret()))
+        rules, zone = FloorRules(talk_limit_s=12.0, emergency=False), ZoneInfo("Asia/Tokyo")
+        self.desk = ConsoleDesk(
+            self.registry, self.broker, lambda office: rules, lambda office: zone, lambda: self.ms, lambda: self.now
+        )
+
+    @contextmanager
+    def broker(self) -> Iterator[Office]:
+        if self.away:
+            raise BrokerUnreachable("nobody answers")
+        yield self
+
+    def put_console(self, user: User, kept: SecretHash, secret: Secret) -> None:
+        if self.refuses:
+            raise BrokerRefused("no")
+        self.put.append((user.user, kept, secret))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path)
+    yield made
+    made.registry.close()
+
+
+def test_broker_and_registry_are_given_the_same_secret_and_the_page_is_told_it_once(office: Office) -> None:
+    made = office.desk.issue(ONE, "desk")
+    [(user, kept, secret)] = office.put
+    known = office.registry.console(ONE, "desk")
+    assert known is not None
+    assert (user, known.secret, known.issue) == ("desk", kept, made.login.issue)
+    answer = made.answer("wss://office:8884/mqtt")
+    assert verify(Secret(answer["secret"]), kept)
+    assert (answer["talk_limit_s"], answer["emergency"], answer["voice"]) == (12.0, False, "agora")
+    assert answer["office"]["time_zone"] == "Asia/Tokyo"
+    assert secret.reveal() not in repr(made)
+
+
+def test_with_the_broker_away_the_page_that_speaks_keeps_its_login(office: Office) -> None:
+    before = office.desk.issue(ONE, "desk").login
+    office.away = True
+    with pytest.raises(BrokerUnreachable):
+        office.desk.issue(ONE, "desk")
+    assert office.registry.console(ONE, "desk") == before
+    assert office.desk.standing(ONE, "desk").valid
+
+
+def test_a_login_that_the_broker_did_not_take_is_ended(office: Office) -> None:
+    office.refuses = True
+    with pytest.raises(BrokerRefused):
+        office.desk.issue(ONE, "desk")
+    standing = office.desk.standing(ONE, "desk")
+    assert (standing.valid, standing.issue > 0) == (False, True)
+
+
+def test_who_has_no_console_gets_none_and_stands_nowhere(office: Office) -> None:
+    for user, error in (("tv", RegistryError), ("nobody", NotThere)):
+        with pytest.raises(error):
+            office.desk.issue(ONE, user)
+        standing = office.desk.standing(ONE, user)
+        assert (standing.issue, standing.valid, standing.since) == (0, False, None)
+    assert office.put == []
+
+
+def test_one_who_asks_without_end_waits_and_another_does_not(office: Office) -> None:
+    for _ in range(BURST):
+        office.desk.issue(ONE, "desk")
+    with pytest.raises(Refusal, match="console_too_many"):
+        office.desk.issue(ONE, "desk")
+    office.desk.issue(ONE, "second")
+    office.now += 1 / PER_S
+    office.desk.issue(ONE, "desk")
+
+
+def test_the_end_of_an_older_login_leaves_the_newer_one_alone(office: Office) -> None:
+    older, newer = office.desk.issue(ONE, "desk").login, office.desk.issue(ONE, "desk").login
+    office.desk.end(ONE, "desk", older.issue)
+    assert office.desk.standing(ONE, "desk").valid
+    office.ms = newer.expires_at
+    assert not office.desk.standing(ONE, "desk").valid

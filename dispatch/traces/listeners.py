@@ -32,6 +32,23 @@ class Listener(Struct, frozen=True, kw_only=True):
     concealed: int = 0
 
 
+class FirstHeard(Struct, frozen=True, kw_only=True):
+    """All reports of one burst together. Null: nobody measured it."""
+
+    received_at: int
+    """When the first of them came (Unix ms)."""
+    heard_at: int | None = None
+    """When the first listener heard it, by the office's clock (Unix ms)."""
+    error_ms: int | None = None
+    """How wrong the worst of their moments can be."""
+    join_ms: int | None = None
+    """How long the slowest took to join the channel, where one had to."""
+
+    def of(self, trace: PressTrace, told_at: int) -> bool:
+        """Whether it is of this press, and not of another burst of that number before a store was restored."""
+        return min(abs(self.received_at - trace.edge_at), abs(self.received_at - told_at)) <= NEAR_MS
+
+
 def listeners_of(trace: PressTrace, told_at: int, reports: Sequence[Reported]) -> tuple[Listener, ...]:
     """Give a press's listeners, the first first, those that told no moment last. `told_at`: when the trace came.
 

@@ -11,7 +11,7 @@ from dispatch.history.presses import Answered, Press
 from dispatch.registry import schema as registry
 from dispatch.store.reader import StoreReader
 from dispatch.store.schema import event
-from dispatch.traces.listeners import NEAR_MS, Listener, Reported, listeners_of, slowest_join
+from dispatch.traces.listeners import NEAR_MS, FirstHeard, Reported
 from dispatch.traces.schema import HOUR_MS, beats, played, press
 from protocol.ids import OfficeId
 from protocol.messages import BurstPlayed, DenyCause, Ended, Event, EventType, PressTrace
@@ -146,6 +146,32 @@ class TraceReader:
             chosen = chosen.where(token.c.user == user)
         return tuple((row.at, row.took_us / 1000) for row in self._rows(token, chosen.order_by(token.c.at)))
 
+    def _first_heard(self, office: OfficeId, since_ms: int, until_ms: int) -> dict[int, FirstHeard]:
+        """Sum up the reports of each burst, in the database: a month of a big office has some millions."""
+        column, least, most = played.c, sa.func.min, sa.func.max
+        chosen = (
+            sa.select(
+                column.burst,
+                least(column.received_at).label("received_at"),
+                least(column.heard_at).label("heard_at"),
+                most(column.heard_error_ms).label("error_ms"),
+                most(column.join_ms).label("join_ms"),
+            )
+            .where(
+                column.region == office.region,
+                column.office == office.office,
+                column.received_at >= since_ms,
+                column.received_at < until_ms,
+            )
+            .group_by(column.burst)
+        )
+        return {
+            row.burst: FirstHeard(
+                received_at=row.received_at, heard_at=row.heard_at, error_ms=row.error_ms, join_ms=row.join_ms
+            )
+            for row in self._rows(played, chosen)
+        }
+
     def _rows(self, table: sa.Table, chosen: sa.Select[Any]) -> Sequence[Any]:
         """Read a table that an older store may not have."""
         with self._reader.read() as connection:
@@ -163,13 +189,11 @@ class TraceReader:
         known = {(one.user, tuple(one.trace.request_id)) for one in traced}
         log = tuple(self._reader.scan(office, since_ms, until_ms + BURST_MS, _LOG))
         crowds = {e.metadata.get("burst"): crowd(e) for e in log if e.event is EventType.BURST_HEARD}
-        heard: dict[int, list[Reported]] = {}
-        for report in self.reports(office, since_ms - NEAR_MS, until_ms + NEAR_MS):
-            heard.setdefault(report.report.burst, []).append(report)
+        heard = self._first_heard(office, since_ms - NEAR_MS, until_ms + NEAR_MS)
         found = []
         for one in traced:
-            ears = listeners_of(one.trace, one.received_at, heard.get(one.trace.burst or 0, ()))
-            made = _press(one, ears, crowds.get(one.trace.burst or 0))
+            burst = one.trace.burst or 0
+            made = _press(one, heard.get(burst), crowds.get(burst))
             found += [] if made is None else [made]
         renewed = {e.metadata.get("burst") for e in log if e.event is EventType.HEARTBEAT_LOST}
         lost = {
@@ -208,19 +232,23 @@ def crowd(heard: Event) -> int:
     return int(heard.metadata.get("heard_of") or 0) + 1
 
 
-def _press(one: Traced, listeners: Sequence[Listener], participants: int | None) -> Press | None:
+def _press(one: Traced, heard: FirstHeard | None, participants: int | None) -> Press | None:
     how = answered(one.trace)
     if how is None:
         return None
-    first = listeners[0] if listeners else Listener(user="")
+    trace, notice_ms, error_ms = one.trace, None, None
+    if heard is not None and not heard.of(trace, one.received_at):
+        heard = None
+    if heard is not None and heard.heard_at is not None and trace.edge_error_ms is not None:
+        notice_ms, error_ms = max(0, heard.heard_at - trace.edge_at), trace.edge_error_ms + (heard.error_ms or 0)
     return Press(
         user=one.user,
         at=one.trace.edge_at,
         answered=how,
         answer_ms=one.trace.told[0].ms,
-        notice_ms=first.heard_ms,
-        notice_error_ms=first.error_ms,
-        join_ms=slowest_join(listeners),
+        notice_ms=notice_ms,
+        notice_error_ms=error_ms,
+        join_ms=None if heard is None else heard.join_ms,
         start_ms=one.trace.through_ms,
         participants=participants,
     )

@@ -32,11 +32,15 @@ played = sa.Table(
     sa.Column("user", sa.Text, primary_key=True),
     sa.Column("connection", sa.Text, primary_key=True),
     sa.Column("received_at", sa.BigInteger, nullable=False),
+    sa.Column("heard_at", sa.BigInteger),
+    sa.Column("heard_error_ms", sa.BigInteger),
+    sa.Column("join_ms", sa.BigInteger),
     sa.Column("report", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
 """What a listener's loudspeaker played of a burst. `received_at`: by the server's clock (Unix ms); `report`: the
-message. A store that was restored counts bursts anew: whose report it is, its time says."""
+message, of which the columns before it are parts, so that the database can count them. A store that was restored
+counts bursts anew: whose report it is, its time says."""
 sa.Index("played_received", played.c.region, played.c.office, played.c.received_at)
 
 beats = sa.Table(

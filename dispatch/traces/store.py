@@ -108,6 +108,9 @@ def _played(batch: Iterable[Arrived]) -> Iterable[Row]:
                 "burst": one.said.burst,
                 "connection": dotted(one.said.connection_id),
                 "received_at": one.received_at,
+                "heard_at": one.said.heard_at,
+                "heard_error_ms": one.said.heard_error_ms,
+                "join_ms": one.said.join_ms,
                 "report": msgspec.json.encode(one.said).decode(),
             }
 

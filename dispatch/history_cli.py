@@ -174,14 +174,49 @@ def _print(
         if not any_found and not (options.json or options.csv):
             print(say("no_events", options.lang), file=sys.stderr)
         return 0
+    tails = {office: _Tail(log, office, no) for office, no in seen.items()}
     while True:
         time.sleep(FOLLOW_EVERY_S)
         for office in seen if options.office else log.reader.offices():
-            last = log.reader.last_no(office)
-            for event in log.new(office, seen.get(office, 0) + 1, last):
+            tail = tails.setdefault(office, _Tail(log, office, 0))
+            for event in tail.news():
                 write(office, event)
-            seen[office] = last
+            if tail.restored:
+                print(say("restored", options.lang, office=office), file=sys.stderr)
         sys.stdout.flush()
+
+
+class _Tail:
+    """One office's log as it grows, also where its numbers come again: the store was restored from a backup."""
+
+    def __init__(self, log: _Log, office: OfficeId, shown_no: int) -> None:
+        """`shown_no`: everything up to there is shown, or not wanted."""
+        self.restored = False
+        """Whether that was so since the last look: what was the newest event is not there any more."""
+        self._log, self._office, self._shown_no = log, office, shown_no
+        self._last_no, self._last_at = self._newest()
+
+    def news(self) -> list[Event]:
+        """Give what is new since the last look."""
+        last_no, last_at = self._newest()
+        self.restored = self._at(self._last_no) != self._last_at
+        first_no = self._shown_no + 1
+        if self.restored:  # what was logged since then has numbers that were shown already, on other events
+            span = self._log.reader.span(self._office, self._last_at + 1, LAST_MS)
+            first_no = span[0] if span else last_no + 1
+        found = list(self._log.new(self._office, first_no, last_no))
+        self._shown_no = last_no if self.restored else max(self._shown_no, last_no)
+        self._last_no, self._last_at = last_no, last_at
+        return found
+
+    def _newest(self) -> tuple[int, int]:
+        last_no = self._log.reader.last_no(self._office)
+        return last_no, self._at(last_no)
+
+    def _at(self, number: int) -> int:
+        """When the event of this number was logged (Unix ms); 0 where there is none."""
+        found = self._log.reader.events(self._office, first_no=number, last_no=number) if number else ()
+        return found[0].at if found else 0
 
 
 def _writer(

@@ -16,6 +16,8 @@ from dispatch.words import duration, say
 from protocol.ids import OfficeId
 from protocol.messages import Event
 
+FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
+"""What a spreadsheet takes for the beginning of a formula; some read the wide forms of East Asian keyboards too."""
 CSV_HEAD = ("office", "no", "at", "event", "event_id", "user", "name", "metadata")
 
 
@@ -178,7 +180,7 @@ def event_csv(office: OfficeId, event: Event) -> str:
 def csv_line(row: Sequence[object]) -> str:
     """Give one line of CSV without its end; what a spreadsheet would run as a formula is made text."""
     out = io.StringIO()
-    safe = [f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell for cell in row]
+    safe = [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) else cell for cell in row]
     csv.writer(out, lineterminator="").writerow(safe)
     return out.getvalue()
 

@@ -101,6 +101,10 @@ _TEXT: dict[str, tuple[str, str]] = {
         "Agora 참여 시간(분, 약 1초 오차); '상시'는 등록부터 차단까지 기간 내내 참여한 경우.\n"
         "1000분당 US$ {price}는 가정값: --price",
     ),
+    "restored": (
+        "{office}: the numbers have gone back, the store was restored from a backup; going on with what is newer",
+        "{office}: 저장소가 백업에서 복원되어 이벤트 번호가 되돌아감, 그 이후의 이벤트부터 계속 표시",
+    ),
     "no_events": ("no such events", "해당하는 이벤트 없음"),
 }
 

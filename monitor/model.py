@@ -89,7 +89,8 @@ class Office(Struct):
     devices: dict[str, Device] = {}
     measured: dict[str, Measured] = {}
     bursts: Bursts = field(default_factory=Bursts)
-    event_nos: dict[int, None] = {}
+    event_nos: dict[tuple[int, int], None] = {}
+    """Events seen lately, as (number, time): after a restored backup numbers come again, on other events."""
 
     def online(self) -> int:
         """Count the members that are online."""
@@ -274,11 +275,12 @@ class Model:
         return not same
 
     def _event(self, office: Office, event: Event, now: float) -> bool:
-        if event.no in office.event_nos:
+        seen = (event.no, event.at)
+        if seen in office.event_nos:
             return False
-        office.event_nos[event.no] = None
+        office.event_nos[seen] = None
         if len(office.event_nos) > EVENTS_KEPT_MAX:
-            del office.event_nos[min(office.event_nos)]
+            del office.event_nos[next(iter(office.event_nos))]
         office.bursts.see_event(event, now)
         return True
 

@@ -48,7 +48,7 @@ class OfficeModel:
         self._seen: dict[str, int] = {}  # retained key -> the connection it last came over
         self._held: Counter[str] = Counter()  # keys of a kind in there
         self._rev = -1
-        self._event_no = 0
+        self._event_no = self._event_at = 0
 
     def linked(self, link_no: int) -> None:
         """A new connection: what comes next counts, whatever was known."""
@@ -93,8 +93,8 @@ class OfficeModel:
 
     def event(self, event: Event) -> None:
         """One line of the log: of bursts it says when they began and how they ended."""
-        if event.no > self._event_no:
-            self._event_no = event.no
+        if event.no > self._event_no or event.at > self._event_at:  # numbers go back with a restored backup
+            self._event_no, self._event_at = event.no, event.at
             self.news += 1
         number = event.metadata.get("burst")
         if not isinstance(number, int) or number <= 0:

@@ -300,7 +300,7 @@ def watch(line: Line, opened: Callable[[], ProbeStore], now_ms: int = DAY.since 
 def test_three_in_a_row_are_told_with_the_reason_and_one_answer_ends_it(url: str) -> None:
     line = Line()
     probe = watch(line, lambda: ProbeStore(url))
-    told = []
+    told: list[str] = []
     for good in (False, False, True, False, False, False, True):
         line.waiting += results(good, first_ms=DAY.since + len(told) * MINUTE_MS)
         probe.step(0.0)
@@ -316,7 +316,8 @@ def test_results_wait_for_a_store_that_is_away_and_none_is_lost(url: str) -> Non
     def away() -> ProbeStore:
         raise StoreUnavailable("database or disk is full")
 
-    line, opens = Line(), [away, away, lambda: ProbeStore(url)]
+    line = Line()
+    opens: list[Callable[[], ProbeStore]] = [away, away, lambda: ProbeStore(url)]
     probe = watch(line, lambda: opens.pop(0)())
     line.waiting += results(True, False)
     probe.step(0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
+from urllib.parse import urlencode
 
 from dispatch.history.day import local
 from dispatch.registry.codes import ENROLLED_ROLES
@@ -15,20 +16,53 @@ from dispatch.web.shell import Seen, csrf, field, page, select
 from protocol.rest import Role
 from service.settings import Secret
 
+FIND_MAX = 64
+ROWS_MAX = 200
+"""So many users stand on one page: ten thousand forms would keep every other page waiting."""
 
-def users(seen: Seen, session: Session, found: Sequence[User], notice: str = "") -> bytes:
-    """Give the list of users with what can be done to each, and the form for one more."""
+
+def users(
+    seen: Seen, session: Session, found: Sequence[User], notice: str = "", *, find: str = "", number: int = 1
+) -> bytes:
+    """Give the list of users with what can be done to each, and the form for one more.
+
+    Of more than ROWS_MAX it is the page of this number, or the nearest, of those whose id or name holds `find`.
+    """
+    many = len(found) > ROWS_MAX
+    wanted = find.strip().casefold() if many else ""
+    chosen = [user for user in found if wanted in user.user or wanted in user.name.casefold()]
+    number = min(max(1, number), max(1, -(-len(chosen) // ROWS_MAX)))
+    first = (number - 1) * ROWS_MAX
+    shown = chosen[first : first + ROWS_MAX]
+    finder: Part = None
+    if many:
+        finder = _finder(seen, find, number, f"{first + 1 if shown else 0}–{first + len(shown)}", len(chosen))
     columns = ("col_user", "col_name", "col_role", "col_state", "col_enrolled", "col_do")
     head = el("thead", el("tr", [el("th", seen.say(column), scope="col") for column in columns]))
-    rows = [_row(seen, session, user) for user in found]
+    rows = [_row(seen, session, user) for user in shown]
     table = el("div", el("table", head, el("tbody", rows), aria_labelledby="h-users"), class_="scroll")
     return page(
         seen,
         seen.say("title_admin"),
-        el("section", el("h2", seen.say("admin_users", office=seen.office_name), id="h-users"), table),
+        el("section", el("h2", seen.say("admin_users", office=seen.office_name), id="h-users"), finder, table),
         el("section", el("h2", seen.say("add_user")), _add_form(seen, session), class_="card"),
         notice=notice,
     )
+
+
+def _finder(seen: Seen, find: str, number: int, shown: str, count: int) -> Markup:
+    label = field(seen.say("users_find"), "find", type="search", value=find, maxlength=FIND_MAX, autocomplete="off")
+    form = el("form", label, el("button", seen.say("find")), method="get", action="/admin", class_="row")
+    turns = [
+        el("a", seen.say(key), href=f"/admin?{urlencode({'find': find, 'page': to})}", rel=rel)
+        for key, rel, to, there in (
+            ("page_before", "prev", number - 1, number > 1),
+            ("page_after", "next", number + 1, number * ROWS_MAX < count),
+        )
+        if there
+    ]
+    said = el("p", seen.say("users_shown", shown=shown, all=count), class_="count")
+    return el("div", form, said, el("p", [[turn, " "] for turn in turns]))
 
 
 def code(seen: Seen, shown: Shown, zone: tzinfo) -> bytes:

@@ -16,6 +16,7 @@ from dispatch.web.shell import Seen
 from protocol.rest import Role
 from service.logs import Log
 
+PAGE_DIGITS_MAX = 6
 _log = Log(__name__)
 
 
@@ -36,9 +37,11 @@ def admin_routes(parts: Parts) -> list[HTTPRouteHandler]:
             raise Refusal(403, "error_forbidden")
         return session, fields, reception.seen(request, session)
 
-    async def show(session: Session, seen: Seen, notice: str = "") -> Response[bytes]:
+    async def show(
+        session: Session, seen: Seen, notice: str = "", *, find: str = "", number: int = 1
+    ) -> Response[bytes]:
         found = await reception.work.do(lambda: reception.registry.users(session.office))
-        return page(admin_pages.users(seen, session, found, notice))
+        return page(admin_pages.users(seen, session, found, notice, find=find, number=number))
 
     async def other(session: Session, user: str) -> User:
         found = await reception.work.do(lambda: reception.registry.user(session.office, user))
@@ -51,7 +54,10 @@ def admin_routes(parts: Parts) -> list[HTTPRouteHandler]:
     @get("/admin")
     async def users(request: Asked) -> Response[bytes]:
         session = await admin(request)
-        return await show(session, reception.seen(request, session))
+        find, number = request.query_params.get("find", ""), request.query_params.get("page", "")
+        plain = number.isascii() and number.isdecimal() and len(number) < PAGE_DIGITS_MAX
+        seen = reception.seen(request, session)
+        return await show(session, seen, find=find[: admin_pages.FIND_MAX], number=int(number) if plain else 1)
 
     @post("/admin/add", status_code=200)
     async def add(request: Asked) -> Response[bytes]:

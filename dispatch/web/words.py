@@ -200,6 +200,11 @@ _TEXT: dict[str, tuple[str, str]] = {
     "not_known": ("not known", "알 수 없음"),
     # --- administration
     "title_admin": ("Users and devices", "사용자·장치 관리"),
+    "users_find": ("Part of an ID or a name", "ID 또는 이름 일부"),
+    "find": ("Find", "찾기"),
+    "users_shown": ("{shown} of {all}", "{all}명 중 {shown}"),
+    "page_before": ("Previous", "이전"),
+    "page_after": ("Next", "다음"),
     "admin_users": ("Users of {office}", "{office} 사용자"),
     "col_user": ("Id", "ID"),
     "col_role": ("Role", "역할"),

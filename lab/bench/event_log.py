@@ -20,6 +20,7 @@ import msgspec
 
 from dispatch.history.day import DEFAULT_ZONE, Period, Span, period, today, zone
 from dispatch.history.office_log import OfficeLog
+from dispatch.store.database import WAL_PAGES_MAX
 from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
 from lab.bench.figure import Figure, ratio, write_samples
@@ -66,6 +67,7 @@ def event_log(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
         _fill(file, size.events, say)
         with closing(sqlite3.connect(file, isolation_level=None)) as plain:
             plain.execute("PRAGMA synchronous=FULL")
+            plain.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES_MAX}")
             figures = [_measured(name, *pair, samples, say) for name, pair in _writing(store, plain, size).items()]
             reader = StoreReader(f"sqlite:///{file}")
             try:

@@ -123,3 +123,22 @@ def test_a_stream_that_falls_silent_is_said_and_opened_again_from_where_it_was(p
     page.evaluate(f"window.tell({{ now: {START_MS}, whole: false, put: {{}}, gone: [] }})")
     page.clock.run_for(1000)
     assert page.locator("#line").get_attribute("data-state") == "up"
+
+
+def test_what_the_office_itself_raises_is_the_offices_and_no_vehicles(page: Page) -> None:
+    alert = {
+        "severity": "critical",
+        "what": "3 test presses in a row were not answered",
+        "mend": "x",
+        "since": START_MS,
+    }
+    put = {
+        "alert/dispatch/unanswered": {"user": "dispatch", "alert": "unanswered", **alert},
+        "alert/car-1/hot": {"user": "car-1", "alert": "hot", **alert},
+    }
+    page.evaluate("(said) => window.tell(said)", {"now": START_MS, "whole": False, "put": put, "gone": []})
+    page.clock.run_for(1000)
+
+    assert page.locator("#alerts li").count() == 2
+    assert page.locator("#alerts li a").all_inner_texts() == ["1호차"]
+    assert page.locator("#alerts li", has_text="사무소 서비스: 3 test presses").count() == 1

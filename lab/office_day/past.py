@@ -128,7 +128,7 @@ class Past:
         self._book = TraceBook(traces)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
-        self._awake_until = self._stalled_until = 0.0
+        self._awake_until = self._stalled_until = self._deadline = 0.0
         self._session: Session | None = None
         self._stall_next = False
         self.members: Mapping[str, Member] = {
@@ -179,8 +179,7 @@ class Past:
             if self.now < self._stalled_until:
                 due = min(due, self.now + 1.0)
             elif self._awake:
-                deadline = self._server.next_deadline(self.now)
-                due = due if deadline is None else min(due, max(deadline, self.now))
+                due = min(due, max(self._deadline, self.now))
             if due > until_s:
                 self.now = until_s
                 return
@@ -206,7 +205,7 @@ class Past:
             heapq.heappop(self._heap)[2]()
         if self.now < self._stalled_until:
             self._carry_out(self._server.sweep_now(self.now, self.wall_ms))
-        elif self._awake and (self._server.next_deadline(self.now) or 0.0) <= self.now:
+        elif self._awake and self._deadline <= self.now:
             self._carry_out(self._server.tick(self.now, self.wall_ms))
         if self.now >= self._book.next_at:
             self._book.step(self.now)
@@ -240,6 +239,8 @@ class Past:
                 self.faults.append(effect.what)
             elif isinstance(effect, Publish):
                 self._publish(effect)
+        deadline = self._server.next_deadline(self.now)
+        self._deadline = float("inf") if deadline is None else deadline
 
     def _publish(self, effect: Publish) -> None:
         if effect.event_no is not None:

@@ -100,7 +100,8 @@ class Camera:
                     self._open(page, path)
                     page.wait_for_timeout(2500)
                     self._shoot(page, f"{name}{ending}")
-            self._console(korean)
+            for page, name in ((korean, "console-ko"), (english, "console")):
+                self._console(page, name)
             self._report(browser)
 
     def _signed_in(self, browser: Browser, locale: str, size: tuple[int, int]) -> Page:
@@ -122,12 +123,13 @@ class Camera:
                 raise LabFailed(f"no {what} is to be seen within {MOMENT_S:.0f} s")
             pages[0].wait_for_timeout(100)
 
-    def _console(self, page: Page) -> None:
+    def _console(self, page: Page, name: str) -> None:
         self._open(page, "/console")
         page.click("#begin")
         page.wait_for_selector('.ptt:not([data-floor="off"])')
         self._moment((page,), "speaker", self._somebody_speaks)
-        self._shoot(page, "console-ko")
+        self._shoot(page, name)
+        page.goto(f"{self._office.origin}/")  # one console of a user at a time
 
     def _open(self, page: Page, path: str) -> None:
         answer = page.goto(f"{self._office.origin}{path}")

@@ -35,7 +35,7 @@ _OUTCOMES = {
     None: ("press_no_wish", "dim"),
 }
 _FIGURES: tuple[tuple[str, Target | None, Callable[[Told], float | None]], ...] = (
-    ("press_answer", TARGETS[Kpi.RESPONSE], lambda one: one.answer_ms if one.answered else None),
+    ("press_answer", TARGETS[Kpi.RESPONSE], lambda one: one.answer_ms if _explained(one) else None),
     ("press_start", None, lambda one: one.metrics.session_start_ms),
     ("press_heard", TARGETS[Kpi.RESPONSE], lambda one: _first(one).heard_ms),
     ("press_join", TARGETS[Kpi.JOIN], lambda one: one.metrics.join_ms),
@@ -142,7 +142,7 @@ def _row(seen: Seen, user: str, one: Told, where: tzinfo) -> Markup:
         "tr",
         el("td", el("a", f"{local(one.at, where):%H:%M:%S}", href=to), class_="number"),
         el("td", el("span", _outcome(seen, one), class_=f"tag {look}"), " ", printable(one.verdict)),
-        el("td", _ms(seen, one.answer_ms, TARGETS[Kpi.RESPONSE] if one.answered else None), class_="number"),
+        el("td", _ms(seen, one.answer_ms, TARGETS[Kpi.RESPONSE] if _explained(one) else None), class_="number"),
         el("td", _ms(seen, one.metrics.session_start_ms), class_="number"),
         el("td", heard, class_="number"),
         data_answered=one.answered.value if one.answered else "",
@@ -188,6 +188,11 @@ def _ms(seen: Seen, value: float | None, target: Target | None = None) -> Part:
 
 def _outcome(seen: Seen, one: Told) -> str:
     return seen.say(_OUTCOMES[one.answered][0])
+
+
+def _explained(one: Told) -> bool:
+    """Whether the office answered: that a unit says at once that it has no connection is no fast answer."""
+    return one.answered in (Answered.GRANTED, Answered.EXPLAINED)
 
 
 def _first(one: Told) -> Listener:

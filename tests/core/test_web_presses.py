@@ -73,6 +73,7 @@ def test_median_and_95th_stand_against_the_targets_in_words() -> None:
 
     assert "58 ms, within" in row(text, 'data-figure="press_answer"')
     assert "140 ms, over" in row(text, 'data-figure="press_answer"')
+    assert row(text, 'data-figure="press_answer"').split()[-1] == "2", "a unit without a connection answers itself"
     assert "240 ms, over" in row(text, 'data-figure="press_heard"')
     assert "1031 ms, over" in row(text, 'data-figure="press_join"')
 

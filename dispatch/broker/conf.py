@@ -6,7 +6,7 @@ from pathlib import Path
 WEBSOCKETS_MAX = 400
 """Connections of browsers, two for each page."""
 WEBSOCKET_HEADER_BYTES = 8192
-"""mosquitto's own bound of 1024 is less than a browser's headers with a cookie or two."""
+"""Behind its own bound (4 KiB in Debian's build) mosquitto hangs up on a browser with many cookies, without a word."""
 BROWSERS = f"""\
 # For call managers' consoles: MQTT over websockets. A browser sends the dashboard's cookies along, hence the room.
 websockets_headers_size {WEBSOCKET_HEADER_BYTES}

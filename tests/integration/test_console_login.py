@@ -57,7 +57,7 @@ class Page:
             reconnect_on_failure=False,
         )
         self.client.tls_set(str(office.ca))
-        self.client.ws_set_options(path="/mqtt", headers={"Cookie": f"__Host-ptt-session={'x' * 3000}"})
+        self.client.ws_set_options(path="/mqtt", headers={"Cookie": f"__Host-ptt-session={'x' * 6000}"})
         self.client.username_pw_set(login, secret)
         self.client.on_connect = self._connected
         self.client.on_disconnect = self._disconnected

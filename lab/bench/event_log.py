@@ -52,6 +52,8 @@ sys.exit(status)
 """
 """The kernel's `ru_maxrss` of a child begins with its parent's: so it is asked inside, in KiB."""
 
+Sample = tuple[str, int, float, float, float, float, int]
+"""What, the round, ours and plain SQL's ms, their processor's ms, and how many events."""
 Do = Callable[[], int]
 """Does it and gives how many events it was about."""
 
@@ -61,7 +63,7 @@ def event_log(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
     if in_memory(work):
         raise BenchFailed(f"{work} is kept in memory only: --out must be on a real disk")
     file = work / "office.db"
-    samples: list[tuple[str, int, float, float, int]] = []
+    samples: list[Sample] = []
     store = SqlStore(f"sqlite:///{file}")
     try:
         _fill(file, size.events, say)
@@ -79,7 +81,11 @@ def event_log(out: Path, work: Path, say: Say, size: Size) -> list[Figure]:
                 figures.append(_measured(name, *pair, samples, say, times=1))
     finally:
         store.close()
-    name = write_samples(out / "event_log.csv", ("what", "round", "ours_ms", "plain_ms", "events"), samples)
+    name = write_samples(
+        out / "event_log.csv",
+        ("what", "round", "ours_ms", "plain_ms", "ours_processor_ms", "plain_processor_ms", "events"),
+        samples,
+    )
     peaks = _peaks(work, file)
     say(f"event log: report of a day {peaks['day_mib']:.0f} MiB at most, of a month {peaks['month_mib']:.0f}")
     more = {"events": size.events, "file_mib": round(file.stat().st_size / 2**20, 1), "report_most_rss": peaks}
@@ -223,33 +229,36 @@ def _event(row: Row) -> Event:
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def _measured(
-    name: str, ours: Do, plain: Do, samples: list[tuple[str, int, float, float, int]], say: Say, times: int = TIMES
-) -> Figure:
+def _measured(name: str, ours: Do, plain: Do, samples: list[Sample], say: Say, times: int = TIMES) -> Figure:
     """Do both in turn; the figure is the median time of ours, per thousand events where it is about any."""
     found = []
     for number in range(times):
-        count, ours_ms = _timed(ours)
-        plain_count, plain_ms = _timed(plain)
-        found.append((ours_ms, plain_ms, count, plain_count))
-        samples.append((name, number, ours_ms, plain_ms, count))
-    ours_ms, plain_ms = (statistics.median(each[at] for each in found) for at in (0, 1))
-    say(f"event log: {name}: {ours_ms:.1f} ms for {found[-1][2]} events, plain {plain_ms:.1f} ms")
+        count, ours_ms, ours_cpu_ms = _timed(ours)
+        plain_count, plain_ms, plain_cpu_ms = _timed(plain)
+        found.append((ours_ms, plain_ms, ours_cpu_ms, plain_cpu_ms, count, plain_count))
+        samples.append((name, number, ours_ms, plain_ms, ours_cpu_ms, plain_cpu_ms, count))
+    ours_ms, plain_ms, ours_cpu_ms, plain_cpu_ms = (statistics.median(each[at] for each in found) for at in range(4))
+    count, plain_count = found[-1][4:]
+    say(f"event log: {name}: {ours_ms:.1f} ms for {count} events, plain {plain_ms:.1f} ms")
     detail = {
-        "events": found[-1][2],
-        "plain_events": found[-1][3],
-        "events_per_s": round(found[-1][2] / ours_ms * 1000, 1),
-        "plain_events_per_s": round(found[-1][3] / plain_ms * 1000, 1),
+        "events": count,
+        "plain_events": plain_count,
+        "events_per_s": round(count / ours_ms * 1000, 1),
+        "plain_events_per_s": round(plain_count / plain_ms * 1000, 1),
+        "processor_ms": round(ours_cpu_ms, 3),
+        "plain_processor_ms": round(plain_cpu_ms, 3),
     }
     runs = tuple({"ours_ms": round(each[0], 3), "plain_ms": round(each[1], 3)} for each in found)
     against = "plain SQL on the same file, in turn"
     return ratio(name, ours_ms, "ms", against, plain_ms, None, n=times, runs=runs, detail={"measured": detail})
 
 
-def _timed(do: Do) -> tuple[int, float]:
-    began = time.perf_counter()
+def _timed(do: Do) -> tuple[int, float, float]:
+    """Do it; give of how many it was, its ms, and the processor's part of them, which others do not stretch."""
+    began, spent = time.perf_counter(), time.process_time()
     count = do()
-    return count, max(1e-6, (time.perf_counter() - began) * 1000)
+    spent_ms = (time.process_time() - spent) * 1000
+    return count, max(1e-6, (time.perf_counter() - began) * 1000), spent_ms
 
 
 def _peaks(work: Path, file: Path) -> dict[str, float]:

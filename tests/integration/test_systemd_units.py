@@ -172,7 +172,7 @@ def test_the_offices_services_share_one_user_and_one_store_and_each_is_given_its
 
     for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
         assert serve[name] == rest[name] == web[name]
-    assert credentials(web) == {f"ptt.{MQTT_PASSWORD}", f"ptt.{TLS_KEY}"}
+    assert credentials(web) == {f"ptt.{MQTT_PASSWORD}", f"ptt.{TLS_KEY}", f"ptt.{AGORA_CERTIFICATE}"}
     given = {path.removeprefix("ptt.") for path in credentials(serve) | credentials(rest)}
     assert given == {MQTT_PASSWORD, TLS_KEY, AGORA_CERTIFICATE, AGORA_CUSTOMER_SECRET}
     assert "ptt.agora-certificate" not in credentials(serve)

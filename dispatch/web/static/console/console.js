@@ -118,11 +118,12 @@ export class Console extends Member {
 
   plan() {
     this.clock.clear(this.timer);
-    const parts = [this.participant, this.gate, this.link, this.keeper, this.presence, this.traces];
+    const closed = this.linkState === "closed"; // then only releases that nobody acknowledged are still looked after
+    const parts = closed ? [this.participant] : [this.participant, this.gate, this.link, this.keeper, this.presence, this.traces];
     const reports = this.link.control.up ? this.audience.next() : null;
-    const times = [...parts.map((part) => part.next()), reports].filter((at) => at !== null);
-    times.push(this.sweepAt);
-    if (this.linkState === "closed" && this.participant.next() === null) return;
+    const sweep = closed || this.sweepAt === Infinity ? null : this.sweepAt;
+    const times = [...parts.map((part) => part.next()), reports, sweep].filter((at) => at !== null);
+    if (closed && times.length === 0) return;
     const ms = Math.min(SLEEP_MS_MAX, Math.max(0, Math.ceil(Math.min(...times, Infinity) * 1000 - this.nowMs())));
     this.timer = this.clock.set(() => this.after(() => {}), ms);
   }

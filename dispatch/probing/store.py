@@ -54,7 +54,7 @@ class ProbeStore:
 
     def prune(self, before_ms: int) -> int:
         """Delete at most PRUNE of those before then; gives how many."""
-        old = sa.select(probe.c.at).where(probe.c.at < before_ms).limit(PRUNE).scalar_subquery()
+        old = sa.select(probe.c.at).where(probe.c.at < before_ms).limit(PRUNE)
 
         def run(connection: sa.Connection) -> int:
             return connection.execute(sa.delete(probe).where(probe.c.at.in_(old))).rowcount

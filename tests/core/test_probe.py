@@ -250,11 +250,11 @@ def test_results_are_kept_once_read_by_their_day_and_pruned_by_their_age(url: st
     store.put(results(True, False, True))  # once more, after an answer of the store was lost
 
     found = read_probes(reader, DAY.since, DAY.until)
-    pruned = store.prune(DAY.since + 1)
+    pruned = store.prune(DAY.since + MINUTE_MS + 1)
 
     assert found is not None
     assert (found.asked, found.answered) == (3, 2)
-    assert (pruned, [r.answered for r in store.newest(5)]) == (1, [True, False])
+    assert (pruned, [r.at for r in store.newest(5)]) == (2, [DAY.since + 2 * MINUTE_MS])
     reader.close()
     store.close()
 

@@ -112,7 +112,7 @@ def _chart(seen: Seen, key: str, names: Sequence[str], values: Sequence[float]) 
         el("text", f"{most:g}", x=LEFT - 6, y=TOP + 4, text_anchor="end"),
         el("text", "0", x=LEFT - 6, y=floor, text_anchor="end"),
     ]
-    every = -(-len(values) // 15)
+    every = -(-len(values) // 10)
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
         tall = round((floor - TOP) * value / most, 1)
         x = round(LEFT + place * wide + wide * 0.15, 1)

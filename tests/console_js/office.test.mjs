@@ -81,6 +81,19 @@ test("another console of the user takes over: this one is told, and dials no mor
   assert.deepEqual([told(world), world.control.options.will.payload.includes("[0,43,2]")], [{ link: "up", elsewhere: null, error: null }, true]);
 });
 
+test("a cut without a word may be another console too: the office is asked, and one that is none is dialled through", async () => {
+  const world = await new World().begin();
+  world.control.emit("close");
+  await world.pass(300);
+  world.control.emit("connect");
+  await world.settle();
+  assert.deepEqual(told(world), { link: "up", elsewhere: null, error: null });
+  world.state = async () => ({ issue: 2, valid: true });
+  world.control.emit("close");
+  await world.settle();
+  assert.deepEqual(told(world), { link: "closed", elsewhere: { since: null }, error: null });
+});
+
 test("a newer console that is online in the broker's own copy of the presence has taken over as well", async () => {
   const world = await new World().begin();
   world.say("presence/desk", { ...others, connection_id: [0, 99, 1], presence_no: 1 });
@@ -146,9 +159,12 @@ test("being cut off while new credentials are on their way is no other console",
 
 test("credentials the office holds for no more are replaced; without a session it says so and stops", async () => {
   const world = await new World().begin();
-  world.state = async () => ({ issue: 1, valid: false });
+  await world.pass(1000);
+  world.state = async () => Promise.reject(new Error("no network"));
   world.control.emit("close");
   await world.pass(300);
+  assert.equal(world.fetched.length, 1);
+  world.state = async () => ({ issue: 1, valid: false });
   world.control.emit("error", Object.assign(new Error("not authorized"), { code: 0x87 }));
   await world.settle();
   assert.equal(world.fetched.length, 2);

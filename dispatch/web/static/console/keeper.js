@@ -68,6 +68,15 @@ export class Keeper {
     if (!this.running || this.asking || this.fetching) return;
     this.refusals += 1;
     if (this.parts.state === null) return this.refusals < REFUSALS_MAX ? undefined : this.fetch();
+    return this.ask(taken);
+  }
+
+  /** The connection ended without a word: a broker that gave its place to another console need not say so. */
+  cut() {
+    if (this.running && !this.asking && !this.fetching && this.parts.state !== null) this.ask(false);
+  }
+
+  ask(taken) {
     this.asking = true;
     const turn = this.turn;
     this.parts.state().then(

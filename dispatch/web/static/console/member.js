@@ -131,6 +131,7 @@ export class Member {
     this.path?.session({ eventId: null, speaker: null }); // nobody says any more who may be heard
     for (const alert of this.emergencies.values()) alert.stale = true;
     if (refused || taken) this.keeper.refused(taken);
+    else if (wasUp) this.keeper.cut();
   }
 
   /** No credentials are to be had, or the console ends: nothing is tried any more. */

@@ -81,7 +81,7 @@ def _talk(seen: Seen) -> Markup:
 def _sound(seen: Seen) -> Markup:
     keys = [el("option", _key(seen, code), value=code, selected=code == "Space") for code in KEYS]
     rows = [
-        _row(seen, "level", el("meter", id="level", min=0, max=1, low=0.02, high=0.9, optimum=0.4, value=0)),
+        _row(seen, "level", el("meter", id="level", min=0, max=1, low=0.3, high=0.95, optimum=0.6, value=0)),
         _row(
             seen,
             "volume",

@@ -111,7 +111,6 @@ _TEXT: Final[dict[str, tuple[str, str]]] = {
     "again": ("Try again", "다시 시도"),
     "no_login": ("The office gives no login for the radio: {text}", "무전 접속 정보를 받지 못했습니다: {text}"),
     "no_answer": ("the office's web server does not answer", "웹 서버가 응답하지 않습니다"),
-    "stopped": ("This page failed ({text}): load it anew.", "페이지 오류입니다 ({text}). 새로 고침하세요."),
     "sound_suspended": (
         "The browser holds the sound back: you hear nobody.",
         "브라우저가 소리를 막고 있어 들리지 않습니다.",
@@ -141,7 +140,10 @@ _TEXT: Final[dict[str, tuple[str, str]]] = {
         "이 브라우저는 무전 음성을 만들 수 없습니다. 최신 Chrome 또는 Edge를 사용하세요.",
     ),
     "mic_failed": ("The microphone does not start: try again.", "마이크를 시작할 수 없습니다. 다시 시도하세요."),
-    "release_hidden": ("Let go: the page was left.", "페이지를 벗어나 송신을 멈췄습니다."),
+    "mic_silent": (
+        "Nothing at all comes out of the microphone: is it muted, at the headset or in the system's settings?",
+        "마이크에서 아무 소리도 나지 않습니다. 헤드셋이나 시스템 설정에서 음소거되어 있는지 확인하세요.",
+    ),
 }
 
 _TOLD: Final[dict[str, tuple[str, str]]] = {

@@ -4,7 +4,8 @@
 export class Hold {
   /**
    * @param {HTMLElement} button
-   * @param {{press: () => void, release: (why: string) => void}} told each in turn, never twice
+   * @param {{press: (at: number) => void, release: (why: string) => void}} told each in turn, never twice; `at`: when, as
+   *   performance.now() says it, which is before a busy page hears of it
    */
   constructor(button, { press, release }) {
     this.button = button;
@@ -17,7 +18,7 @@ export class Hold {
     button.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       button.setPointerCapture(event.pointerId);
-      this.take(pointer(event));
+      this.take(pointer(event), event.timeStamp);
     });
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) button.addEventListener(name, (event) => this.leave(pointer(event), name));
     button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch
@@ -49,13 +50,13 @@ export class Hold {
     if (event.ctrlKey && !event.code.startsWith("Control")) return;
     if (event.altKey || event.metaKey) return;
     event.preventDefault();
-    if (!event.repeat) this.take(event.code);
+    if (!event.repeat) this.take(event.code, event.timeStamp);
   }
 
-  take(holder) {
+  take(holder, at) {
     const first = this.holders.size === 0;
     this.holders.add(holder);
-    if (first) this.told.press();
+    if (first) this.told.press(at);
   }
 
   leave(holder, why) {

@@ -13,7 +13,15 @@ import { Shown } from "./shown.js";
 const start = JSON.parse(document.getElementById("start")?.textContent ?? "{}");
 const $ = (id) => /** @type {any} */ (document.getElementById(id));
 const TICK_MS = 200;
+/** A microphone that starts so much later than the button is not of its edge: the press waited for the last talk's tail. */
+const EDGE_MS = 400;
 const BURSTS_SHOWN = 8;
+const METER_DB = 60;
+/** Digital silence, so many tenths of a second long: muted at the headset or in the system. */
+const SILENT_PEAK = 0.0002;
+const SILENT_LEVELS = 15;
+/** The dashboard's stream says something every 10 s: where it does not, it is opened anew. */
+const QUIET_MS = 30_000;
 
 // --- what the dispatcher has chosen, kept in this browser ---------------------------------------------------------------
 
@@ -43,7 +51,7 @@ const audio = new Audio(() => {
   speaker.attach();
   soundChanged();
 });
-const mic = new Microphone(audio, { changed: () => soundChanged(), level: (peak) => ($("level").value = peak), cleanUp: chosen.clean });
+const mic = new Microphone(audio, { changed: () => soundChanged(), level: (peak) => showLevel(peak), cleanUp: chosen.clean });
 const speaker = new Loudspeaker(audio, { sounding: (on) => ($("speaker").dataset.sounding = String(on)), volume: loudness(chosen.volume) });
 const tones = new Tones(audio);
 
@@ -62,6 +70,16 @@ const SOUNDS = {
 function tone(what) {
   const name = SOUNDS[what];
   if (name && (chosen.headset || !mic.open)) tones.sound(name, speaker.level);
+}
+
+let silent = 0;
+
+/** The meter, in decibels as an ear hears; and whether a microphone that is held to speak gives nothing at all. */
+function showLevel(peak) {
+  $("level").value = Math.max(0, 1 + (20 * Math.log10(peak + 1e-9)) / METER_DB);
+  silent = mic.open && peak < SILENT_PEAK ? silent + 1 : 0;
+  if (silent === SILENT_LEVELS) shown.trouble("silent", shown.say("mic_silent"));
+  else if (peak >= SILENT_PEAK) shown.trouble("silent", "");
 }
 
 function soundChanged() {
@@ -112,13 +130,21 @@ const shown = new Shown(start, {
   microphone: () => mic.prepare(),
 });
 let told = 0;
+/** When the button went down: a busy page hears of it later, and the first syllable is said by then. */
+let pressedAt = 0;
 let emergencies = new Set();
 
 const engine = new Console({
   connect: mqtt.connect,
   credentials,
   state: () => ask("/console/state", {}),
-  mic,
+  mic: {
+    start: (press) => mic.start({ ...press, pressAt: press.pressAt - pressedAt < EDGE_MS ? Math.min(pressedAt, press.pressAt) : press.pressAt }),
+    open: (burst) => mic.open(burst),
+    hold: () => mic.hold(),
+    stop: () => mic.stop(),
+    drop: () => mic.drop(),
+  },
   voicePath: (told) => {
     agora = new AgoraVoice({ ...told, token: () => fetchToken(csrf), mic: () => mic.track });
     agora.volume(chosen.volume);
@@ -148,13 +174,18 @@ function limitPriorities(most) {
 // --- what is held -------------------------------------------------------------------------------------------------------
 
 const hold = new Hold($("ptt"), {
-  press: () => {
+  press: (at) => {
     if (!begun) return;
+    pressedAt = at;
     if (!chosen.headset) tones.stop();
     if (audio.state === "suspended") audio.start();
     engine.press(document.querySelector('[name="priority"]:checked')?.getAttribute("value") ?? "normal");
   },
-  release: () => engine.release(),
+  release: () => {
+    engine.release();
+    // Priority is for one call: nobody goes on pre-empting others by forgetting it.
+    /** @type {any} */ (document.querySelector('[name="priority"][value="normal"]')).checked = true;
+  },
 });
 let begun = false;
 
@@ -207,22 +238,37 @@ for (const name of ["headset", "clean"]) {
 document.addEventListener("visibilitychange", () => mic.enable(!document.hidden));
 addEventListener("pagehide", () => engine.close());
 addEventListener("pageshow", (event) => event.persisted && begun && engine.start());
-setInterval(() => shown.tick(), TICK_MS);
 
 // --- the office's last talks, as the dashboard tells them ---------------------------------------------------------------
 
 const talks = new Map();
-const stream = new EventSource("/live");
-const takeTalks = ({ data }) => {
+/** @type {EventSource|null} */
+let stream = null;
+let heardAt = 0;
+
+function takeTalks({ data }) {
   const said = JSON.parse(data);
+  heardAt = performance.now();
   if (said.whole) talks.clear();
   for (const [key, value] of Object.entries(said.put)) if (key.startsWith("burst/")) talks.set(Number(key.slice(6)), value);
   for (const key of said.gone) talks.delete(Number(key.slice(6)));
   shown.bursts = [...talks].sort(([a], [b]) => b - a).slice(0, BURSTS_SHOWN).map(([no, burst]) => ({ no, ...burst }));
   shown.drawBursts();
-};
-stream.addEventListener("changes", takeTalks);
-stream.addEventListener("over", () => location.assign("/signin"));
+}
+
+function follow() {
+  stream?.close();
+  heardAt = performance.now();
+  stream = new EventSource("/live");
+  for (const name of ["changes", "beat"]) stream.addEventListener(name, takeTalks);
+  stream.addEventListener("over", () => location.assign("/signin"));
+}
+
+setInterval(() => {
+  shown.tick();
+  if (performance.now() - heardAt > QUIET_MS) follow();
+}, TICK_MS);
+follow();
 
 showKey();
 showVolume();

@@ -94,6 +94,14 @@ export class Shown {
     node.replaceChildren(text);
   }
 
+  /** Something else is wrong, in words; "" where it is not any more. @param {string} id @param {string} what */
+  trouble(id, what) {
+    if ((this.wrong[id] ?? "") === what) return;
+    if (what) this.wrong[id] = what;
+    else delete this.wrong[id];
+    this.drawTroubles();
+  }
+
   draw() {
     this.drawLine();
     this.drawTroubles();

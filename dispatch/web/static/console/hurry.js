@@ -4,7 +4,7 @@
 
 import { PERIOD_S_MAX, isQuiet, join, shorten } from "./stretch.js";
 
-/** Speech played faster than this is understood with effort (docs/adr/0016-hurrying.md). */
+/** Speech played faster than this is understood with effort (docs/adr/0016-delay-worked-off.md). */
 export const SPEED_MAX = 1.25;
 const WINDOW_S = 2 * PERIOD_S_MAX + 0.005;
 const WORTH_S = 0.0002;

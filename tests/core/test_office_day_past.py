@@ -190,3 +190,9 @@ def test_heartbeats_are_kept_as_they_come(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         rows = connection.execute("SELECT user, max(last_no) FROM beats GROUP BY user").fetchall()
     assert dict(rows) == dict.fromkeys((*CARS, ROOM), 20)
+
+
+def test_a_past_of_one_second_is_one_too(tmp_path: Path) -> None:
+    made = live_through(tmp_path / "x.db", [one_day()], until_s=1.0)
+
+    assert (made.day.figures.sessions, made.unpublished) == (0, 0)

@@ -110,7 +110,7 @@
  * One thing said to the dispatcher; `no` rises with each, so that the same word twice is two.
  * @typedef {object} Said
  * @property {number} no
- * @property {string} what a word of words.js TOLD, e.g. "granted", "denied", "limit near"
+ * @property {string} what a word of schemas.js TOLD, e.g. "granted", "denied", "limit near"
  * @property {string|null} name who speaks, where the word tells of somebody
  * @property {number|null} remaining_s at most
  * @property {number|null} count the queue's position

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from dispatch.alerting.settings import AlertSettings, MetricsSettings
+from dispatch.alerting.settings import AlertSettings, HomeAssistantSettings, MetricsSettings
 from dispatch.core.state import FloorRules, OfficeRules, rules_of
 from dispatch.history.day import DEFAULT_ZONE, zone
 from dispatch.minutes import USD_PER_1000_MIN
@@ -185,6 +185,7 @@ class DispatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     traces: TraceSettings = TraceSettings()
     alerts: AlertSettings = AlertSettings()
     metrics: MetricsSettings = MetricsSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     probe: ProbeSettings = ProbeSettings()
     admission: Annotated[
         Literal["open", "registry"],

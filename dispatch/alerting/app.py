@@ -15,10 +15,12 @@ from types import FrameType
 from msgspec.structs import replace
 
 from dispatch.about import version
+from dispatch.alerting.discovery import Discovery, config, config_topic
 from dispatch.alerting.probe_watch import ProbeWatch
 from dispatch.alerting.settings import WebhookSettings
 from dispatch.alerting.watch import Look, Watch, certificate_ends_s, store_bytes
 from dispatch.alerting.webhooks import Told, Webhook
+from dispatch.broker.acl import BIRTH_TOPIC, CONFIGS
 from dispatch.core.office_alerts import ALERTS, Change
 from dispatch.core.trouble import SERVER
 from dispatch.credentials import PROBE_PASSWORD, find
@@ -63,6 +65,7 @@ class AlertsApp:
         self._name = f"ptt-dispatch-alerts-{settings.replica}"
         self._reason = "connecting"
         self._subscribed: set[OfficeId] = set()
+        self._discovery = Discovery()
         self._look_at = 0.0
         self._ends_s: float | None = None
         self._ends_at = 0.0
@@ -115,6 +118,7 @@ class AlertsApp:
                 self._tell(office, change)
             self._sum = self._sum_up(look, now)
             self._subscribe()
+            self._tell_home_assistant(now)
             standing = sum(len(alerts.standing) for _, alerts in self._watch.standing())
             self._notifier.watchdog()
             broker = "connected" if self._link.connected else self._reason
@@ -139,6 +143,22 @@ class AlertsApp:
             payload = b"" if alert is None else encode(alert)
             self._link.publish(topic(office, Kind.ALERT, SERVER, alert_id), payload, qos=1, retain=True)
 
+    def _tell_home_assistant(self, now: float) -> None:
+        vehicles = self._watch.vehicles
+        if not self._link.connected or (vehicles is None and self._settings.admission == "registry"):
+            return  # nothing is taken back before it is known who is there
+        wanted = {}
+        if self._settings.home_assistant.enabled:
+            for user in (each for each in vehicles or () if each.office != PROBE_OFFICE):
+                told = config(user.office, user.user, user.name, version())
+                wanted[config_topic(user.office, user.user)] = told
+        due = self._discovery.due(wanted, now)
+        for name, payload in due.items():
+            self._link.publish(name, payload, qos=1, retain=True)
+        if due:
+            gone = sum(not payload for payload in due.values())
+            _log.info("home assistant", told=len(due) - gone, taken_back=gone)
+
     # --- the link -----------------------------------------------------------------------------------------------------
 
     def _on_link(self, event: LinkEvent) -> None:
@@ -148,6 +168,8 @@ class AlertsApp:
                 self._reason = ""
                 self._subscribed.clear()
                 self._subscribe()
+                self._link.subscribe([(CONFIGS, 1), (BIRTH_TOPIC, 1)])
+                self._discovery.connected(time.monotonic())
             case Received():
                 self._received(event)
             case DialFailed(reason=reason) | Disconnected(reason=reason):
@@ -175,6 +197,9 @@ class AlertsApp:
                 self._publish(office, alert, alerts.standing.get(alert))
 
     def _received(self, message: Received) -> None:
+        if message.topic.startswith("homeassistant/"):
+            self._discovery.seen(message.topic, message.payload)
+            return
         try:
             where = parse(message.topic)
             read = decode(message.payload, where.kind) if message.payload else None

@@ -36,6 +36,12 @@ class AlertSettings(AlertRules, frozen=True, kw_only=True, forbid_unknown_fields
             raise Invalid(Fault("webhook", f"{', '.join(twice)} stands here twice", "give each a name of its own"))
 
 
+class HomeAssistantSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Vehicles told to Home Assistant by its MQTT discovery, by `ptt-dispatch alerts`; with admission = "registry"."""
+
+    enabled: Annotated[bool, Meta(description="whether they are told; false takes back what was told before")] = False
+
+
 class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`/metrics` for Prometheus, over plain HTTP without a login: on this machine alone, where nothing else is said."""
 

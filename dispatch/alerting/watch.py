@@ -21,6 +21,7 @@ from dispatch.ports import StoreUnavailable
 from dispatch.probing.place import PROBE_OFFICE, real
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.sql import SqlRegistry
+from dispatch.registry.words import User
 from dispatch.settings import DispatchSettings
 from dispatch.store.reader import Snapshot, StoreReader
 from dispatch.store.sql import SqlStore
@@ -68,6 +69,9 @@ class Watch:
         self._registry: SqlRegistry | None = None
         self._units: dict[OfficeId, frozenset[str]] | None = None
         self._units_at: float | None = None
+        self._units_rev = -1
+        self.vehicles: Sequence[User] | None = None
+        """Units that are admitted; None: the registry was not read yet, or there is none."""
         self._offices: dict[OfficeId, _Office] = {office: _Office(settings) for office in real(settings.offices)}
         self._last: dict[OfficeId, Snapshot] = {}
         self._diary = Diary()
@@ -166,16 +170,19 @@ class Watch:
         if self._settings.admission != "registry":
             return
         now = self._clock()
-        if self._units_at is not None and now - self._units_at < REGISTRY_EVERY_S:
-            return
         if self._registry is None:
             self._registry = SqlRegistry(self._settings.store.sqlalchemy_url)
+        rev = self._registry.rev()
+        if rev == self._units_rev and self._units_at is not None and now - self._units_at < REGISTRY_EVERY_S:
+            return
+        vehicles = []
         units: dict[OfficeId, set[str]] = {office: set() for office in real(o.id for o in self._registry.offices())}
         for user in self._registry.users():
             if user.admitted and user.role in ENROLLED_ROLES and user.office != PROBE_OFFICE:
                 units.setdefault(user.office, set()).add(user.user)
+                vehicles.append(user)
         self._units = {office: frozenset(users) for office, users in units.items()}
-        self._units_at = now
+        self._units_at, self._units_rev, self.vehicles = now, rev, vehicles
         for office in units:
             self._office(office)
 

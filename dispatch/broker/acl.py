@@ -1,6 +1,6 @@
 """Who may publish and read what at the broker: one table, out of which roles and documentation are made.
 
-No rule of a user ends in `#` or reaches above its own office (the server's and the dashboard's do): an id holds no
+No rule of a user ends in `#` or gives anything of another office (the server's and the dashboard's do): an id holds no
 slash and no wildcard, so a rule cannot be stretched by a name. What no rule allows is denied; receiving is checked as
 well as subscribing, so that a rule taken away holds for subscriptions that stand already.
 """
@@ -13,11 +13,14 @@ from msgspec.structs import replace
 
 from dispatch.broker.dynsec import AclEntry, AclType
 from dispatch.registry.words import CONSOLE_ROLES
+from protocol.ids import OfficeId
 from protocol.login import Login
 from protocol.rest import Role
 from protocol.topics import ROOT, check_id
 
 DYNSEC_TOPIC = "$CONTROL/dynamic-security/v1"
+BIRTH_TOPIC, CONFIGS = "homeassistant/status", "homeassistant/device/+/+/config"
+"""Where Home Assistant says that it begins, and where it is told of vehicles."""
 SHARE_GROUP = "ptt-dispatch"
 """The one group of a shared subscription: the floor control server's replicas'."""
 
@@ -143,7 +146,20 @@ def entries(user: Login, role: Role, connection: Connection) -> tuple[AclEntry, 
             made.append(AclEntry(acltype=AclType.PUBLISH, topic=root + _fill(rule.place, own, rule.publish)))
         if rule.read is not None:
             made += _reading(root + _fill(rule.place, own, rule.read))
+    if role is Role.MONITOR:
+        made += home_assistant_entries(user.office)
     return tuple(made)
+
+
+def home_assistant_entries(office: OfficeId) -> tuple[AclEntry, ...]:
+    """Give what a monitor may besides, so that Home Assistant can log in as one: it subscribes to every discovery topic
+    and is given its own office's alone; it says that it begins."""
+    return (
+        *(AclEntry(acltype=AclType.SUBSCRIBE, topic=f"homeassistant/+/{way}config") for way in ("+/", "+/+/")),
+        AclEntry(acltype=AclType.RECEIVE, topic=f"homeassistant/device/{office.region}_{office.office}/+/config"),
+        *_reading(BIRTH_TOPIC),
+        AclEntry(acltype=AclType.PUBLISH, topic=BIRTH_TOPIC),
+    )
 
 
 def web_entries() -> tuple[AclEntry, ...]:
@@ -160,6 +176,9 @@ def server_entries() -> tuple[AclEntry, ...]:
         AclEntry(acltype=AclType.PUBLISH, topic=f"{ROOT}/#"),
         AclEntry(acltype=AclType.PUBLISH, topic=DYNSEC_TOPIC),
         *_reading(f"{DYNSEC_TOPIC}/#"),
+        AclEntry(acltype=AclType.PUBLISH, topic=CONFIGS),
+        *_reading(CONFIGS),
+        *_reading(BIRTH_TOPIC),
     )
 
 

@@ -9,7 +9,16 @@ import msgspec
 import pytest
 
 from dispatch.broker.accounts import accounts, dynsec_file
-from dispatch.broker.acl import TABLE, Connection, Place, entries, logins, server_entries, web_entries
+from dispatch.broker.acl import (
+    TABLE,
+    Connection,
+    Place,
+    entries,
+    home_assistant_entries,
+    logins,
+    server_entries,
+    web_entries,
+)
 from dispatch.broker.conf import BOUNDS
 from dispatch.broker.dynsec import (
     AclType,
@@ -51,7 +60,8 @@ def test_every_role_has_a_control_connection_and_only_those_who_speak_a_voice_co
 
 
 def test_no_rule_of_a_user_leaves_its_office_or_takes_in_more_than_one_level() -> None:
-    assert all(entry.topic.startswith("ptt/v1/seoul/1/") for entry in ENTRIES)
+    others = [entry for entry in ENTRIES if not entry.topic.startswith("ptt/v1/seoul/1/")]
+    assert others == list(home_assistant_entries(OFFICE))
     assert all("#" not in entry.topic and "$" not in entry.topic for entry in ENTRIES)
 
 
@@ -72,9 +82,17 @@ def test_no_rule_stands_twice_in_a_role_since_the_plugin_keeps_one_of_a_topic() 
 
 def test_who_may_subscribe_may_receive_and_nothing_else() -> None:
     for role, connection in TABLE:
-        made = entries(Login(OFFICE, "car-1"), role, connection)
+        found = entries(Login(OFFICE, "car-1"), role, connection)
+        made = [entry for entry in found if entry not in home_assistant_entries(OFFICE)]
         subscribed = {entry.topic for entry in made if entry.acltype is AclType.SUBSCRIBE}
         assert subscribed == {entry.topic for entry in made if entry.acltype is AclType.RECEIVE}
+
+
+def test_home_assistant_subscribes_to_every_vehicle_and_is_given_those_of_its_own_office_alone() -> None:
+    received = [entry.topic for entry in home_assistant_entries(OFFICE) if entry.acltype is AclType.RECEIVE]
+    assert received == ["homeassistant/device/seoul_1/+/config", "homeassistant/status"]
+    written = [entry.topic for entry in home_assistant_entries(OFFICE) if entry.acltype is AclType.PUBLISH]
+    assert written == ["homeassistant/status"]
 
 
 def test_a_rule_that_forbids_comes_before_the_one_that_allows() -> None:

@@ -23,13 +23,13 @@ SILENT_DBFS = -50.0
 SPOKEN = 0.5
 """What the page's meter shows of speech at least."""
 AFTER_S = 0.8
-SLOW_S = 0.2
+SLOW_S = 0.12
 """The line to the broker, one way: the desk has said its first syllable before it knows that the floor is its own."""
-FASTER_S = 0.45
+FASTER_S = 0.35
 """So much delay that makes, which the cars work off in single periods of the voice."""
 STALL_S = 0.1
 """A busy machine may keep a listener waiting so long, once: it invents sound for it, and what follows is later."""
-LAG_MS_MAX = 900.0
+LAG_MS_MAX = 700.0
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ class Told(Struct, frozen=True, kw_only=True):
 def told(scene: Scene, desk: Desk) -> Told:
     # when the dispatcher holds the space bar and speaks at once, before any answer can be there
     scene.line.delay_s = SLOW_S
-    desk.until(LEAD_S - 0.15)
+    desk.until(LEAD_S - 0.06)  # a listener leaves the first quarter of a second as it was spoken
     desk.page.keyboard.down("Space")
     desk.floor("talking")
     desk.until(LEAD_S + scene.desk_s + 0.1)

@@ -23,6 +23,8 @@ SILENT_DBFS = -50.0
 SPOKEN = 0.5
 """What the page's meter shows of speech at least."""
 AFTER_S = 0.8
+TONE_S = 0.8
+"""Behind a refusal the desk's own tone has sounded by then."""
 SLOW_S = 0.12
 """The line to the broker, one way: the desk has said its first syllable before it knows that the floor is its own."""
 FASTER_S = 0.35
@@ -61,6 +63,8 @@ class Told(Struct, frozen=True, kw_only=True):
     """Who spoke to whom, as "desk car-2", and how whole it was."""
     refused_peak: dict[str, float]
     """How loud each ear was while the desk's refused sentence was spoken, dBFS."""
+    refusal_peak: float
+    """How loud the desk's own ear was just when it was refused, dBFS: a tone says so."""
     refused_level: float
     """How loud the page's own meter was meanwhile, 0 to 1."""
     own_peak: float
@@ -120,8 +124,10 @@ def told(scene: Scene, desk: Desk) -> Told:
     return Told(
         hearings=hearings,
         refused_peak={
-            user: dbfs(peak(ear.cut(refused_at, refused_until))) for user, ear in (ears | {"desk": browser}).items()
+            **{user: dbfs(peak(ear.cut(refused_at, refused_until))) for user, ear in ears.items()},
+            "desk": dbfs(peak(browser.cut(refused_at + TONE_S, refused_until))),
         },
+        refusal_peak=dbfs(peak(browser.cut(refused_at, refused_at + TONE_S))),
         refused_level=level,
         own_peak=dbfs(peak(browser.cut(spoke_at, spoke_until))),
         heard=heard,
@@ -148,7 +154,8 @@ def test_what_is_said_without_the_floor_is_in_nobodys_ear(told: Told) -> None:
     }
 
 
-def test_nothing_sounds_at_the_desk_while_it_speaks(told: Told) -> None:
+def test_a_refusal_is_told_by_a_tone_and_nothing_sounds_at_the_desk_while_it_speaks(told: Told) -> None:
+    assert told.refusal_peak > SILENT_DBFS
     assert told.own_peak < SILENT_DBFS
 
 

@@ -26,6 +26,7 @@ const END_MS = 230;
 const RETRY_MS = 2000;
 
 /** @typedef {import("./types.js").SoundFault} SoundFault */
+/** @typedef {import("./types.js").Mic} Mic */
 
 /** One press: what was captured of it, and how far it got. */
 class Press {
@@ -54,7 +55,7 @@ class Press {
   }
 }
 
-/** @implements {import("./types.js").Mic} */
+/** @implements {Mic} */
 export class Microphone {
   /**
    * @param {import("./audio.js").Audio} audio
@@ -112,7 +113,7 @@ export class Microphone {
   }
 
   /** Whether speech is being kept or sent: nothing may sound that it would hear. */
-  get open() {
+  get capturing() {
     return this.press != null && !this.press.over;
   }
 
@@ -173,7 +174,7 @@ export class Microphone {
     press.stopping = true;
     const { context } = this.audio;
     if (press.held || !this.ready || !context) return this.finish(press);
-    const latencyS = this.track?.getSettings().latency ?? 0;
+    const latencyS = /** @type {any} */ (this.track?.getSettings())?.latency ?? 0;
     const tailS = Math.min(TAIL_S.most, Math.max(TAIL_S.least, latencyS + TAIL_S.beyond));
     this.node?.port.postMessage({ do: "until", press: press.no, atS: context.currentTime + tailS });
     press.timer = setTimeout(() => this.finish(press), END_MS);

@@ -69,7 +69,7 @@ const SOUNDS = {
 
 function tone(what) {
   const name = SOUNDS[what];
-  if (name && (chosen.headset || !mic.open)) tones.sound(name, speaker.level);
+  if (name && (chosen.headset || !mic.capturing)) tones.sound(name, speaker.level);
 }
 
 let silent = 0;
@@ -77,7 +77,7 @@ let silent = 0;
 /** The meter, in decibels as an ear hears; and whether a microphone that is held to speak gives nothing at all. */
 function showLevel(peak) {
   $("level").value = Math.max(0, 1 + (20 * Math.log10(peak + 1e-9)) / METER_DB);
-  silent = mic.open && peak < SILENT_PEAK ? silent + 1 : 0;
+  silent = mic.capturing && peak < SILENT_PEAK ? silent + 1 : 0;
   if (silent === SILENT_LEVELS) shown.trouble("silent", shown.say("mic_silent"));
   else if (peak >= SILENT_PEAK) shown.trouble("silent", "");
 }

@@ -16,7 +16,7 @@ class Burst {
     this.onPlayed = onPlayed;
     /** @type {AudioDecoder|null} */
     this.decoder = null;
-    /** @type {{seq: number, captureMs: number}[]} packets being decoded, oldest first */
+    /** @type {{seq: number, captureMs: number, last: boolean}[]} packets being decoded, oldest first */
     this.inside = [];
     this.newest = -1;
     /** Frames that came and could not sound. */
@@ -27,7 +27,9 @@ class Burst {
   }
 }
 
-/** @implements {import("./types.js").Speaker} */
+/** @typedef {import("./types.js").Speaker} Speaker */
+
+/** @implements {Speaker} */
 export class Loudspeaker {
   /**
    * @param {import("./audio.js").Audio} audio

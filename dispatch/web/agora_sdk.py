@@ -6,12 +6,14 @@ It is not part of this product (docs/agora.md): `ptt-dispatch web stage-agora-sd
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import os
 import tarfile
 import tempfile
 import threading
+import zlib
 from pathlib import Path
 
 PACKAGE = "agora-rtc-sdk-ng"
@@ -23,7 +25,9 @@ FILE_NAME = f"agora-rtc-sdk-ng-{VERSION}.js"
 """Under this name it lies in its folder, and is served below /static/agora/."""
 SDK_PATH = f"/static/agora/{FILE_NAME}"
 BYTES_MAX = 64 << 20
-"""Neither the package nor the file is larger; so much is read of what is given, packed or unpacked."""
+"""Neither the package nor the file is larger; so much is read of what is given."""
+UNPACKED_MAX = 256 << 20
+"""So much at most is unpacked, and never held at once: a small file can unpack to any size."""
 
 
 class BadSdk(Exception):
@@ -67,15 +71,29 @@ _MEND = f"npm pack {PACKAGE}@{VERSION}, and give the .tgz it makes"
 def _unpacked(given: Path, data: bytes) -> bytes:
     """Give the file out of npm's package."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as package:
+        with _Bounded(fileobj=io.BytesIO(data)) as plain, tarfile.open(fileobj=plain, mode="r|") as package:
             for entry in package:
                 if entry.name == f"package/{MEMBER}" and entry.isfile() and entry.size <= BYTES_MAX:
                     file = package.extractfile(entry)
                     if file is not None:
                         return file.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise BadSdk(f"{given} cannot be unpacked ({error}) -> {_MEND}") from error
     raise BadSdk(f"{given} is no package of {PACKAGE}: it holds no package/{MEMBER} -> {_MEND}")
+
+
+class _Bounded(gzip.GzipFile):
+    """Gives UNPACKED_MAX bytes, then BadSdk."""
+
+    _given = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Give the next bytes; raises BadSdk past the bound."""
+        found = super().read(size)
+        self._given += len(found)
+        if self._given > UNPACKED_MAX:
+            raise BadSdk(f"what is given unpacks to over {UNPACKED_MAX >> 20} MiB -> {_MEND}")
+        return found
 
 
 class StagedSdk:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.cli import main
+from dispatch.web import agora_sdk
 from dispatch.web.agora_sdk import FILE_NAME, MEMBER, PACKAGE, SHA256, VERSION, BadSdk, StagedSdk, stage
 from tests.support.npm import SDK_FILE, packed
 
@@ -60,6 +61,31 @@ def test_a_package_whose_file_is_a_link_is_refused(tmp_path: Path) -> None:
         made.addfile(entry, io.BytesIO())
 
     with pytest.raises(BadSdk, match="holds no package"):
+        stage(given, tmp_path / "agora-web")
+
+
+def test_a_package_that_unpacks_without_end_is_not_unpacked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agora_sdk, "UNPACKED_MAX", 1 << 20)
+    given = tmp_path / "bomb.tgz"
+    with tarfile.open(given, "w:gz") as made:
+        for name in ("package/zeros", f"package/{MEMBER}"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 4 << 20
+            made.addfile(entry, io.BytesIO(bytes(entry.size)))
+    assert given.stat().st_size < 1 << 16
+
+    with pytest.raises(BadSdk, match="unpacks to over 1 MiB"):
+        stage(given, tmp_path / "agora-web")
+
+
+def test_a_package_that_is_broken_inside_is_refused_in_words(package: Path, tmp_path: Path) -> None:
+    given, whole = tmp_path / "broken.tgz", bytearray(package.read_bytes())
+    whole[200:400] = bytes(200)
+    given.write_bytes(whole)
+
+    with pytest.raises(BadSdk, match="cannot be unpacked"):
         stage(given, tmp_path / "agora-web")
 
 

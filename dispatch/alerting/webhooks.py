@@ -6,6 +6,7 @@ KEEP_S, or does not fit into the queue, is dropped, counted and logged. The secr
 
 import hashlib
 import hmac
+import logging
 import threading
 import time
 import uuid
@@ -91,6 +92,8 @@ class Webhook:
 
     def start(self) -> None:
         """Begin."""
+        # The library logs whole URLs, for a receiver's odd header even as a warning; a URL may hold a secret.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._thread.start()
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+import logging
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -197,3 +199,20 @@ def test_neither_secret_nor_url_is_logged(
     said = caplog.text + "".join(capfd.readouterr()) + repr(hook._settings)
     assert "not delivered" in said
     assert SECRET not in said and "key=in-the-url" not in caplog.text
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 204 Fine\r\n\r\n", b"HTTP/1.1 204 Fine\r\nno header at all\r\n\r\n"])
+def test_not_even_a_debug_log_holds_the_url_however_the_receiver_answers(
+    hooks: list[Webhook], caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        hook = start(hooks, f"http://127.0.0.1:{listening.getsockname()[1]}/in-the-path?key=in-the-url", answer_s=5)
+        hook.tell(told())
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+        eventually(lambda: hook.delivered == 1)
+
+    assert "in-the-" not in caplog.text

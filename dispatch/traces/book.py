@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dispatch.ports import StoreUnavailable
+from dispatch.rest.limits import Allowance
 from dispatch.traces.store import Arrived, Said
 from protocol.ids import OfficeId
 from service.logs import Log
@@ -13,6 +14,9 @@ from service.logs import Log
 WAITING_MAX = 2000
 WAITING_OF_ONE_MAX = 60
 """A vehicle tells at most 50 presses at once; one that tells more is not listened to."""
+OF_ONE_AT_ONCE, OF_ONE_PER_S = 300, 2.0
+"""So much of one member is kept, and so much more each second: no member fills the office's disk. In the busiest office
+a member has some two things to tell in 3 s."""
 BATCH = 100
 EVERY_S = 0.5
 RETRY_S = 5.0
@@ -37,13 +41,16 @@ class TraceBook:
         self._keeper = keeper
         self._waiting: deque[Arrived] = deque()
         self._of: Counter[tuple[OfficeId, str]] = Counter()
+        self._kept = Allowance(OF_ONE_AT_ONCE, OF_ONE_PER_S)
         self._away = False
 
     def take(self, office: OfficeId, user: str, said: Said, now: float, wall_ms: int) -> None:
         """Take one in; past its bounds it is dropped and counted."""
-        if len(self._waiting) >= WAITING_MAX or self._of[office, user] >= WAITING_OF_ONE_MAX:
+        member, waiting = f"{office}/{user}", self._of.get((office, user), 0)
+        if len(self._waiting) >= WAITING_MAX or waiting >= WAITING_OF_ONE_MAX or self._kept.wait_s(member, now) > 0:
             self.dropped += 1
             return
+        self._kept.spend(member, now)
         if not self._waiting:
             self.next_at = now + EVERY_S
         self._of[office, user] += 1

@@ -15,7 +15,7 @@ from dispatch.history.presses import Answered
 from dispatch.ports import StoreUnavailable
 from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
-from dispatch.traces.book import BATCH, WAITING_OF_ONE_MAX, TraceBook
+from dispatch.traces.book import BATCH, OF_ONE_AT_ONCE, OF_ONE_PER_S, WAITING_OF_ONE_MAX, TraceBook
 from dispatch.traces.cli import window
 from dispatch.traces.reader import Traced, TraceReader
 from dispatch.traces.store import Arrived, TraceStore
@@ -264,3 +264,21 @@ def test_while_the_store_is_away_traces_wait_and_one_vehicle_cannot_fill_the_roo
     assert again_at == 15.5
     assert store.batches == [BATCH, 1]
     assert book.next_at == 30.5
+
+
+def test_a_member_that_tells_without_end_does_not_fill_the_disk_and_others_are_heard() -> None:
+    store = Away()
+    store.away = False
+    book = TraceBook(store)
+    hour_s, told = 3600, 0
+    for second in range(hour_s):
+        for _ in range(10):
+            told += 1
+            book.take(OFFICE, "car-1", trace(told), float(second), AT)
+        book.step(float(second))
+    book.take(OFFICE, "car-2", trace(1), float(hour_s), AT)
+    book.step(float(hour_s))
+
+    kept = sum(store.batches)
+    assert kept <= OF_ONE_AT_ONCE + OF_ONE_PER_S * hour_s + 1
+    assert (kept + book.dropped, store.batches[-1]) == (told + 1, 1)

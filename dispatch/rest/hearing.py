@@ -18,10 +18,13 @@ from dispatch.rest.limits import address_key
 from dispatch.rest.problems import Refused
 from dispatch.rest.tokens import TokenDesk
 from dispatch.rest.work import Work
+from service.logs import Log
 
 REFUSAL_S = 0.02
 """A login is refused after a multiple of this time: how long the registry took tells nobody which logins exist."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_log = Log(__name__)
 
 A = TypeVar("A")
 T = TypeVar("T", bound=Struct)
@@ -49,13 +52,16 @@ class Parts(Struct, frozen=True, kw_only=True):
 
 
 async def hear(parts: Parts, claim: Claim, answer: Callable[[], A]) -> A:
-    """Answer who asks; one that is doubted as long as few are heard at once."""
+    """Answer who asks; one that is doubted as long as few are heard at once. Who is refused stands in the log."""
     began = time.monotonic()
     try:
         return await (parts.work if claim.wait_s <= 0 else parts.doubt_work).do(answer)
     except Refused as refused:
         if refused.code == "busy" and claim.wait_s > 0:
             raise too_many(claim.wait_s) from None
+        if refused.code != "too_many":  # whose failures before it are in the log
+            reason, login = f"{refused.code}, {refused.problem.detail or refused.problem.title}", claim.name
+            _log.warning("a request was refused", reason=reason, login=login, address=claim.address)
         if refused.code in ("unauthorised", "too_many"):
             await asyncio.sleep(REFUSAL_S - (time.monotonic() - began) % REFUSAL_S)
         raise

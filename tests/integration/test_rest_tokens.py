@@ -138,6 +138,25 @@ def test_a_rotated_secret_shuts_the_old_one_out_at_once(office: RestOffice) -> N
     assert office.caller(caller.login, new).token().status_code == 200
 
 
+def test_who_gets_no_token_stands_in_the_log_with_the_reason(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        office = RestOffice(tmp_path, stack)
+        service = office.start()
+        office.member("car-fine").token()
+        known = office.member("car-known")
+        assert office.caller(known.login, new_secret()).token().status_code == 401
+        assert office.member("wall", Role.MONITOR).token().status_code == 403
+        assert office.caller("no login at all", new_secret()).token().status_code == 401
+        assert service.stop() == 0
+
+    told = [line.partition("a request was refused ")[2] for line in service.log.splitlines() if "was refused" in line]
+    assert told == [
+        'reason="unauthorised, the login or its secret is not right" login=seoul.1.car-known address=127.0.0.1',
+        'reason="role, the role monitor takes no part in voice" login=seoul.1.wall address=127.0.0.1',
+        'reason="unauthorised, the login or its secret is not right" login="" address=127.0.0.1',
+    ]
+
+
 @pytest.mark.parametrize(
     "login", ["", "seoul.1", "seoul.1.voiced.voice", "ptt-dispatch", "seoul.1.#", "seoul/1/voiced", "seoul.1.voiced\0"]
 )

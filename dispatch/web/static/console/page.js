@@ -20,6 +20,10 @@ const METER_DB = 60;
 /** Digital silence, so many tenths of a second long: muted at the headset or in the system. */
 const SILENT_PEAK = 0.0002;
 const SILENT_LEVELS = 15;
+/** An answer that takes longer never comes: a line that swallows everything is asked anew. */
+const ANSWER_MS = 15_000;
+/** So far the clock of day runs ahead of the page's own within one look where the machine slept (or the clock was set). */
+const SLEPT_MS = 1500;
 /** The dashboard's stream says something every 10 s: where it does not, it is opened anew. */
 const QUIET_MS = 30_000;
 
@@ -49,6 +53,7 @@ function choose(change) {
 
 const audio = new Audio(() => {
   speaker.attach();
+  mic.soundChanged();
   soundChanged();
 });
 const mic = new Microphone(audio, { changed: () => soundChanged(), level: (peak) => showLevel(peak), cleanUp: chosen.clean });
@@ -99,7 +104,8 @@ class Refused extends Error {
 }
 
 async function ask(path, options) {
-  const answer = await fetch(path, { cache: "no-store", redirect: "manual", ...options }).catch(() => null);
+  const how = { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS), ...options };
+  const answer = await fetch(path, /** @type {RequestInit} */ (how)).catch(() => null);
   if (!answer || answer.status >= 500 || answer.status === 429) throw new Refused("unreachable", (await problem(answer)) || shown.say("no_answer"));
   if (answer.type === "opaqueredirect" || answer.status === 401) throw new Refused("signed_out", "signed_out");
   if (!answer.ok) throw new Refused("refused", (await problem(answer)) || String(answer.status));
@@ -130,8 +136,10 @@ const shown = new Shown(start, {
   microphone: () => mic.prepare(),
 });
 let told = 0;
-/** When the button went down: a busy page hears of it later, and the first syllable is said by then. */
+/** When the button went down and up: a busy page hears of it later; the first syllable is said by then, and what is said
+ * behind the release is nobody's business. */
 let pressedAt = 0;
+let releasedAt = 0;
 let emergencies = new Set();
 
 const engine = new Console({
@@ -142,7 +150,7 @@ const engine = new Console({
     start: (press) => mic.start({ ...press, pressAt: press.pressAt - pressedAt < EDGE_MS ? Math.min(pressedAt, press.pressAt) : press.pressAt }),
     open: (burst) => mic.open(burst),
     hold: () => mic.hold(),
-    stop: () => mic.stop(),
+    stop: () => mic.stop(hold.held ? performance.now() : releasedAt), // held: the limit ends it
     drop: () => mic.drop(),
   },
   voicePath: (told) => {
@@ -179,9 +187,11 @@ const hold = new Hold($("ptt"), {
     pressedAt = at;
     if (!chosen.headset) tones.stop();
     if (audio.state === "suspended") audio.start();
-    engine.press(document.querySelector('[name="priority"]:checked')?.getAttribute("value") ?? "normal");
+    const high = document.querySelector('[name="priority"][value="high"]:checked') != null;
+    engine.press(high ? "high" : "normal");
   },
-  release: () => {
+  release: (_why, at) => {
+    releasedAt = at;
     engine.release();
     // Priority is for one call: nobody goes on pre-empting others by forgetting it.
     /** @type {any} */ (document.querySelector('[name="priority"][value="normal"]')).checked = true;
@@ -264,7 +274,17 @@ function follow() {
   stream.addEventListener("over", () => location.assign("/signin"));
 }
 
+let ahead = Date.now() - performance.now();
+
+/** A machine that slept may never tell that the key went up. */
+function lookForSleep() {
+  const before = ahead;
+  ahead = Date.now() - performance.now();
+  if (ahead - before > SLEPT_MS) hold.letGo("slept");
+}
+
 setInterval(() => {
+  lookForSleep();
   shown.tick();
   if (performance.now() - heardAt > QUIET_MS) follow();
 }, TICK_MS);

@@ -123,6 +123,10 @@ class BrokerAdmin:
         for account in console_accounts(user, kept):
             self._put_surely(account, secret)
 
+    def shut_console(self, user: User) -> None:
+        """Shut the logins of a user's page and cut their connections; nothing where the broker does not know them."""
+        self._ask(*(DisableClient(username=login) for login in consoles_of(user)), absent_is_fine=True)
+
     def put_web(self, login: str, secret: Secret) -> None:
         """Create or set the dashboard's own login, which reads and publishes nothing; a former connection is cut."""
         self._put_surely(Account(login=login, mark="", acls=web_entries()), secret)

@@ -114,7 +114,10 @@ def _entrance(parts: Parts) -> list[HTTPRouteHandler]:
     @post("/signin")
     async def sign_in(request: Asked) -> Response[bytes]:
         fields = await form(request, None, hmac.compare_digest)
+        before = reception.sessions.find(request.cookies.get(COOKIE, ""))
         token, session = await reception.sign_in(request, fields)
+        if before is not None:  # it has ended, and with it what it had opened
+            await leave(parts, before)
         _log.info("signed in", office=session.office, user=session.user)
         return away("/", _cookie(COOKIE, token))
 

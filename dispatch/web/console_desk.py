@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from dispatch.broker.accounts import consoles_of
 from dispatch.broker.admin import BrokerError
 from dispatch.core.state import FloorRules
 from dispatch.ports import StoreUnavailable
-from dispatch.registry.port import NotThere, Registry
+from dispatch.registry.port import NotThere, Registry, RegistryError
 from dispatch.registry.secrets import hash_secret, new_secret
 from dispatch.registry.words import ConsoleLogin, Office, SecretHash, User
 from dispatch.rest.limits import Allowance
@@ -25,6 +25,8 @@ from service.settings import Secret
 
 BURST, PER_S = 6, 0.1
 """Logins that one user gets at once, and how many more each second: two pages that fight wear nobody else out."""
+SWEEP_GRACE_MS = 3000
+"""The floor control server shuts what has ended within this; what is open still is shut from here."""
 LOCKS = 16
 """Users are issued logins one after the other, so that broker and registry end with the same one."""
 
@@ -34,6 +36,12 @@ class Logins(Protocol):
 
     def put_console(self, user: User, kept: SecretHash, secret: Secret) -> None:
         """Set the logins of a user's page, cutting those with a former one; raises BrokerError."""
+
+    def shut_console(self, user: User) -> None:
+        """Shut the logins of a user's page; raises BrokerError."""
+
+    def users(self) -> dict[str, bool]:
+        """Give every login, and whether it is shut; raises BrokerError."""
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -104,6 +112,7 @@ class ConsoleDesk:
         self._asked = Allowance(BURST, PER_S)
         self._counting = threading.Lock()
         self._one_by_one = tuple(threading.Lock() for _ in range(LOCKS))
+        self._swept: dict[tuple[OfficeId, str], int] = {}
 
     def issue(self, office: OfficeId, user: str) -> Credentials:
         """Give a call manager's page a new login; the former one's connections are cut.
@@ -114,7 +123,7 @@ class ConsoleDesk:
         self._count(office, user)
         secret = new_secret()
         kept = hash_secret(secret)
-        with self._one_by_one[hash((office, user)) % LOCKS], self._broker() as broker:
+        with self._lock(office, user), self._broker() as broker:
             made = self._registry.issue_console(office, user, kept)
             holder, place = self._registry.user(office, user), self._registry.office(office)
             if holder is None or place is None:
@@ -125,6 +134,10 @@ class ConsoleDesk:
                 with contextlib.suppress(StoreUnavailable):
                     self._registry.end_console(office, user, made.issue)
                 raise
+            newest = self._registry.console(office, user)
+            if newest is None or not newest.live(self._wall_ms()):  # revoked, or signed out, in between
+                broker.shut_console(holder)
+                raise RegistryError(f"{user} may not have a console any more")
         zone = str(self._zone_of(office))
         return Credentials(user=holder, office=place, rules=self._rules(office), zone=zone, login=made, secret=secret)
 
@@ -136,8 +149,42 @@ class ConsoleDesk:
         return Standing(issue=found.issue, valid=found.live(self._wall_ms()), since=found.issued_at)
 
     def end(self, office: OfficeId, user: str, issue: int) -> None:
-        """End a login, unless a newer one has taken its place; the floor control server cuts it. StoreUnavailable."""
+        """End a login, unless a newer one has taken its place. Raises StoreUnavailable."""
         self._registry.end_console(office, user, issue)
+
+    def cut(self, office: OfficeId, user: str) -> None:
+        """Shut a login that has ended at the broker, whoever else does too. Raises StoreUnavailable, BrokerError."""
+        with self._broker() as broker:
+            self._cut(broker, office, user)
+
+    def sweep(self) -> int:
+        """Shut what has ended and the broker lets in still, as where no floor control server runs; gives how many.
+
+        Each is looked at once. Raises StoreUnavailable, BrokerError; then all are looked at again.
+        """
+        before_ms = self._wall_ms() - SWEEP_GRACE_MS
+        over = {(one.office, one.user): one.issue for one in self._registry.consoles() if not one.live(before_ms)}
+        fresh = [key for key, issue in over.items() if self._swept.get(key) != issue]
+        count = 0
+        if fresh:
+            with self._broker() as broker:
+                opened = {login for login, shut in broker.users().items() if not shut}
+                count = sum(self._cut(broker, *key, opened) for key in fresh)
+        self._swept = over
+        return count
+
+    def _cut(self, broker: Logins, office: OfficeId, user: str, opened: Set[str] | None = None) -> bool:
+        with self._lock(office, user):
+            holder, newest = self._registry.user(office, user), self._registry.console(office, user)
+            if holder is None or newest is None or newest.live(self._wall_ms()):
+                return False
+            if opened is not None and opened.isdisjoint(consoles_of(holder)):
+                return False
+            broker.shut_console(holder)
+            return True
+
+    def _lock(self, office: OfficeId, user: str) -> threading.Lock:
+        return self._one_by_one[hash((office, user)) % LOCKS]
 
     def _count(self, office: OfficeId, user: str) -> None:
         key, now = f"{office}/{user}", self._clock()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 
 import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
+from dispatch.broker.admin import BrokerError
 from dispatch.ports import StoreUnavailable
 from dispatch.rest.problems import Refused
+from dispatch.rest.work import Work
 from dispatch.web import console_pages
 from dispatch.web.asking import Asked, Refusal, form
+from dispatch.web.console_desk import ConsoleDesk
 from dispatch.web.parts import Parts, page
 from dispatch.web.policy import console_headers
 from dispatch.web.sessions import Session
 from dispatch.web.told import told
 from dispatch.web.websocket import origin_of
 from service.logs import Log
+from service.settings import SettingsError
+
+SWEEP_S, SWEEP_AGAIN_S = 1.0, 15.0
+_CUTTING: set[asyncio.Task[None]] = set()
 
 _log = Log(__name__)
 
@@ -78,7 +86,7 @@ def console_routes(parts: Parts) -> list[HTTPRouteHandler]:
 
 
 async def leave(parts: Parts, session: Session) -> None:
-    """End the console that this session opened, at its sign-out; where that fails its hour ends it."""
+    """End the console that this session opened, as it ends; where that fails its hour ends it."""
     issue, session.console_issue = session.console_issue, None
     if issue is None:
         return
@@ -88,3 +96,29 @@ async def leave(parts: Parts, session: Session) -> None:
         _log.error("a console outlives its sign-out, an hour at most", user=session.user, why=error)
         return
     _log.info("console closed", office=session.office, user=session.user, issue=issue)
+    cutting = asyncio.create_task(_cut(parts, session))  # nobody waits for a broker to sign out
+    _CUTTING.add(cutting)
+    cutting.add_done_callback(_CUTTING.discard)
+
+
+async def _cut(parts: Parts, session: Session) -> None:
+    try:
+        await parts.desk_work.do(lambda: parts.console.cut(session.office, session.user))
+    except (StoreUnavailable, BrokerError, SettingsError, Refused) as error:
+        _log.warning("a console that was closed is left to the floor control server", user=session.user, why=error)
+
+
+async def sweep(desk: ConsoleDesk, work: Work) -> None:
+    """See to it, for ever, that consoles end at the broker though no floor control server runs."""
+    wait_s = SWEEP_S
+    while True:
+        await asyncio.sleep(wait_s)
+        try:
+            count = await work.do(desk.sweep)
+        except (StoreUnavailable, BrokerError, SettingsError, Refused) as error:
+            wait_s = SWEEP_AGAIN_S
+            _log.warning("consoles that have ended cannot be looked for at the broker", why=error)
+            continue
+        wait_s = SWEEP_S
+        if count:
+            _log.warning("consoles had ended and were open: does ptt-dispatch serve run?", count=count)

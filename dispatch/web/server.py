@@ -30,6 +30,7 @@ from dispatch.web.app import make_app
 from dispatch.web.asking import Reception
 from dispatch.web.commands import ask
 from dispatch.web.console_desk import ConsoleDesk
+from dispatch.web.console_routes import sweep
 from dispatch.web.desk import AdminDesk
 from dispatch.web.feed import Feed, FeedEvent
 from dispatch.web.headers import App, Headers, StreamingProtocol
@@ -154,6 +155,7 @@ class WebApp:
             asyncio.create_task(self._tick(hub), name="tick"),
             asyncio.create_task(self._follow_registry(hub, works["read"]), name="registry"),
             asyncio.create_task(self._follow_today(hub, past), name="today"),
+            asyncio.create_task(sweep(parts.console, works["desk"]), name="consoles"),
         ]
         for task in beside:
             task.add_done_callback(self._server.stop_if_failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from dispatch.registry.secrets import hash_secret, new_secret, verify
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry.words import SecretHash, User
 from dispatch.web.asking import Refusal
-from dispatch.web.console_desk import BURST, PER_S, ConsoleDesk
+from dispatch.web.console_desk import BURST, PER_S, SWEEP_GRACE_MS, ConsoleDesk
 from protocol.ids import OfficeId
 from protocol.messages import VoicePath
 from protocol.rest import Role
@@ -31,6 +31,9 @@ class Office:
     def __init__(self, folder: Path) -> None:
         self.away = self.refuses = False
         self.put: list[tuple[str, SecretHash, Secret]] = []
+        self.opened: set[str] = set()
+        self.listings = 0
+        self.meanwhile: Callable[[], object] = lambda: None
         self.now = 100.0
         self.ms = 1_700_000_000_000
         self.registry = SqlRegistry(f"sqlite:///{folder}/office.db", wall_ms=lambda: self.ms)
@@ -54,6 +57,15 @@ class Office:
         if self.refuses:
             raise BrokerRefused("no")
         self.put.append((user.user, kept, secret))
+        self.opened.add(f"{user.login}.console")
+        self.meanwhile()
+
+    def shut_console(self, user: User) -> None:
+        self.opened.discard(f"{user.login}.console")
+
+    def users(self) -> dict[str, bool]:
+        self.listings += 1
+        return {f"{user.login}.console": f"{user.login}.console" not in self.opened for user in self.registry.users()}
 
 
 @pytest.fixture
@@ -118,3 +130,47 @@ def test_the_end_of_an_older_login_leaves_the_newer_one_alone(office: Office) ->
     assert office.desk.standing(ONE, "desk").valid
     office.ms = newer.expires_at
     assert not office.desk.standing(ONE, "desk").valid
+
+
+def test_who_is_revoked_while_a_login_is_made_is_not_let_in_by_it(office: Office) -> None:
+    office.meanwhile = lambda: office.registry.revoke(ONE, "desk", "left")
+    with pytest.raises(RegistryError, match="any more"):
+        office.desk.issue(ONE, "desk")
+    assert office.opened == set()
+
+
+def test_without_a_floor_control_server_an_ended_login_is_shut_all_the_same(office: Office) -> None:
+    # given two pages, one of them an hour old, and nobody else who looks after the broker
+    over = office.desk.issue(ONE, "desk").login
+    office.ms = over.expires_at - 1
+    office.desk.issue(ONE, "second")
+    office.ms += SWEEP_GRACE_MS
+    assert office.desk.sweep() == 0 and office.listings == 0
+
+    # when its hour is over, and the floor control server has had its time
+    office.ms += 1
+    counts = [office.desk.sweep() for _ in range(3)]
+
+    # then that one is shut, and the broker is asked once
+    assert (counts, office.listings) == ([1, 0, 0], 1)
+    assert office.opened == {"seoul.1.second.console"}
+
+
+def test_what_could_not_be_shut_is_shut_when_the_broker_is_back(office: Office) -> None:
+    made = office.desk.issue(ONE, "desk").login
+    office.ms = made.expires_at + SWEEP_GRACE_MS
+    office.away = True
+    with pytest.raises(BrokerUnreachable):
+        office.desk.sweep()
+    office.away = False
+    assert office.desk.sweep() == 1
+
+
+def test_a_login_that_was_made_anew_is_not_shut_for_the_end_of_the_one_before(office: Office) -> None:
+    office.desk.end(ONE, "desk", office.desk.issue(ONE, "desk").login.issue)
+    office.desk.issue(ONE, "desk")
+    office.desk.cut(ONE, "desk")
+    assert office.opened == {"seoul.1.desk.console"}
+    office.desk.end(ONE, "desk", office.desk.issue(ONE, "desk").login.issue)
+    office.desk.cut(ONE, "desk")
+    assert office.opened == set()

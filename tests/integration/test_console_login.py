@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,15 @@ class Rig(Struct):
         made = visitor.console()
         self.secrets.append(made["secret"])
         return made
+
+    @contextmanager
+    def serving_frozen(self) -> Iterator[None]:
+        assert self.office.serving is not None
+        self.office.serving.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.office.serving.signal(signal.SIGCONT)
 
     def page(self, made: dict[str, Any], *, voice: bool = False, client_id: str = "") -> Page:
         page = Page(self.office, made["voice_login" if voice else "login"], made["secret"], client_id)
@@ -231,6 +240,40 @@ def test_who_signs_out_is_cut_but_not_the_page_that_took_over_elsewhere(rig: Rig
     assert there.send("/signout").status_code == 303
     page.is_cut_at()
     assert problem(there.get("/console/state")) == (401, "session_over")
+
+
+def test_while_the_floor_control_server_hangs_a_sign_out_cuts_and_so_does_the_end_of_the_hour(rig: Rig) -> None:
+    # given a page of somebody who is about to go, another whose hour is all but over, and a server that does nothing
+    leaver, late = rig.manager("quitter"), rig.manager("overdue")
+    page = rig.page(rig.issue(leaver))
+    ahead_ms = 1000
+    earlier = SqlRegistry(
+        f"sqlite:///{rig.office.folder}/office.db", wall_ms=lambda: int(time.time() * 1000) - 3_600_000 + ahead_ms
+    )
+    rig.stack.callback(earlier.close)
+    secret = new_secret()
+    kept = hash_secret(secret)
+    with rig.serving_frozen():
+        earlier.issue_console(OFFICE, "overdue", kept)
+        with BrokerAdmin(rig.office.broker.server_settings()) as admin:
+            admin.put_console(rig.office.people["overdue"].user, kept, secret)
+        login = "seoul.1.overdue.console"
+        other = rig.page({"login": login, "voice_login": f"{login}.voice", "secret": secret.reveal()})
+        assert other.let_in
+
+        # when the one signs out and the other's time comes, then both are cut
+        assert leaver.send("/signout").status_code == 303
+        page.is_cut_at()
+        eventually(lambda: other.downs, 10.0, "the page whose hour is over is cut")
+    assert late.get("/console/state").json()["valid"] is False
+
+
+def test_who_signs_in_as_somebody_else_leaves_no_console_open(rig: Rig) -> None:
+    visitor = rig.manager("first")
+    page = rig.page(rig.issue(visitor))
+    assert visitor.sign_in(rig.watcher).status_code == 303
+    page.is_cut_at()
+    assert visitor.get("/me").json()["user"] == "watcher"
 
 
 def test_who_is_revoked_is_cut_on_both_connections_and_signed_out(rig: Rig) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from dispatch.core.trouble import SERVER
 from dispatch.registry import kicks, schema
 from dispatch.registry.port import AlreadyThere, NotThere, RegistryError
 from dispatch.registry.rows import (
@@ -149,7 +150,8 @@ def keep_bursts(connection: sa.Connection, of: OfficeId, keep_s: int, count: int
 def add_user(connection: sa.Connection, wanted: User, draw: Callable[[], int]) -> User:
     """Add one without a secret, with a uid nobody ever had; raises AlreadyThere, NotThere, RegistryError."""
     office_there(connection, wanted.office)
-    checked_id(wanted.user, "user")
+    if checked_id(wanted.user, "user") == SERVER:  # below its device topic the office's own alerts lie
+        raise RegistryError(f"{SERVER} is what the office itself is called in alerts -> give another id")
     wanted = replace(wanted, name=checked_name(wanted.name))
     if user(connection, wanted.office, wanted.user) is not None:
         raise AlreadyThere(f"there is a user {wanted.user} in {wanted.office} already -> see: ptt-dispatch user list")

@@ -2,8 +2,10 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 
+import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +15,7 @@ from dispatch.alerting.probe_watch import ProbeSum
 from dispatch.core.office_alerts import ALERTS
 from dispatch.history.plan_metrics import Metric, MetricValue
 from dispatch.metrics.collect import HookSum, OfficeCollector, OfficeSum, Sum
+from dispatch.metrics.server import MetricsServer
 from protocol.messages import EventType, PresenceState
 
 MONITORING = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
@@ -149,3 +152,17 @@ def test_every_rule_has_a_severity_a_summary_and_a_mend_and_prometheus_reads_the
     assert [rule["alert"] for rule in found if set(rule["annotations"]) != {"summary", "mend"}] == []
     assert main["rule_files"] == ["ptt-alerts.yml"]
     assert main["scrape_configs"][0]["static_configs"][0]["targets"] == ["127.0.0.1:9464"]
+
+
+def test_who_connects_and_asks_for_nothing_is_hung_up_on_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    server = MetricsServer("127.0.0.1", 0, lambda: FULL, answer_s=0.05)
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as silent:
+            assert silent.recv(1) == b""
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as asking:
+            asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: asking.recv(65536), b""))
+    finally:
+        server.close()
+    assert b" 200 " in answer and b"ptt_speaking" in answer
+    assert "".join(capfd.readouterr()) == ""

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from dispatch.core.state import Floor
+from msgspec.structs import replace
+
+from dispatch.core.state import Floor, FloorState
 from dispatch.ports import OfficeTx
 from dispatch.store.sql import SqlStore
 from protocol.ids import OfficeId
@@ -82,3 +84,29 @@ def python(script: str, **fields: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def take_or_give(tx: OfficeTx, me: str) -> int | None:
+    """Take the floor where it is idle, give it back where it is mine; the burst taken, else None."""
+    floor = floor_of(tx)
+    if floor.holder is None:
+        burst, number = floor.next_burst(), floor.event_no + 1
+        taken = replace(floor, holder=me, burst=burst, state=FloorState.TAKEN, event_no=number, rev=floor.rev + 1)
+        tx.put_floor(taken)
+        tx.append_event(event(number, took=burst, by=me))
+        return burst
+    if floor.holder == me:
+        number = floor.event_no + 1
+        tx.put_floor(replace(floor, holder=None, state=FloorState.IDLE, event_no=number, rev=floor.rev + 1))
+        tx.append_event(event(number, gave=floor.burst, by=me))
+    return None
+
+
+def assert_one_holder_at_a_time(log: tuple[Event, ...]) -> list[int]:
+    """Takes and gives alternate, each give by its taker, numbers without gaps; the bursts, in order."""
+    words = [e.metadata for e in log]
+    takes, gives = words[0::2], words[1::2]
+    assert [e.no for e in log] == list(range(1, len(log) + 1))
+    assert all("took" in w for w in takes)
+    assert [(w["gave"], w["by"]) for w in gives] == [(w["took"], w["by"]) for w in takes[: len(gives)]]
+    return [w["took"] for w in takes]

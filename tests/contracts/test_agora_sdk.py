@@ -7,7 +7,6 @@ signatures, defaults, numbers and habits of its Python code. Nothing here says a
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import inspect
 import logging
 import platform
@@ -24,6 +23,7 @@ import pytest
 from lab.agora_stub.build import ROOT, SOURCE, unpack
 from lab.agora_stub.generate import OBSERVERS, defined_in, header, symbols_of
 from protocol.worker_settings import AgoraSettings
+from tests.contracts.agora_sdk_rig import FakeLibrary, defaults, parameters, watcher
 from tests.support.agora import token_for
 from voice.transports.agora import observers, rtc_service, staging
 from voice.transports.agora.connection import RtcConnection, SdkFailed
@@ -32,24 +32,6 @@ from voice.transports.agora.port import Closed, SdkEvent
 from voice.transports.agora.staging import NotStaged, Staged, package_digest, wanted_url
 
 PCM_10_MS = bytes(320)
-
-
-class FakeLibrary:
-    """What ctypes.CDLL gives while patched: every symbol is there and answers `answers.get(name, 1)`."""
-
-    loaded: list[str]
-    answers: dict[str, object]
-    calls: list[str]
-
-    def __init__(self, path: str) -> None:
-        self.loaded.append(Path(path).name)
-
-    def __getattr__(self, name: str) -> Any:
-        def symbol(*_args: object) -> object:
-            self.calls.append(name)
-            return self.answers.get(name, 1)
-
-        return symbol
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +74,6 @@ def connection(package: Package, service: Any) -> Any:
     base = package.agora_base
     publish = base.RtcConnectionPublishConfig(audio_scenario=base.AudioScenarioType.AUDIO_SCENARIO_GAME_STREAMING)
     return service.create_rtc_connection(base.RTCConnConfig(), publish)
-
-
-def parameters(function: Callable[..., object]) -> list[str]:
-    """A function's parameters but self, as `name` or `name=default`."""
-    found = inspect.signature(function).parameters.values()
-    return [str(p).partition(":")[0] + f"={p.default}" if p.default is not p.empty else p.name for p in found][1:]
-
-
-def defaults(config: type) -> dict[str, object]:
-    return {field.name: field.default for field in dataclasses.fields(config)}
 
 
 # --- the package as it is pinned ------------------------------------------------------------------------------------
@@ -426,7 +398,3 @@ def test_the_stand_in_numbers_callbacks_as_the_package_declares_them(source: Pat
         offsets = {field: getattr(structure, field).offset // 8 for field, _ in structure._fields_[:20]}
         for field, index in offsets.items():
             assert f"#define {prefix}_{field} {index}" in made
-
-
-def watcher(noted: list[SdkEvent]) -> observers.Watcher:
-    return observers.Watcher("office-1", noted.append, lambda _uid, _pcm, _at: None, lambda _uid: None)

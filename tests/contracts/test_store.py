@@ -2,9 +2,7 @@
 
 import contextlib
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,19 +15,7 @@ from dispatch.core.state import Floor, FloorState, Member
 from dispatch.ports import OfficeTx, StoreUnavailable
 from dispatch.store.sql import SqlStore
 from protocol.messages import Event
-from tests.contracts.store_rig import (
-    BACKENDS,
-    BUSAN,
-    HQ,
-    POSTGRESQL,
-    ROOT,
-    Opener,
-    append,
-    event,
-    floor_of,
-    make_opener,
-    python,
-)
+from tests.contracts.store_rig import BACKENDS, BUSAN, HQ, Opener, append, event, floor_of, make_opener
 
 
 @pytest.fixture(params=BACKENDS)
@@ -41,32 +27,6 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
 @pytest.fixture
 def store(opener: Opener) -> SqlStore:
     return opener()
-
-
-def take_or_give(tx: OfficeTx, me: str) -> int | None:
-    """Take the floor where it is idle, give it back where it is mine; the burst taken, else None."""
-    floor = floor_of(tx)
-    if floor.holder is None:
-        burst, number = floor.next_burst(), floor.event_no + 1
-        taken = replace(floor, holder=me, burst=burst, state=FloorState.TAKEN, event_no=number, rev=floor.rev + 1)
-        tx.put_floor(taken)
-        tx.append_event(event(number, took=burst, by=me))
-        return burst
-    if floor.holder == me:
-        number = floor.event_no + 1
-        tx.put_floor(replace(floor, holder=None, state=FloorState.IDLE, event_no=number, rev=floor.rev + 1))
-        tx.append_event(event(number, gave=floor.burst, by=me))
-    return None
-
-
-def assert_one_holder_at_a_time(log: tuple[Event, ...]) -> list[int]:
-    """Takes and gives alternate, each give by its taker, numbers without gaps; the bursts, in order."""
-    words = [e.metadata for e in log]
-    takes, gives = words[0::2], words[1::2]
-    assert [e.no for e in log] == list(range(1, len(log) + 1))
-    assert all("took" in w for w in takes)
-    assert [(w["gave"], w["by"]) for w in gives] == [(w["took"], w["by"]) for w in takes[: len(gives)]]
-    return [w["took"] for w in takes]
 
 
 # --- transactions -----------------------------------------------------------------------------------------------------
@@ -224,115 +184,6 @@ def test_two_stores_have_two_identities() -> None:
     one, other = SqlStore("sqlite://"), SqlStore("sqlite://")
 
     assert one.store_id != other.store_id
-
-
-# --- races ------------------------------------------------------------------------------------------------------------
-
-
-def test_threads_that_hammer_one_office_never_hold_its_floor_together(opener: Opener) -> None:
-    stores = [opener() for _ in range(3)]
-    taken: list[list[int]] = [[], [], []]
-
-    def hammer(me: int) -> None:
-        for turn in range(60):
-            burst = stores[me].transact(HQ, lambda tx: take_or_give(tx, f"car-{me}"), durable=turn % 2 == 0)
-            taken[me] += [burst] if burst else []
-
-    threads = [threading.Thread(target=hammer, args=(n,), name=f"hammer-{n}") for n in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-
-    bursts = assert_one_holder_at_a_time(stores[0].unpublished(HQ, 10_000))
-    assert bursts == sorted(set(bursts)) == sorted(burst for mine in taken for burst in mine)
-
-
-HAMMER = """
-import random, sys, time
-sys.path.insert(0, {root!r})
-from dispatch.ports import StoreUnavailable
-from dispatch.store.sql import SqlStore
-from tests.contracts.store_rig import HQ
-from tests.contracts.test_store import take_or_give
-store = SqlStore({url!r})
-print("ready", flush=True)
-sys.stdin.readline()
-won, holding, until = 0, False, time.monotonic() + 20
-while (won < 40 or holding) and time.monotonic() < until:
-    try:
-        burst = store.transact(HQ, lambda tx: take_or_give(tx, {me!r}), durable=True)
-    except StoreUnavailable:  # SQLite's lock is not fair: under load one side may wait past the bound, and tries again
-        continue
-    holding = burst is not None
-    if holding:
-        won += 1
-        print(burst)
-    time.sleep(random.random() / 500)
-"""
-
-
-def shared_url(backend: str, folder: Path) -> str:
-    return POSTGRESQL if backend == "postgresql" else f"sqlite:///{folder}/office.db"
-
-
-SHARED = tuple(b for b in BACKENDS if b != "memory")
-
-
-@pytest.mark.parametrize("backend", SHARED)
-def test_processes_that_hammer_one_office_never_hold_its_floor_together(backend: str, tmp_path: Path) -> None:
-    with contextlib.ExitStack() as stack:
-        store = make_opener(backend, tmp_path, stack)()
-        workers = [
-            stack.enter_context(python(HAMMER, root=str(ROOT), url=shared_url(backend, tmp_path), me=f"car-{n}"))
-            for n in range(2)
-        ]
-        for worker in workers:
-            assert worker.stdout and worker.stdout.readline() == "ready\n"
-        for worker in workers:
-            assert worker.stdin
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        said = [worker.communicate(timeout=30)[0].split() for worker in workers]
-
-        bursts = assert_one_holder_at_a_time(store.unpublished(HQ, 10_000))
-        assert all(said)
-        assert bursts == sorted(set(bursts)) == sorted(int(line) for lines in said for line in lines)
-
-
-WRITER = """
-import sys
-sys.path.insert(0, {root!r})
-from dispatch.store.sql import SqlStore
-from tests.contracts.store_rig import HQ, event
-store = SqlStore({url!r})
-number = 0
-while True:
-    number += 1
-    store.transact(HQ, lambda tx: tx.append_event(event(number)), durable=True)
-    print(number, flush=True)
-"""
-
-
-@pytest.mark.parametrize("backend", SHARED)
-def test_a_killed_writer_loses_nothing_it_had_reported(backend: str, tmp_path: Path) -> None:
-    with contextlib.ExitStack() as stack:
-        opener = make_opener(backend, tmp_path, stack)
-        identity = opener().store_id
-        writer = stack.enter_context(python(WRITER, root=str(ROOT), url=shared_url(backend, tmp_path)))
-        assert writer.stdout
-        for line in writer.stdout:
-            if int(line) >= 50:
-                break
-        writer.send_signal(signal.SIGKILL)
-        reported = max([50, *map(int, writer.stdout.read().split())])
-        writer.wait(10)
-
-        survivor = opener()
-        kept = [e.no for e in survivor.unpublished(HQ, 100_000)]
-        assert kept == list(range(1, len(kept) + 1))
-        assert reported <= len(kept) <= reported + 1
-        assert survivor.store_id == identity
 
 
 users = st.sampled_from(["car-1", "car-2", "car-3"])

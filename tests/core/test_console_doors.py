@@ -17,7 +17,7 @@ from protocol.ids import OfficeId
 from protocol.login import BadLogin, Login, parse_login
 from protocol.rest import Role
 from protocol.timers import ADMISSION_POLL_S
-from tests.core.test_broker_guard import CAR, HASH, OFFICE, World, revoked
+from tests.core.broker_guard_rig import CAR, HASH, OFFICE, World, revoked
 
 DESK = User(office=OFFICE, user="desk", role=Role.CALL_MANAGER, name="desk", uid=9, secret=HASH)
 OWN = ("seoul.1.desk", "seoul.1.desk.voice")

@@ -43,6 +43,7 @@ LONG = (
     "test_replay.py",
     "test_demo.py",
     "test_agora_stub.py",
+    "test_agora_stub_tokens.py",
     "test_rest_bursts.py",
     "test_dispatch_admission.py",
     "test_rest_schemathesis.py",

@@ -14,9 +14,9 @@ from service.logs import Log
 WAITING_MAX = 2000
 WAITING_OF_ONE_MAX = 60
 """A vehicle tells at most 50 presses at once; one that tells more is not listened to."""
-OF_ONE_AT_ONCE, OF_ONE_PER_S = 300, 2.0
-"""So much of one member is kept, and so much more each second: no member fills the office's disk. In the busiest office
-a member has some two things to tell in 3 s."""
+OF_ONE_AT_ONCE, OF_ONE_PER_S = 2000, 0.5
+"""So much of one member is kept, and so much more each second: no member fills the office's disk. Of talks of 3 s each,
+all day long, a member has one thing to tell in 3 s, and of its own presses as many more."""
 BATCH = 100
 EVERY_S = 0.5
 RETRY_S = 5.0

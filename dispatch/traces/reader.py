@@ -29,6 +29,8 @@ NO_WISH = frozenset({"cancelled", "let go", "button stuck"})
 UNEXPLAINED = (DenyCause.INTERNAL_ERROR.value, DenyCause.OTHER.value)
 BURSTS_AT_ONCE = 500
 """So many are asked for in one statement."""
+OF_ONE_MAX = 20_000
+"""Presses of one user that are read at once: a unit names their moments itself, and could name one day for them all."""
 BURST_MS = 600_000
 """The end of a burst is looked for so long after the period."""
 _LOG = (
@@ -55,7 +57,10 @@ class TraceReader:
         self._reader = reader
 
     def traces(self, office: OfficeId, since_ms: int, until_ms: int, user: str | None = None) -> tuple[Traced, ...]:
-        """Give those of [since_ms, until_ms) by their edges, oldest first; none where nobody wrote any yet."""
+        """Give those of [since_ms, until_ms) by their edges, oldest first; none where nobody wrote any yet.
+
+        Of one user the newest OF_ONE_MAX.
+        """
         chosen = sa.select(press.c.user, press.c.received_at, press.c.trace).where(
             press.c.region == office.region,
             press.c.office == office.office,
@@ -64,7 +69,10 @@ class TraceReader:
         )
         if user is not None:
             chosen = chosen.where(press.c.user == user)
-        rows = self._rows(press, chosen.order_by(press.c.edge_at, press.c.request))
+            newest = chosen.order_by(press.c.edge_at.desc(), press.c.request.desc()).limit(OF_ONE_MAX)
+            rows = self._rows(press, newest)[::-1]
+        else:
+            rows = self._rows(press, chosen.order_by(press.c.edge_at, press.c.request))
         return tuple(
             Traced(user=row.user, received_at=row.received_at, trace=_decoder.decode(row.trace)) for row in rows
         )

@@ -15,6 +15,7 @@ from dispatch.history.presses import Answered
 from dispatch.ports import StoreUnavailable
 from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
+from dispatch.traces import reader as reader_module
 from dispatch.traces.book import BATCH, OF_ONE_AT_ONCE, OF_ONE_PER_S, WAITING_OF_ONE_MAX, TraceBook
 from dispatch.traces.cli import window
 from dispatch.traces.reader import Traced, TraceReader
@@ -164,6 +165,20 @@ def test_a_trace_told_twice_is_kept_once_and_found_by_its_time(kept: Kept) -> No
     assert last is not None and last.trace.request_id == (0, 5, 1, 1)
     assert TraceReader(reader).traces(OFFICE, AT + 1, AT + 6)[0].trace.request_id == (0, 5, 1, 2)
     reader.close()
+
+
+def test_of_a_unit_that_claims_more_presses_than_can_be_the_newest_are_read(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "OF_ONE_MAX", 2)
+    kept.take(*(trace(press, at=AT + press) for press in range(1, 5)))
+    kept.book.step(11.0)
+
+    reader = StoreReader(kept.url)
+    found = TraceReader(reader).traces(OFFICE, 0, 2**53, "car-17")
+    reader.close()
+    assert [one.trace.request_id[3] for one in found] == [3, 4]
+    assert len(kept.read()) == 4
 
 
 def test_a_store_of_before_has_no_traces_and_that_is_no_fault(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
             "login": control,
             "voice_login": voice,
             "secret": self.secret.reveal(),
+            "now": self.login.issued_at,
             "expires_at": self.login.expires_at,
             "issue": self.login.issue,
             "office": {

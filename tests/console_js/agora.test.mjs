@@ -375,6 +375,23 @@ test("behind HANDOVER Agora's track sounds, once what MQTT brought is out, until
   assert.equal(bench.remote.isPlaying, false);
 });
 
+test("a press that keeps speech silences Agora's track before it is granted, and what is not to be heard counts as not heard", async () => {
+  const bench = await joined();
+  await bench.session(burst(1));
+  bench.frame(1, true);
+  await bench.clock.pass(1000);
+  bench.voice.hush(true);
+  assert.equal(bench.remote.isPlaying, false);
+  const heard = bench.voice.framesOf(1);
+  await bench.clock.pass(1000);
+  assert.equal(bench.voice.framesOf(1), heard);
+  bench.voice.hush(false);
+  assert.equal(bench.remote.isPlaying, true);
+  bench.voice.volume(0);
+  await bench.clock.pass(1000);
+  assert.ok(bench.voice.framesOf(1) - heard <= 5, "nobody hears at a volume of 0");
+});
+
 test("frames that come back over MQTT silence Agora's track at once", async () => {
   const bench = await joined();
   await bench.session(burst(1));

@@ -70,4 +70,4 @@ def test_it_joins_speaks_hears_asks_and_recovers_as_the_protocol_says() -> None:
 
     assert done.returncode == 0, done.stdout
     assert "# fail 0" in done.stdout
-    assert "# pass 43" in done.stdout
+    assert "# pass 44" in done.stdout

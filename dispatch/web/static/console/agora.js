@@ -55,6 +55,8 @@ export class AgoraVoice {
     /** @type {string|null} */
     this.told = null;
     this.talking = false;
+    this.hushed = false;
+    this.percent = 100;
     /** What Agora brought of the newest bursts, ms. @type {Map<number, number>} */
     this.aloudMs = new Map();
     this.lookedAt = 0;
@@ -92,6 +94,12 @@ export class AgoraVoice {
     this.look();
   }
 
+  /** The own microphone keeps or gives speech, which it must not hear. @param {boolean} on */
+  hush(on) {
+    this.hushed = on;
+    this.look();
+  }
+
   /** A frame of another one's burst came over MQTT. @param {{burst: number, handover: boolean}} what */
   frame(what) {
     this.hearing.frame(what, this.now());
@@ -110,6 +118,7 @@ export class AgoraVoice {
 
   /** How loud Agora's sound is. @param {number} percent */
   volume(percent) {
+    this.percent = percent;
     this.channel.volume(percent);
   }
 
@@ -132,13 +141,13 @@ export class AgoraVoice {
     const level = channel.level;
     if (level !== null) {
       hearing.sound(level > LOUD, now);
-      if (channel.sounding && level > LOUD) {
+      if (channel.sounding && level > LOUD && this.percent > 0) {
         const heard = this.aloudMs.get(hearing.burst) ?? 0;
         this.aloudMs.set(hearing.burst, heard + Math.min(now - this.lookedAt, 2 * LOOK_MS));
       }
     }
     this.lookedAt = now;
-    channel.hear(hearing.uid, hearing.aloud(now) && !this.talking);
+    channel.hear(hearing.uid, hearing.aloud(now) && !this.talking && !this.hushed);
     const burst = this.talking ? null : hearing.ask(now);
     if (burst !== null) this.ask(burst);
     this.timer = this.clock.set(() => this.look(), LOOK_MS);

@@ -75,7 +75,7 @@ export class Console extends Member {
       this.lost("closed", false);
     });
     await this.link.part();
-    this.clock.clear(this.timer);
+    if (this.linkState === "closed") this.clock.clear(this.timer); // else it was started anew meanwhile
   }
 
   // --- time and view ------------------------------------------------------------------------------------------------
@@ -87,11 +87,18 @@ export class Console extends Member {
       act();
     } finally {
       this.depth -= 1;
+      if (this.depth === 0) this.go(); // else a microphone or speaker that answers at once: the outer one goes on
     }
-    if (this.depth > 0) return; // a microphone or speaker that answers at once: the outer one goes on
-    this.tick();
-    this.show();
-    this.plan();
+  }
+
+  /** What goes wrong here is the page's to report; time goes on all the same: leases end, and what is held is given back. */
+  go() {
+    try {
+      this.tick();
+    } finally {
+      this.show();
+      this.plan();
+    }
   }
 
   tick() {
@@ -101,7 +108,7 @@ export class Console extends Member {
     const alive = [this.participant.talk, this.participant.waiting].flatMap((talk) => (talk === null ? [] : [talk.pressNo]));
     this.traces.look(alive, now);
     if (this.gate.live !== this.live) this.path?.talk((this.live = this.gate.live));
-    if (this.gate.open !== this.hushed) this.options.speaker.hush((this.hushed = this.gate.open));
+    if (this.gate.open !== this.hushed) this.hush(this.gate.open);
     if (this.linkState === "closed") return;
     this.link.tick(now);
     this.keeper.tick(now);
@@ -114,6 +121,13 @@ export class Console extends Member {
       const report = { type: "burst_played", connection_id: this.link.connectionId, ...one };
       this.link.publish("HEARTBEAT", [this.user], report);
     }
+  }
+
+  /** Nothing sounds, or things may sound again. @param {boolean} on */
+  hush(on) {
+    this.hushed = on;
+    this.options.speaker.hush(on);
+    this.path?.hush(on);
   }
 
   plan() {

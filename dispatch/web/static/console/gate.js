@@ -92,12 +92,12 @@ export class VoiceGate {
       upAt: null,
       ended: false,
     };
-    this.press = press;
     this.parts.mic.start({
       pressAt: edgeAt * 1000,
       onFrame: (frame) => this.take(press, frame),
       onFault: (why) => press === this.press && this.parts.fault(requestId, why),
     });
+    this.press = press; // behind start(): where that throws, nothing is open
   }
 
   permit(press, burst, until) {

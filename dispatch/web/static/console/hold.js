@@ -4,8 +4,8 @@
 export class Hold {
   /**
    * @param {HTMLElement} button
-   * @param {{press: (at: number) => void, release: (why: string) => void}} told each in turn, never twice; `at`: when, as
-   *   performance.now() says it, which is before a busy page hears of it
+   * @param {{press: (at: number) => void, release: (why: string, at: number) => void}} told each in turn, never twice;
+   *   `at`: when, as performance.now() says it, which is before a busy page hears of it
    */
   constructor(button, { press, release }) {
     this.button = button;
@@ -20,24 +20,41 @@ export class Hold {
       button.setPointerCapture(event.pointerId);
       this.take(pointer(event), event.timeStamp);
     });
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) button.addEventListener(name, (event) => this.leave(pointer(event), name));
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      button.addEventListener(name, (event) => this.leave(pointer(event), name, event.timeStamp));
+    }
+    // Behind a second button of the mouse no pointerup tells that the first one went up.
+    button.addEventListener("pointermove", (event) => (event.buttons & 1) === 0 && this.leave(pointer(event), "buttons", event.timeStamp));
     button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch
     addEventListener("keydown", (event) => this.down(event));
     addEventListener("keyup", (event) => {
       if (this.holders.has(event.code)) event.preventDefault(); // else a Space let go is a click
-      this.leave(event.code, "keyup");
+      this.leave(event.code, "keyup", event.timeStamp);
+      this.doubt(event);
     });
-    addEventListener("blur", () => this.letGo("blur"));
-    addEventListener("pagehide", () => this.letGo("pagehide"));
-    document.addEventListener("visibilitychange", () => document.hidden && this.letGo("hidden"));
-    button.addEventListener("blur", () => ["Space", "Enter"].forEach((code) => code !== this.key && this.leave(code, "blur")));
+    addEventListener("blur", (event) => this.letGo("blur", event.timeStamp));
+    addEventListener("pagehide", (event) => this.letGo("pagehide", event.timeStamp));
+    document.addEventListener("visibilitychange", (event) => document.hidden && this.letGo("hidden", event.timeStamp));
+    button.addEventListener("blur", (event) => ["Space", "Enter"].forEach((code) => code !== this.key && this.leave(code, "blur", event.timeStamp)));
   }
 
-  /** Let go, whatever holds it. @param {string} why */
-  letGo(why) {
+  /** Let go, whatever holds it. @param {string} why @param {number} at */
+  letGo(why, at = performance.now()) {
     const held = this.holders.size > 0;
     this.holders.clear();
-    if (held) this.told.release(why);
+    if (held) this.told.release(why, at);
+  }
+
+  /**
+   * Some systems never tell that a key went up: any key beside the Command or Windows key, one of two Shift keys. Then
+   * the next event of the keyboard shows it.
+   * @param {KeyboardEvent} event
+   */
+  doubt(event) {
+    const meta = event.metaKey || event.key === "Meta";
+    const keys = [...this.holders].filter((holder) => !holder.startsWith("pointer "));
+    const gone = { ShiftRight: !event.shiftKey, ControlRight: !event.ctrlKey };
+    for (const code of keys) if (meta || gone[code]) this.leave(code, "doubt", event.timeStamp);
   }
 
   get held() {
@@ -45,6 +62,7 @@ export class Hold {
   }
 
   down(event) {
+    this.doubt(event);
     const onButton = event.target === this.button && (event.code === "Space" || event.code === "Enter");
     if (!onButton && (event.code !== this.key || !this.key || elsewhere(event, this.button))) return;
     if (event.ctrlKey && !event.code.startsWith("Control")) return;
@@ -59,8 +77,8 @@ export class Hold {
     if (first) this.told.press(at);
   }
 
-  leave(holder, why) {
-    if (this.holders.delete(holder) && this.holders.size === 0) this.told.release(why);
+  leave(holder, why, at) {
+    if (this.holders.delete(holder) && this.holders.size === 0) this.told.release(why, at);
   }
 }
 

@@ -24,7 +24,10 @@ export class Member {
   constructor(options) {
     this.options = options;
     this.nowMs = options.now ?? (() => performance.now());
-    this.wall = options.wall ?? (() => Date.now());
+    /** How far the office's clock is ahead of this machine's, ms. */
+    this.aheadMs = 0;
+    const wall = options.wall ?? (() => Date.now());
+    this.wall = () => wall() + this.aheadMs;
     this.clock = options.clock ?? { set: (run, ms) => setTimeout(run, ms), clear: (id) => clearTimeout(id) };
     const chance = options.chance ?? Math.random;
     const now = () => this.nowMs() / 1000;
@@ -99,6 +102,7 @@ export class Member {
   // --- credentials and link -----------------------------------------------------------------------------------------
 
   use(credentials) {
+    if (credentials.now) this.aheadMs += credentials.now - this.wall();
     this.participant.linkDown(this.now());
     if (this.user !== credentials.user) this.session = this.roster = null;
     this.user = this.audience.parts.user = this.around.user = credentials.user;
@@ -256,6 +260,7 @@ export class Member {
     });
     this.path = path;
     path.start();
+    path.hush(this.gate.open);
   }
 
   announce() {

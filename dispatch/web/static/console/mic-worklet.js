@@ -64,7 +64,7 @@ class MicWorklet extends AudioWorkletProcessor {
     const sound = new Float32Array(Math.max(0, end - start));
     for (let i = 0; i < sound.length; i += 1) sound[i] = this.ring[(start + i) % this.ring.length];
     this.from = over ? Infinity : Math.max(start, end);
-    this.port.postMessage({ press: this.press, sound, over }, [sound.buffer]);
+    this.port.postMessage({ press: this.press, sound, over, startS: start / sampleRate }, [sound.buffer]);
   }
 }
 

@@ -23,6 +23,8 @@ export const PRE_ROLL_MS = 2000;
 const TAIL_S = { least: 0.04, most: 0.12, beyond: 0.03 };
 /** ...and where nothing more comes of the sound system, the last frame leaves after this. */
 const END_MS = 230;
+/** A busy page hears so much later of a press, or of a release, at most. */
+const LATE_S = { press: 0.4, release: 3 };
 const RETRY_MS = 2000;
 
 /** @typedef {import("./types.js").SoundFault} SoundFault */
@@ -47,6 +49,8 @@ class Press {
     this.encoded = 0;
     /** Nothing that was captured before this is given out (behind a hold). */
     this.fromMs = 0;
+    /** Nothing that is heard behind this, in the context's time, belongs to it: known from the release on. */
+    this.untilS = Infinity;
     /** Packets there will be; known when the last one was fed. */
     this.total = Infinity;
     this.lastMs = 0;
@@ -92,15 +96,19 @@ export class Microphone {
     this.wanted = true;
     if (this.asking || this.track?.readyState === "live") return;
     this.asking = true;
+    /** @type {MediaStream|null} */
+    let stream = null;
     try {
       if (!(await AudioEncoder.isConfigSupported(CODEC)).supported) throw new DOMException("no Opus", "NotSupportedError");
       const on = this.cleanUp;
       // Half duplex: nothing sounds while the key is held, so there is no echo to cancel.
       const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: on, autoGainControl: on };
-      const stream = await navigator.mediaDevices.getUserMedia({ audio });
+      stream = await navigator.mediaDevices.getUserMedia({ audio });
       this.take(stream);
       this.spare ??= this.encoder();
     } catch (error) {
+      for (const track of stream?.getTracks() ?? []) track.stop(); // one that cannot be used is not kept open
+      this.track = null;
       this.fail(reason(error));
     }
     this.asking = false;
@@ -143,11 +151,15 @@ export class Microphone {
       return;
     }
     this.enable(true);
-    press.encoder = this.spare ?? this.encoder();
+    try {
+      press.encoder = this.spare?.state === "configured" ? this.spare : this.encoder();
+    } catch {
+      setTimeout(() => this.broken(press, "unsupported"), 0);
+      return;
+    }
     this.spare = null;
     this.active = press;
-    const agoS = Math.min(0.4, Math.max(0, performance.now() - pressAt) / 1000);
-    this.node?.port.postMessage({ do: "from", press: press.no, atS: context.currentTime - agoS });
+    this.node?.port.postMessage({ do: "from", press: press.no, atS: context.currentTime - agoS(pressAt, LATE_S.press) });
   }
 
   open(_burst) {
@@ -168,7 +180,8 @@ export class Microphone {
     press.kept = [];
   }
 
-  stop() {
+  /** @param {number} [at] when the button went up, as performance.now() says it */
+  stop(at = performance.now()) {
     const press = this.press;
     if (!press || press.stopping || press.over) return;
     press.stopping = true;
@@ -176,7 +189,8 @@ export class Microphone {
     if (press.held || !this.ready || !context) return this.finish(press);
     const latencyS = /** @type {any} */ (this.track?.getSettings())?.latency ?? 0;
     const tailS = Math.min(TAIL_S.most, Math.max(TAIL_S.least, latencyS + TAIL_S.beyond));
-    this.node?.port.postMessage({ do: "until", press: press.no, atS: context.currentTime + tailS });
+    press.untilS = context.currentTime - agoS(at, LATE_S.release) + tailS;
+    this.node?.port.postMessage({ do: "until", press: press.no, atS: press.untilS });
     press.timer = setTimeout(() => this.finish(press), END_MS);
   }
 
@@ -195,6 +209,7 @@ export class Microphone {
     if (!context) throw new Error("the sound is off");
     [this.track] = stream.getAudioTracks();
     this.name = this.track.label;
+    this.enable(!document.hidden);
     this.track.addEventListener("ended", () => this.lose());
     this.source?.disconnect();
     this.source = context.createMediaStreamSource(stream);
@@ -227,6 +242,12 @@ export class Microphone {
     this.changed();
   }
 
+  /** The context stands still, or goes on: a press that hears nothing any more must not keep the floor. */
+  soundChanged() {
+    const { press, audio } = this;
+    if (press?.encoder && !press.stopping && audio.state !== "running") this.broken(press, "failed");
+  }
+
   broken(press, why) {
     if (this.press !== press || press.over) return;
     if (press.stopping) return this.finish(press);
@@ -235,10 +256,12 @@ export class Microphone {
     onFault(why);
   }
 
-  heard({ level, press: no, sound, over }) {
+  heard({ level, press: no, sound: given, over, startS }) {
     if (level != null) this.level(this.fault ? 0 : level);
     const press = this.press;
     if (!press || no !== press.no || press.total !== Infinity) return;
+    // A page that was busy reads what the audio thread gave out before it heard of the release.
+    const sound = given.subarray(0, Math.max(0, Math.round(Math.min(given.length, (press.untilS - startS) * RATE))));
     const whole = new Float32Array(press.rest.length + sound.length + (over ? LOOKAHEAD : 0));
     whole.set(press.rest);
     whole.set(sound, press.rest.length);
@@ -304,6 +327,11 @@ export class Microphone {
     if (this.active === press) this.active = null;
     if (!this.spare && this.track) this.spare = this.encoder();
   }
+}
+
+/** How long ago that was, s. @param {number} at as performance.now() says it @param {number} mostS */
+function agoS(at, mostS) {
+  return Math.min(mostS, Math.max(0, performance.now() - at) / 1000);
 }
 
 /** @returns {SoundFault} */

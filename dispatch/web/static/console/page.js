@@ -22,8 +22,8 @@ const SILENT_PEAK = 0.0002;
 const SILENT_LEVELS = 15;
 /** An answer that takes longer never comes: a line that swallows everything is asked anew. */
 const ANSWER_MS = 15_000;
-/** So far the clock of day runs ahead of the page's own within one look where the machine slept (or the clock was set). */
-const SLEPT_MS = 1500;
+/** Between two looks so long: the machine slept, or the page stood still. Whatever was held is then doubtful. */
+const STILL_MS = 3000;
 /** The dashboard's stream says something every 10 s: where it does not, it is opened anew. */
 const QUIET_MS = 30_000;
 
@@ -274,13 +274,13 @@ function follow() {
   stream.addEventListener("over", () => location.assign("/signin"));
 }
 
-let ahead = Date.now() - performance.now();
+let lookedAt = Date.now(); // of day: the page's own clock may stand still while the machine sleeps
 
 /** A machine that slept may never tell that the key went up. */
 function lookForSleep() {
-  const before = ahead;
-  ahead = Date.now() - performance.now();
-  if (ahead - before > SLEPT_MS) hold.letGo("slept");
+  const before = lookedAt;
+  lookedAt = Date.now();
+  if (lookedAt - before > STILL_MS) hold.letGo("stood still");
 }
 
 setInterval(() => {

@@ -77,6 +77,7 @@
  * @property {string} login client id and user name of the control connection
  * @property {string} voice_login the same for the voice connection
  * @property {string} secret
+ * @property {number} [now] the office's clock as it answers, wall ms
  * @property {number} expires_at wall ms
  * @property {number} issue
  * @property {{region: string, office: string, name: string, time_zone: string}} office
@@ -148,6 +149,7 @@
  * @property {() => void} start make ready, once
  * @property {(said: {eventId: string|null, speaker: {burst: number, user: string, uid: number}|null}) => void} session
  *   every announcement: which session runs, and which burst of another may be heard
+ * @property {(on: boolean) => void} hush while on nothing sounds (the own microphone keeps or gives speech), nor counts as heard
  * @property {(on: boolean) => void} talk the microphone is open for an own burst, surely; or not any more
  * @property {(frame: {burst: number, handover: boolean}) => void} frame one of the announced burst came over MQTT
  * @property {(burst: number) => void} asked another member's ASK

@@ -18,6 +18,12 @@ class LabFailed(RuntimeError):
     """Something that had to happen did not; the text says what."""
 
 
+def outlived_by_none(command: Sequence[str]) -> list[str]:
+    """Give the command of a process that does not outlive the thread that starts it, however that ends."""
+    setpriv = shutil.which("setpriv")
+    return list(command) if setpriv is None else [setpriv, "--pdeathsig", "KILL", *command]
+
+
 class Process:
     """One of ours, in a session of its own; its output goes to `log`; `environ` is added to the environment."""
 
@@ -26,9 +32,7 @@ class Process:
     ) -> None:
         self.name = name
         self.log = log
-        command = [sys.executable, "-m", module, *arguments]
-        if (setpriv := shutil.which("setpriv")) is not None:  # it shall not outlive us, however we die
-            command = [setpriv, "--pdeathsig", "KILL", *command]
+        command = outlived_by_none([sys.executable, "-m", module, *arguments])
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 command,

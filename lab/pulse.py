@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.process import outlived_by_none
+
 RATE_HZ = 48000
 START_S = 10.0
 
@@ -55,17 +57,9 @@ class PulseRig:
             raise RigFailed("apt install pulseaudio pulseaudio-utils libasound2-plugins")
         self._write_files()
         with (self.folder / "log").open("ab") as log:
+            command = [program, "-n", "-F", str(self.folder / "default.pa"), "--daemonize=no", "--exit-idle-time=-1"]
             self._process = subprocess.Popen(
-                [
-                    program,
-                    "-n",
-                    "-F",
-                    str(self.folder / "default.pa"),
-                    "--daemonize=no",
-                    "--exit-idle-time=-1",
-                    "--use-pid-file=no",
-                    "--log-level=notice",
-                ],
+                outlived_by_none([*command, "--use-pid-file=no", "--log-level=notice"]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lab.demo.script import NAMES
+from lab.demo.script import VOICES
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "played": ("이야기가 끝까지 진행됩니다", "the story is played to its end"),
@@ -27,8 +27,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{user}'s ear is silent but for what others say with the floor",
     ),
     "not_leaked": (
-        "거절된 말이 {user}의 스피커에서 들리지 않습니다",
-        "the refused speech is not in {user}'s ear",
+        "거절된 {speaker}의 말이 {user}의 스피커에서 들리지 않습니다",
+        "the refused speech of {speaker} is not in {user}'s ear",
     ),
     "agora_alone": (
         "버스트 {n}: 음성 토픽이 막힌 뒤에는 MQTT로 음성이 가지 않습니다",
@@ -40,6 +40,18 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{user} is refused with cause, name and remaining time",
     ),
     "felt": ("{user}의 운전자가 거절을 진동으로 느낍니다", "{user}'s driver feels the refusal"),
+    "page_told": (
+        "콘솔 화면이 누가 말하고 있어 거절되었는지 알립니다",
+        "the console's page tells the call manager who was in the way",
+    ),
+    "toned": (
+        "콘솔의 알림음이 거절을 알립니다",
+        "the console's tone tells the refusal",
+    ),
+    "page_heard": (
+        "콘솔 화면이 관제의 말을 모두 들었다고 알립니다",
+        "the console's page tells that all heard the call manager",
+    ),
     "joined": ("세션 {number}: 모두 스스로 참가합니다", "session {number}: all join by themselves"),
     "answered": (
         "유지 시간 안의 답에는 새로운 참가가 필요 없습니다",
@@ -80,7 +92,7 @@ def check(
 ) -> Check:
     """Make a check; `values` fill its name in."""
     korean, english = TEXTS[key]
-    spoken = {name: NAMES.get(str(value), value) for name, value in values.items()}
+    spoken = {name: VOICES.get(str(value), value) for name, value in values.items()}
     return Check(
         key=key,
         name=english.format(**values),

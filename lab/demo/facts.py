@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from hw.patterns import DENIED
 from lab.demo.checks import Check, check
 from lab.demo.outcome import Burst, Outcome
+from lab.demo.script import DESK
 from protocol.messages import DenyCause
 
 GRANTED_MS_MAX = 300.0
@@ -21,8 +24,14 @@ WHOLE_SESSION = {
     "USER_LEFT": 3,
 }
 OPEN_SESSION = {"SESSION_STARTED": 1, "USER_JOINED": 3, "SPEAKER_CHANGED": 2, "USER_LEFT": 1}
-SESSIONS = (WHOLE_SESSION, OPEN_SESSION)
-"""Least numbers of events: of the session that ended, and of the one in which a speaker was killed."""
+"""Least numbers of events with three vehicles: of the session that ended, and of the one that saw a speaker killed."""
+
+
+def sessions(outcome: Outcome) -> tuple[dict[str, int], ...]:
+    """Least numbers of events of both, with whoever took part. Pure."""
+    members = {"USER_JOINED": len(outcome.members)}
+    bursts = {"SPEAKER_CHANGED": len(outcome.bursts) - 2}
+    return WHOLE_SESSION | members | {"USER_LEFT": len(outcome.members)}, OPEN_SESSION | members | bursts
 
 
 def times(outcome: Outcome) -> list[Check]:
@@ -46,7 +55,7 @@ def times(outcome: Outcome) -> list[Check]:
         deny, ms = refusal.deny, (refusal.told_s - refusal.edge_s) * 1000
         right = (
             deny.cause is DenyCause.ANOTHER_HAS_PERMISSION
-            and deny.speaker == outcome.bursts[0].speaker
+            and deny.speaker == refusal.speaker
             and bool(deny.speaker_name)
             and deny.remaining_s is not None
             and 0 < deny.remaining_s <= 30
@@ -83,7 +92,7 @@ def times(outcome: Outcome) -> list[Check]:
     checks.append(
         check(
             "left",
-            ok=len(outcome.left) == 3,
+            ok=sorted(outcome.left) == sorted(outcome.members),
             detail=", ".join(
                 f"{user} {(at_s - outcome.session_over_s) * 1000:.0f} ms" for user, at_s in outcome.left.items()
             )
@@ -135,6 +144,18 @@ def agora_alone(burst: Burst) -> Check:
     )
 
 
+def page(outcome: Outcome) -> list[Check]:
+    """What the console's page told."""
+    refusals = [refusal for refusal in outcome.refusals if refusal.user == DESK]
+    checks = [
+        check("page_told", (refusal.deny.speaker_name or "?") in refusal.page, f"“{refusal.page}”")
+        for refusal in refusals
+    ]
+    listeners = [str(len(burst.listeners)) for burst in outcome.bursts if burst.speaker == DESK]
+    told = re.findall(r"\d+", outcome.page_heard)
+    return [*checks, check("page_heard", listeners != [] and told == listeners * 2, f"“{outcome.page_heard}”")]
+
+
 def told(outcome: Outcome) -> list[Check]:
     """What monitors and drivers were told beside."""
     checks = [
@@ -144,7 +165,11 @@ def told(outcome: Outcome) -> list[Check]:
             detail="; ".join(outcome.unreadable[:3]) or f"{outcome.messages} messages",
         )
     ]
+    if DESK in outcome.members:
+        checks += page(outcome)
     for refusal in outcome.refusals:
+        if refusal.page:
+            continue
         pattern = refusal.motor_ms[: len(DENIED_MS)]
         apart_ms = [abs(ms - meant) for ms, meant in zip(pattern, DENIED_MS, strict=False)]
         checks.append(
@@ -158,7 +183,7 @@ def told(outcome: Outcome) -> list[Check]:
                 f"({' and '.join(str(ms) for ms in DENIED_MS)} are meant)",
             )
         )
-    for number, (event_id, wanted) in enumerate(zip(outcome.joins, SESSIONS, strict=False), 1):
+    for number, (event_id, wanted) in enumerate(zip(outcome.joins, sessions(outcome), strict=False), 1):
         seen = outcome.events.get(event_id, [])
         missing = sorted(name for name in wanted if seen.count(name) < wanted[name])
         counted = ", ".join(f"{seen.count(name)} {name}" for name in sorted(set(seen)))

@@ -40,11 +40,16 @@ class Refusal(Struct, kw_only=True):
 
     user: str
     text: str
+    speaker: str
+    """Who had the floor."""
     edge_s: float
     end_s: float
     deny: FloorDeny
     told_s: float
-    motor_ms: tuple[float, ...]
+    motor_ms: tuple[float, ...] = ()
+    """Of a vehicle's driver; and what the console's..."""
+    page: str = ""
+    """...page said of it."""
 
 
 class Follow(Struct, frozen=True, kw_only=True):
@@ -59,6 +64,8 @@ class Follow(Struct, frozen=True, kw_only=True):
 class Outcome(Struct, kw_only=True):
     """All that the measuring needs to know of what happened."""
 
+    members: tuple[str, ...] = ()
+    """Who took part: the vehicles, and the call manager where the console did."""
     bursts: list[Burst] = []
     refusals: list[Refusal] = []
     joins: dict[str, dict[str, float]] = {}
@@ -70,6 +77,8 @@ class Outcome(Struct, kw_only=True):
     kill_s: float = 0.0
     kill_idle_ms: float = 0.0
     dead_presence: str = ""
+    page_heard: str = ""
+    """What the console's page said of who heard the call manager."""
     follows: list[Follow] = []
     messages: int = 0
     unreadable: list[str] = []

@@ -16,12 +16,12 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 
 from lab.demo.report import Report
-from lab.demo.script import NAMES
+from lab.demo.script import DESK, VOICES
 from lab.demo.texts import Texts
 from lab.measure.sound import RATE_HZ, Recording
 
 FONTS = ("NanumGothic", "NanumBarunGothic", "Noto Sans CJK KR", "Noto Sans KR", "DejaVu Sans")
-COLOURS = {"car-1": "#1f6fb4", "car-2": "#d9771e", "car-3": "#5c9a2f"}
+COLOURS = {"car-1": "#1f6fb4", "car-2": "#d9771e", "car-3": "#5c9a2f", DESK: "#7a4fb5"}
 REFUSED = "#c0392b"
 GREY = "#c9ced6"
 INK = "#2b313b"
@@ -29,7 +29,9 @@ SOFT = "#7a8494"
 BLOCKS_PER_S = 70
 LANE = 0.40
 CAR = 2.9
-"""Heights of a waveform's half and of a vehicle's lanes."""
+"""Heights of a waveform's half and of a voice's lanes."""
+LEAST_S = 24.0
+"""A picture of a story so long or shorter is 13 inches wide; a longer one grows with it."""
 
 
 def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[str, Recording], texts: Texts) -> None:
@@ -44,8 +46,10 @@ def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[st
         "xtick.color": INK,
     }
     with plt.rc_context(style):
-        figure, axes = plt.subplots(figsize=(13, 7.8), dpi=100)
-        _Picture(axes, report, mouths, ears, texts).draw()
+        bursts, voices = report.outcome.bursts, len(mouths)
+        wide = min(18.0, 13 * max(1.0, (bursts[-1].idle_s - bursts[0].edge_s) / LEAST_S))
+        figure, axes = plt.subplots(figsize=(wide, 1.2 + 2.2 * voices), dpi=100)
+        _Picture(axes, report, mouths, ears, texts, names_at=-1.3 / wide).draw()
         figure.tight_layout()
         figure.savefig(path, pil_kwargs={"optimize": True})
         plt.close(figure)
@@ -53,8 +57,17 @@ def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[st
 
 class _Picture:
     def __init__(
-        self, axes: Axes, report: Report, mouths: dict[str, Recording], ears: dict[str, Recording], texts: Texts
+        self,
+        axes: Axes,
+        report: Report,
+        mouths: dict[str, Recording],
+        ears: dict[str, Recording],
+        texts: Texts,
+        *,
+        names_at: float,
     ) -> None:
+        self._names = names_at
+        """Where the names of those who speak stand: a share of the axes' width."""
         self._axes = axes
         self._report = report
         self._mouths, self._ears = mouths, ears
@@ -66,15 +79,16 @@ class _Picture:
 
     def draw(self) -> None:
         axes, texts = self._axes, self._texts
-        self._floor(9.4)
-        for index, user in enumerate(NAMES):
-            self._car(user, 8.25 - CAR * index)
+        top = CAR * len(self._mouths)
+        self._floor(top + 0.7)
+        for index, user in enumerate(self._mouths):
+            self._voice(user, top - 0.45 - CAR * index)
         for burst in self._bursts:
             axes.axvspan(self._t(burst.handled_s), self._t(burst.end_s), color=COLOURS[burst.speaker], alpha=0.07, lw=0)
-        self._kill(10.02)
+        self._kill(top + 1.32)
         axes.set_yticks([y for y, _ in self._ticks], [name for _, name in self._ticks], fontsize=9)
         axes.tick_params(axis="y", length=0)
-        axes.set_ylim(-0.15, 10.25)
+        axes.set_ylim(-0.15, top + 1.55)
         axes.set_xlim(0, self._end_s - self._zero_s)
         axes.set_xlabel(f"{texts.line('seconds')}\n{texts.line('legend')}", fontsize=9, color=SOFT, linespacing=1.6)
         axes.set_title(texts.line("title"), fontsize=14, fontweight=600, pad=14)
@@ -100,7 +114,7 @@ class _Picture:
             self._write(end_s - 0.1, y, self._texts.line("session_lane"), fontsize=9, ha="right", color=SOFT)
         for burst in self._bursts:
             self._bar(burst.handled_s, burst.idle_s, y, 0.56, COLOURS[burst.speaker])
-            label = f"{NAMES[burst.speaker]} · {(burst.handled_s - burst.edge_s) * 1000:.1f} ms"
+            label = f"{VOICES[burst.speaker]} · {(burst.handled_s - burst.edge_s) * 1000:.1f} ms"
             middle_s = (burst.handled_s + burst.end_s) / 2
             self._write(middle_s, y, label, color="white", ha="center", fontsize=10, fontweight=600)
         self._ticks.append((y, self._texts.line("floor")))
@@ -117,13 +131,13 @@ class _Picture:
             text = self._texts.line("kill_to_idle", ms=outcome.kill_idle_ms)
             self._write(outcome.kill_s + 0.1, y + 0.06, text, color=REFUSED, fontsize=9.5, fontweight=600)
 
-    # --- a vehicle --------------------------------------------------------------------------------------------------
+    # --- a voice --------------------------------------------------------------------------------------------------
 
-    def _car(self, user: str, top: float) -> None:
+    def _voice(self, user: str, top: float) -> None:
         button, mouth, ear = top - 0.2, top - 0.88, top - 1.76
         self._axes.axhline(top + 0.5, color="#dfe3e9", linewidth=1, zorder=0)
         self._axes.text(
-            -0.1, mouth, f"{NAMES[user]}\n{user}", transform=self._axes.get_yaxis_transform(), fontsize=13,
+            self._names, mouth, f"{VOICES[user]}\n{user}", transform=self._axes.get_yaxis_transform(), fontsize=13,
             fontweight=600, color=COLOURS[user], ha="center", va="center",
         )  # fmt: skip
         self._presses(user, button)
@@ -152,7 +166,7 @@ class _Picture:
 
     def _wave(self, user: str, recording: Recording, y: float, parts: list[tuple[float, float, str]]) -> None:
         outcome = self._report.outcome
-        killed = outcome.kill_s and user == self._bursts[2].speaker
+        killed = any(burst.killed and burst.speaker == user for burst in self._bursts)
         end_s = outcome.kill_s if killed else self._end_s
         sound = recording.cut(self._zero_s, end_s)
         size = RATE_HZ // BLOCKS_PER_S

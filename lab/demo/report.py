@@ -91,10 +91,13 @@ class Report:
                     "up_ms": ms(refusal.end_s),
                     "told_after_ms": (refusal.told_s - refusal.edge_s) * 1000,
                     "motor_ms": refusal.motor_ms,
+                    "page": refusal.page,
                     "deny": msgspec.to_builtins(refusal.deny),
                 }
                 for refusal in outcome.refusals
             ],
+            "members": outcome.members,
+            "page_heard": outcome.page_heard,
             "joins_ms": outcome.joins,
             "answer_joins": outcome.answer_joins,
             "session_over_ms": ms(outcome.session_over_s) if outcome.session_over_s else None,

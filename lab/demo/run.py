@@ -16,10 +16,11 @@ from hw.errors import HardwareError
 from lab.broker import BrokerFailed
 from lab.demo.again import until_judged
 from lab.demo.checks import Check
+from lab.demo.desk import lacking
 from lab.demo.eyes import BrokeOff
 from lab.demo.outcome import Outcome
 from lab.demo.report import Report, machine
-from lab.demo.script import NAMES, Script
+from lab.demo.script import DESK, NAMES, Script
 from lab.demo.speech import NoSpeech
 from lab.demo.stall_watch import StallWatch
 from lab.demo.stalls import STALL_S_MIN
@@ -49,13 +50,28 @@ def main(out: Path, say: Path | None, lang: str, voice: VoicePath = VoicePath.MQ
     except (BadSound, NoSpeech, OSError) as error:
         print(f"ptt-lab: {error}", file=sys.stderr)
         return EXIT_USAGE
+    if left_out := _without_desk(texts, voice):
+        _tell(left_out)
     try:
         with interruptible():
-            report = until_judged(lambda before: _play(out, script, texts, voice, before), out, texts, _tell)
+            report = until_judged(
+                lambda before: _play(out, script, texts, voice, before, desk=not left_out), out, texts, _tell
+            )
     except KeyboardInterrupt:
         print(texts.line("stopped"), file=sys.stderr)
         return EXIT_INTERRUPTED
-    return _say(report, out, texts)
+    status = _say(report, out, texts)
+    if left_out:
+        _tell(left_out)
+    return status
+
+
+def _without_desk(texts: Texts, voice: VoicePath) -> str:
+    """Say why the console does not take part; empty where it does."""
+    if voice is VoicePath.AGORA:
+        return texts.line("no_desk_agora")
+    missing = lacking()
+    return texts.line("no_desk", lacking=missing) if missing else ""
 
 
 def make_room(out: Path) -> None:
@@ -87,16 +103,23 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-def _play(out: Path, script: Script, texts: Texts, voice: VoicePath, before: tuple[str, ...]) -> Report:
+def _play(out: Path, script: Script, texts: Texts, voice: VoicePath, before: tuple[str, ...], *, desk: bool) -> Report:
     timeline = Timeline(texts)
     try:
-        return _play_along(out, script, timeline, texts, voice, before)
+        return _play_along(out, script, timeline, texts, voice, before, desk=desk)
     finally:
         timeline.close()
 
 
 def _play_along(
-    out: Path, script: Script, timeline: Timeline, texts: Texts, voice: VoicePath, before: tuple[str, ...]
+    out: Path,
+    script: Script,
+    timeline: Timeline,
+    texts: Texts,
+    voice: VoicePath,
+    before: tuple[str, ...],
+    *,
+    desk: bool,
 ) -> Report:
     began_s = time.monotonic()
     problem, broken = "", None
@@ -104,13 +127,15 @@ def _play_along(
     mouths: dict[str, Recording] = {}
     ears: dict[str, Recording] = {}
     facts = machine()
-    with World(out / "logs", NAMES, loop=False, cues_percent=0, lang="ko", voice=voice) as world:
+    with World(out / "logs", NAMES, loop=False, cues_percent=0, lang="ko", voice=voice, desk=desk) as world:
         watch = StallWatch(world.folder / "stalls", STALL_S_MIN)
         try:
             with watch, ExitStack() as stack:
                 tapes = {user: Microphone(car.tape, TAPE_S) for user, car in world.cars.items()}
                 world.start()
                 timeline.add(time.monotonic(), "-", "starting", port=world.office.broker_port, cars=len(NAMES))
+                if world.web is not None:
+                    timeline.add(time.monotonic(), DESK, "desk", origin=world.origin)
                 story = Story(world, script, timeline, stack)
                 outcome = story.outcome
                 story.prepare()
@@ -128,6 +153,8 @@ def _play_along(
         if not problem:
             for user, car in world.cars.items():
                 mouths[user], ears[user] = recordings(car.tape, car.played)
+            if world.desk is not None:
+                mouths[DESK], ears[DESK] = world.desk.sound.recordings()
             verdict = judge(outcome, mouths, ears, out)
         stalls = watch.stalls
     lasted_s = time.monotonic() - began_s

@@ -10,10 +10,16 @@ from lab.demo.speech import Voice, recording, speak
 from lab.measure.sound import Sound
 
 NAMES: Final = {"car-1": "1호차", "car-2": "2호차", "car-3": "3호차"}
+DESK: Final = "desk"
+VOICES: Final = NAMES | {DESK: "관제"}
+"""Everybody who may speak: the vehicles, and the call manager at the console."""
 PARTS: Final = {
     "first": (Voice("ko", 175, 45), "본부, 1호차입니다. 시청 앞 사고로 길이 막힙니다."),
     "refused": (Voice("ko+m4", 195, 42), "잠깐만요, 저는 주유소에 들렀다 갑니다."),
     "answer": (Voice("ko+f3", 180, 60), "1호차, 잘 들었습니다. 우회하겠습니다."),
+    "call": (Voice("ko+f2", 180, 50), "본부입니다. 1호차, 사고 차량은 곧 치워집니다."),
+    "reply": (Voice("ko", 175, 45), "1호차, 알겠습니다. 길이 열리면 시청으로 다시 돌아가겠습니다."),
+    "too_soon": (Voice("ko+f2", 190, 48), "2호차는 어디쯤 있습니까?"),
     "killed": (Voice("ko+f3", 180, 60), "2호차입니다. 지금 한강 다리를 건너고 있습니다. 곧 도착합니다."),
     "last": (Voice("ko+m4", 170, 30), "3호차입니다. 2호차 피티티가 끊겼습니다."),
 }

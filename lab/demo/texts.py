@@ -12,6 +12,10 @@ STEPS: Final[dict[str, tuple[str, str]]] = {
         "시작: mosquitto(포트 {port}), ptt-dispatch, 차량 {cars}대",
         "starting mosquitto (port {port}), ptt-dispatch and {cars} vehicles",
     ),
+    "desk": (
+        "ptt-dispatch web({origin})에 Chromium으로 접속해 콘솔을 켰습니다",
+        "signed in at ptt-dispatch web ({origin}) with Chromium, the console's radio is on",
+    ),
     "ready": ("모든 차량이 연결되고 음성이 준비되었습니다", "every vehicle is online with its voice ready"),
     "pressed": ("버튼을 누릅니다, 마이크에: “{said}”", "button down, at the microphone: “{said}”"),
     "granted": (
@@ -68,6 +72,18 @@ LINES: Final[dict[str, tuple[str, str]]] = {
         "앞의 결과: {kept}",
         "\nthe machine stood still for {ms:.0f} ms during “{check}”: the story is played again (time {number}). "
         "What failed: {kept}",
+    ),
+    "no_desk": (
+        "\n이 컴퓨터에는 {lacking}이(가) 없어 브라우저 콘솔이 빠집니다. 차량 세 대만의 이야기입니다. "
+        "콘솔까지 보려면: sudo apt install chromium pulseaudio pulseaudio-utils",
+        "\nthe browser console is left out: this machine has no {lacking}. The story is that of three vehicles alone. "
+        "For all of it: sudo apt install chromium pulseaudio pulseaudio-utils",
+    ),
+    "no_desk_agora": (
+        "\nAgora 대역에는 브라우저 콘솔이 참여하지 못합니다(Web SDK는 Agora 클라우드만 압니다). "
+        "차량 세 대만의 이야기입니다.",
+        "\nthe browser console cannot join the stand-in for Agora (its Web SDK knows Agora's cloud alone): "
+        "the story is that of three vehicles",
     ),
     "logs": ("기록: {folder}", "logs: {folder}"),
     "gone": ("프로세스가 끝났습니다", "its process has ended"),

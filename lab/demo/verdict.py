@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from lab.demo.checks import Check, check
 from lab.demo.facts import times, told
-from lab.demo.outcome import Burst, Outcome
+from lab.demo.outcome import Burst, Outcome, Refusal
+from lab.demo.script import DESK
+from lab.demo.tone import LATE_S_MAX, take_out
 from lab.measure.align import Alignment, align
 from lab.measure.search import score
 from lab.measure.sound import RATE_HZ, Recording, Sound, as_int16, dbfs, from_int16, peak, write
@@ -28,6 +30,10 @@ FOUND_SHARE_MAX = 0.65
 """The refused sentence is not there when less than this of the planted copy's score is found."""
 LATE_TAIL_S_MAX = 2.0
 """What is heard behind a burst's end, no later than this, may be its own end, held up by a machine that stood."""
+TONE_MIN, TONE_MS_MAX = 0.05, 300.0
+"""How loud each beep of the page's tone is at least (1: full scale), and how soon it sounds."""
+PAGE_STALL_S = 0.1
+"""A browser on a busy machine may be kept waiting so long, once: it invents sound for it, and what follows is later."""
 HEARD_MS_MAX = 500.0
 LAG_MS_MAX = 500.0
 
@@ -60,6 +66,11 @@ def judge(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Record
     """Measure everything, and write `said-` and `heard-` files into `out`."""
     checks: list[Check] = []
     hearings: list[Hearing] = []
+    ears = dict(ears)
+    for refusal in outcome.refusals:
+        if refusal.page:
+            ears[refusal.user], found = _without_tone(ears[refusal.user], refusal)
+            checks.append(found)
     for burst in outcome.bursts:
         said = mouths[burst.speaker].cut(burst.edge_s, burst.end_s)
         write(out / f"said-{burst.speaker}-{burst.n}.wav", said)
@@ -78,11 +89,22 @@ def judge(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Record
     return Verdict(checks=tuple(checks), hearings=tuple(hearings), search=search)
 
 
+def _without_tone(ear: Recording, refusal: Refusal) -> tuple[Recording, Check]:
+    rest, tone = take_out(ear, refusal.told_s)
+    late_ms = (tone.at_s - refusal.told_s) * 1000
+    loud = " and ".join(f"{20 * np.log10(max(peak, 1e-6)):.0f}" for peak in tone.peaks)
+    span = (refusal.edge_s, refusal.told_s + LATE_S_MAX)
+    ok = min(tone.peaks) >= TONE_MIN and late_ms <= TONE_MS_MAX
+    detail = f"two beeps of {loud} dBFS, {late_ms:.0f} ms after the page shows it"
+    return rest, check("toned", ok, detail, span)
+
+
 def _hear(burst: Burst, ear: Recording) -> Sound:
     return ear.cut(burst.edge_s, burst.end_s + (AFTER_KILL_S if burst.killed else AFTER_S))
 
 
 def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
+    slower_s = burst.slower_s + (PAGE_STALL_S if listener == DESK else 0.0)
     tail_s = IN_FLIGHT_S + burst.slower_s if burst.killed else 0.0
     loud = np.flatnonzero(np.abs(heard) > 10 ** (SILENT_DBFS / 20))
     first_heard_s = burst.edge_s + (float(loud[0]) / RATE_HZ if len(loud) else float("nan"))
@@ -92,7 +114,7 @@ def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
         listener=listener,
         granted_to_heard_ms=(first_heard_s - burst.handled_s) * 1000,
         first_heard_s=first_heard_s,
-        alignment=align(said, heard, tail_s=tail_s, slower_s=burst.slower_s),
+        alignment=align(said, heard, tail_s=tail_s, slower_s=slower_s),
     )
 
 
@@ -158,21 +180,24 @@ def _search(outcome: Outcome, mouths: dict[str, Recording], ears: dict[str, Reco
     """
     results: dict[str, Any] = {"planted_db": PLANTED_DB, "ears": {}}
     for refusal in outcome.refusals:
+        found = results["ears"][refusal.user] = {}
         said = mouths[refusal.user].cut(refusal.edge_s, refusal.end_s)
         write(out / f"said-{refusal.user}-refused.wav", said)
+        start_s = max(burst.edge_s for burst in outcome.bursts if burst.edge_s <= refusal.edge_s)
         copy = _coded(said) * np.float32(10 ** (PLANTED_DB / 20))
         for user, ear in ears.items():
-            start_s = outcome.bursts[0].edge_s
             heard = ear.cut(start_s, min(ear.end_s, outcome.bursts[-1].end_s + AFTER_S))
-            for own in (burst for burst in outcome.bursts if burst.speaker == refusal.user):
+            for own in (b for b in outcome.bursts if b.speaker == refusal.user and b.edge_s >= start_s):
                 heard[round((own.edge_s - start_s) * RATE_HZ) : round((own.end_s + AFTER_S - start_s) * RATE_HZ)] = 0
             planted = heard.copy()
-            under = next(b for b in outcome.bursts if user in b.listeners and b.speaker != refusal.user)
+            under = next(
+                b for b in outcome.bursts if user in b.listeners and b.speaker != refusal.user and b.edge_s >= start_s
+            )
             begin = round((under.edge_s + 0.3 - start_s) * RATE_HZ)
             room = min(len(copy), len(planted) - begin)
             planted[begin : begin + room] += copy[:room]
             planted = from_int16(as_int16(planted))
-            results["ears"][user] = {"found": score(said, heard), "planted": score(said, planted)}
+            found[user] = {"found": score(said, heard), "planted": score(said, planted)}
     return results
 
 
@@ -180,12 +205,14 @@ def _search_checks(search: dict[str, Any]) -> list[Check]:
     return [
         check(
             "not_leaked",
+            speaker=speaker,
             user=user,
             ok=result["planted"] > 0 and result["found"] < FOUND_SHARE_MAX * result["planted"],
             detail=f"score {result['found']:.1f}; a copy {-search['planted_db']:.0f} dB down scores "
             f"{result['planted']:.1f} there",
         )
-        for user, result in search["ears"].items()
+        for speaker, ears in search["ears"].items()
+        for user, result in ears.items()
     ]
 
 

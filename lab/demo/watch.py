@@ -59,6 +59,11 @@ class Notebook:
             self.outputs.setdefault(user, []).append(change)
             self._changed.notify_all()
 
+    def nudge(self) -> None:
+        """Have those who wait look again: something was seen that is noted elsewhere."""
+        with self._changed:
+            self._changed.notify_all()
+
     def wait(self, look: Callable[[], M | None], timeout_s: float) -> M | None:
         """Look again after whatever is noted, until there is something; None after `timeout_s`."""
         deadline = time.monotonic() + timeout_s

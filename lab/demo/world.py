@@ -13,12 +13,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import requests
+
 from gateway.status_client import Answer, Unreachable, ask
+from lab.broker import free_port
 from lab.demo.agora import AgoraStandIn
+from lab.demo.desk import Desk
+from lab.demo.script import DESK, VOICES
 from lab.demo.tape import Microphone
-from lab.office import OFFICE, Office, run_command
+from lab.office import HOST, OFFICE, Office, run_command
 from lab.process import LabFailed, Process
+from protocol.login import Login
 from protocol.messages import VoicePath
+from service.settings import read_secret
 
 __all__ = ["OFFICE", "Car", "LabFailed", "World"]
 
@@ -93,7 +100,9 @@ class World:
         cues_percent: int,
         lang: str,
         voice: VoicePath = VoicePath.MQTT,
+        desk: bool = False,
     ) -> None:
+        """`desk`: a call manager's console too, in a browser."""
         self.logs = logs
         self.voice = voice
         self._stack = ExitStack()
@@ -102,6 +111,11 @@ class World:
         self.folder: Path
         self.office: Office
         self.agora: AgoraStandIn | None = None
+        self._with_desk = desk
+        self.desk: Desk | None = None
+        self.web: Process | None = None
+        self.origin = ""
+        """Of the pages, where there is a console."""
         self.cars: dict[str, Car] = {}
 
     def __enter__(self) -> World:
@@ -130,14 +144,42 @@ class World:
         """Set everything up and start it, as operator and technician would; `await_ready` waits for it."""
         if self.voice is VoicePath.AGORA:
             self.agora = self._stack.enter_context(AgoraStandIn(self.folder / "agora"))
-        self.office.make(self.voice, None if self.agora is None else self.agora.certificate)
+        web_port = free_port()
+        certificate = None if self.agora is None else self.agora.certificate
+        self.office.make(self.voice, certificate, web_port=web_port)
         self.office.start()
+        if self._with_desk:
+            self.origin = f"https://{HOST}:{web_port}"
+            self._open_desk()
         with ThreadPoolExecutor(len(self.cars)) as pool:
             list(pool.map(self._enrol, self.cars.values()))
         for car in self.cars.values():
             car.start({} if self.agora is None else self.agora.environ)
             assert car.process is not None
             self._stack.callback(car.process.end)
+
+    def _open_desk(self) -> None:
+        """The dashboard's process, and a call manager of the office who signs in there."""
+        config = ["web", "--config", str(self.office.config)]
+        self.web = Process("web", "dispatch", config, self.logs / "web.log")
+        self._stack.callback(self.web.end)
+        kept = self.folder / f"{DESK}.secret"
+        words = ("--role", "call_manager", "--name", VOICES[DESK], "--secret-file", str(kept))
+        self.office.command("user", "add", DESK, *words, office=True)
+        self._await_pages()
+        desk = Desk(self.origin, str(Login(OFFICE, DESK)), read_secret(kept), self.folder / DESK, self._lang)
+        self.desk = self._stack.enter_context(desk)
+
+    def _await_pages(self) -> None:
+        deadline = time.monotonic() + READY_S
+        while True:
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"{self.origin}/healthz", verify=str(self.office.folder / "ca.pem"), timeout=2).ok:
+                    return
+            self.check_running()
+            if time.monotonic() > deadline:
+                raise LabFailed(f"ptt-dispatch web does not answer at {self.origin}; see {self.logs / 'web.log'}")
+            time.sleep(0.05)
 
     def _enrol(self, car: Car) -> None:
         sdk_dir = None if self.agora is None else self.agora.sdk_dir
@@ -163,11 +205,14 @@ class World:
             self.office.dispatch,
             self.office.rest,
             *(car.process for car in self.cars.values() if car.process is not None),
+            *(() if self.web is None else (self.web,)),
         ]
         for process in processes:
             if process.name not in but and not process.running:
                 last = process.log.read_text(errors="replace").strip().splitlines()[-5:]
                 raise LabFailed(f"{process.name} ended by itself: " + " | ".join(last))
+        if self.desk is not None:
+            self.desk.check()
 
     def stop(self) -> None:
         """End the vehicles and the office in an orderly way; their files stay until the world is left."""

@@ -100,6 +100,7 @@ class Made:
         refusal = Refusal(
             user="car-3",
             text="refused",
+            speaker="car-1",
             edge_s=edge_s,
             end_s=edge_s + len(spoken("refused")) / RATE_HZ + 0.1,
             deny=FloorDeny(
@@ -119,6 +120,7 @@ class Made:
             for session, wanted in zip("ab", (WHOLE_SESSION, OPEN_SESSION), strict=True)
         }
         return Outcome(
+            members=CARS,
             bursts=bursts,
             refusals=[refusal],
             joins=joins,
@@ -219,7 +221,10 @@ def unreadable(made: Made) -> None:
 
 
 HEARD: dict[str, tuple[Callable[[Made], None], str]] = {
-    "refused speech under another's voice": (leak("car-2", 2.6, -20.0), "the refused speech is not in car-2's ear"),
+    "refused speech under another's voice": (
+        leak("car-2", 2.6, -20.0),
+        "the refused speech of car-3 is not in car-2's ear",
+    ),
     "refused speech loud in a silence": (leak("car-1", 2.6, 0.0), "car-1's ear is silent"),
     "refused speech kept for the next grant": (leak("car-1", 18.2, -3.0), "burst 4: car-1 hears car-3 wholly"),
     "one's own voice": (own_voice, "car-1's ear is silent"),

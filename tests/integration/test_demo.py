@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hw.virtual_client import VirtualPins
+from lab.demo.desk import CHROMIUMS
 from tests.support.procs import Daemon, Daemons, eventually
 
 STORY_S = 60.0
@@ -60,7 +61,7 @@ def processes_in(folder: Path) -> list[str]:
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if f"{folder}/ptt-demo-" in words and state != "Z":
+            if any(f"{folder}/{ours}" in words for ours in ("ptt-demo-", "ptt-rig-")) and state != "Z":
                 found.append(words)
     return found
 
@@ -96,17 +97,27 @@ def test_the_story_happens_and_every_ear_hears_what_was_said(short_tmp: Path) ->
     assert [(burst["speaker"], burst["ended"]) for burst in report["bursts"]] == [
         ("car-1", "released"),
         ("car-2", "released"),
+        ("desk", "released"),
+        ("car-1", "released"),
         ("car-2", "lost"),
         ("car-3", "released"),
     ]
     assert [sorted(burst["heard"]) for burst in report["bursts"]] == [
-        ["car-2", "car-3"],
-        ["car-1", "car-3"],
-        ["car-1", "car-3"],
-        ["car-1"],
+        ["car-2", "car-3", "desk"],
+        ["car-1", "car-3", "desk"],
+        ["car-1", "car-2", "car-3"],
+        ["car-2", "car-3", "desk"],
+        ["car-1", "car-3", "desk"],
+        ["car-1", "desk"],
     ]
-    assert report["bursts"][0]["session"] == report["bursts"][1]["session"] != report["bursts"][2]["session"]
-    assert report["refusals"][0]["deny"]["speaker_name"] == "1호차"
+    sessions = [burst["session"] for burst in report["bursts"]]
+    assert sessions[0] == sessions[1] != sessions[2] == sessions[3]
+    assert [(refusal["user"], refusal["deny"]["speaker_name"]) for refusal in report["refusals"]] == [
+        ("car-3", "1호차"),
+        ("desk", "1호차"),
+    ]
+    assert "1호차" in report["refusals"][1]["page"]
+    assert sorted(report["search_for_refused_speech"]["ears"]["desk"]) == ["car-1", "car-2", "car-3", "desk"]
     assert (out / "timeline.png").stat().st_size > 30_000
     for burst in report["bursts"]:
         for file in (burst["file"], *(ear["file"] for ear in burst["heard"].values())):
@@ -136,35 +147,58 @@ def test_over_the_stand_in_for_agora_the_story_happens_while_the_broker_denies_t
     assert done.returncode == 0, whole_reason(done, out)
     report = json.loads((out / "report.json").read_text())
     assert report["failed"] == []
+    assert "the browser console cannot join the stand-in for Agora" in done.stdout
     denied = [check for check in report["checks"] if "voice topics denied" in check["name"]]
     assert len(denied) == len(report["bursts"]) == 4
     assert list(short_tmp.glob("ptt-demo-*")) == []
     assert processes_in(short_tmp) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_ends_all_its_processes_and_removes_its_folder(
-    short_tmp: Path, number: signal.Signals
-) -> None:
-    with Daemons(short_tmp) as daemons:
-        daemon: Daemon = daemons.start(
-            "demo", demo("--out", str(short_tmp / "out"), "--lang", "en"), {"TMPDIR": str(short_tmp)}
-        )
+def without_chromium(folder: Path) -> dict[str, str]:
+    """An environment in which every program of this machine is found, but no browser."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for place in reversed(os.environ["PATH"].split(os.pathsep)):
+        for program in Path(place).glob("*"):
+            link = programs / program.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+    for name in CHROMIUMS:
+        (programs / name).unlink(missing_ok=True)
+    return {"PATH": str(programs), "TMPDIR": str(folder)}
+
+
+def interrupt(folder: Path, number: signal.Signals, environ: dict[str, str]) -> str:
+    """Interrupt a demo while somebody speaks; gives what it said."""
+    with Daemons(folder) as daemons:
+        daemon: Daemon = daemons.start("demo", demo("--out", str(folder / "out"), "--lang", "en"), environ)
         daemon.says("button down", BEGIN_S)
-        assert len(processes_in(short_tmp)) >= 5
+        assert len(processes_in(folder)) >= 5
 
         daemon.signal(number)
 
         assert daemon.wait(END_S) == 130
-        assert processes_in(short_tmp) == []
-        assert list(short_tmp.glob("ptt-demo-*")) == []
-        assert (short_tmp / "out" / "logs" / "car-1.log").stat().st_size > 0
+        assert processes_in(folder) == []
+        assert list(folder.glob("ptt-*-*")) == []
+        assert (folder / "out" / "logs" / "car-1.log").stat().st_size > 0
+        return daemon.log
+
+
+def test_an_interrupted_demo_ends_all_its_processes_and_removes_its_folders(short_tmp: Path) -> None:
+    assert "the console's radio is on" in interrupt(short_tmp, signal.SIGINT, {"TMPDIR": str(short_tmp)})
+
+
+def test_without_a_chromium_the_demo_says_so_plainly_and_plays_with_three_voices(short_tmp: Path) -> None:
+    said = interrupt(short_tmp, signal.SIGTERM, without_chromium(short_tmp))
+
+    assert "the browser console is left out: this machine has no chromium" in said
+    assert "the console's radio is on" not in said
 
 
 def test_a_story_that_breaks_off_is_told_with_its_reason_and_keeps_its_logs(short_tmp: Path) -> None:
     with Daemons(short_tmp) as daemons:
         daemon = daemons.start(
-            "demo", demo("--out", str(short_tmp / "out"), "--lang", "en"), {"TMPDIR": str(short_tmp)}
+            "demo", demo("--out", str(short_tmp / "out"), "--lang", "en"), without_chromium(short_tmp)
         )
         daemon.says("button down", BEGIN_S)
 
@@ -183,7 +217,12 @@ def test_a_story_that_breaks_off_is_told_with_its_reason_and_keeps_its_logs(shor
 def test_a_demo_killed_by_sigkill_takes_its_processes_along(short_tmp: Path) -> None:
     with Daemons(short_tmp) as daemons:
         daemon = daemons.start("demo", demo("--out", str(short_tmp / "out")), {"TMPDIR": str(short_tmp)})
-        eventually(lambda: len(processes_in(short_tmp)) >= 5, BEGIN_S, "the demo's processes run")
+        chromium = f"{short_tmp}/ptt-demo-"
+        eventually(
+            lambda: any("--user-data-dir" in words and chromium in words for words in processes_in(short_tmp)),
+            BEGIN_S,
+            "the demo's processes run, its browser among them",
+        )
 
         daemon.kill()
 

@@ -14,6 +14,7 @@ hypothesis.settings.load_profile("shared-machine")
 TIMED = {
     "test_broker_load.py",
     "test_cab.py",
+    "test_cab_server.py",
     "test_console_browser.py",
     "test_dispatch_faults.py",
     "test_first_syllable.py",
@@ -35,6 +36,7 @@ marked where they are."""
 LONG = (
     "test_voice_agora.py",
     "test_cab.py",
+    "test_cab_server.py",
     "test_console_browser.py",
     "test_first_syllable.py",
     "test_bench_short.py",
@@ -49,6 +51,7 @@ LONG = (
     "test_rest_schemathesis.py",
     "test_secrets.py",
     "test_web.py",
+    "test_web_doors.py",
     "test_sound_devices.py",
 )
 """Files that take long: they begin first, so that none of them is left over when all others are done."""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shutil
+import signal
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +22,8 @@ from websockets.typing import Origin
 
 from hw.virtual_client import VirtualPins
 from lab.measure.sound import Sound, from_int16
-from tests.support.procs import ROOT, eventually
+from tests.integration.test_demo import processes_in
+from tests.support.procs import ROOT, Daemons, eventually
 
 PICTURES = ROOT / "build" / "cab"
 """The pictures of docs/cab.md are copies of these."""
@@ -51,6 +57,27 @@ class Running(Struct, frozen=True):
     def level(self, user: str, name: str = "ptt") -> float:
         with VirtualPins(self.pins(user)) as pins:
             return pins.levels()[name]
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Running]:
+    """Run `make cab` in a folder with short paths (107 bytes for a socket), to its end, with nothing left."""
+    folder = Path(tempfile.mkdtemp(prefix="t-"))
+    command = [sys.executable, "-c", "import sys; from lab.cli import main; sys.exit(main())", "cab"]
+    options = ["--out", str(folder / "out"), "--port", "0", "--no-browser", "--lang", "ko"]
+    with Daemons(folder) as daemons:
+        daemon = daemons.start("cab", [*command, *options], {"TMPDIR": str(folder)})
+        daemon.says("/  (", 30)
+        found = re.search(r"http://\S+/", daemon.log)
+        assert found is not None
+        yield Running(found[0], folder, daemon.pid)
+
+        daemon.signal(signal.SIGINT)
+        assert daemon.wait(15) == 0, daemon.log
+        assert "Traceback" not in daemon.log
+        assert processes_in(folder) == []
+        assert list(folder.glob("ptt-demo-*")) == []
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def colour(page: Page, user: str, name: str) -> None:

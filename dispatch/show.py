@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -18,6 +19,7 @@ from protocol.messages import Event
 
 FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 """What a spreadsheet takes for the beginning of a formula; some read the wide forms of East Asian keyboards too."""
+PARTED = re.compile(f"([;|\t\r\n])(?=[{re.escape(''.join(FORMULAS))}])")
 CSV_HEAD = ("office", "no", "at", "event", "event_id", "user", "name", "metadata")
 
 
@@ -178,11 +180,18 @@ def event_csv(office: OfficeId, event: Event) -> str:
 
 
 def csv_line(row: Sequence[object]) -> str:
-    """Give one line of CSV without its end; what a spreadsheet would run as a formula is made text."""
+    """Give one line of CSV without its end; what a spreadsheet would run as a formula is made text.
+
+    So it is behind whatever some countries' spreadsheets part cells at, instead of the comma.
+    """
     out = io.StringIO()
-    safe = [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) else cell for cell in row]
-    csv.writer(out, lineterminator="").writerow(safe)
+    csv.writer(out, lineterminator="").writerow([_text(cell) if isinstance(cell, str) else cell for cell in row])
     return out.getvalue()
+
+
+def _text(cell: str) -> str:
+    begun = f"'{cell}" if cell.startswith(FORMULAS) else cell
+    return PARTED.sub(r"\1'", begun)
 
 
 def moment(unix_ms: int | None, where: tzinfo | None = None) -> str:

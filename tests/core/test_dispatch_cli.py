@@ -15,6 +15,7 @@ from dispatch.core.state import Floor, FloorState, Member
 from dispatch.credentials import with_credentials
 from dispatch.ports import OfficeTx
 from dispatch.settings import DispatchSettings
+from dispatch.show import csv_line
 from dispatch.store.sql import SqlStore
 from protocol.ids import OfficeId
 from protocol.messages import Event, EventType, PresenceState
@@ -297,6 +298,21 @@ def test_events_as_csv_are_read_back_and_run_no_formula(run: Run, filled: Path) 
     assert [row["no"] for row in rows] == ["1", "2", "3", "4", "5"]
     assert {row["name"] for row in rows} == {'\'=cmd("x")'}
     assert json.loads(rows[0]["metadata"]) == {"burst": 1}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["=x()", "a;=x()", "b\t=x()", 'c"|=x()', "＝x()", "d,=x()", "e;;@x", "f|\t-1"])
+def test_no_cell_of_csv_begins_a_formula_whatever_the_reader_parts_cells_at(name: str, delimiter: str) -> None:
+    line = csv_line(["seoul/hq", name, 1.5, None])
+
+    [cells] = csv.reader([line], delimiter=delimiter)
+    assert not any(cell.startswith(("=", "＝", "@", "-")) for cell in cells)
+
+
+def test_csv_changes_nothing_else() -> None:
+    row = ["a; =b", "c=d", "e,f", 'g"h', "1-2;3", "{}"]
+    [read] = csv.reader([csv_line([*row, 1.5, None, -2])])
+    assert read == [*row, "1.5", "", "-2"]
 
 
 def test_events_of_an_office_that_was_never_served_are_listed_too(run: Run, filled: Path, tmp_path: Path) -> None:

@@ -61,13 +61,3 @@ def test_calls_that_the_package_does_not_have_are_found(tmp_path: Path) -> None:
     found = complaints(tmp_path, copy / "agora.js")
 
     assert [f"agora-channel.js({place}," in found for place in places] == [True] * len(wrong)
-
-
-def test_it_joins_speaks_hears_asks_and_recovers_as_the_protocol_says() -> None:
-    done = subprocess.run(
-        ["node", "--test", str(TESTS / "agora.test.mjs")], capture_output=True, text=True, timeout=60, cwd=ROOT
-    )
-
-    assert done.returncode == 0, done.stdout
-    assert "# fail 0" in done.stdout
-    assert "# pass 44" in done.stdout

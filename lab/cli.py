@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ptt-lab", description="Virtual vehicles: a demo, a finger, benchmarks.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="command")
 
-    demo = commands.add_parser("demo", help="three vehicles, one office, one story, measured", allow_abbrev=False)
+    demo = commands.add_parser(
+        "demo", help="three vehicles, a console, one office, one story, measured", allow_abbrev=False
+    )
     demo.set_defaults(run=_demo)
     demo.add_argument("--out", type=Path, default=Path("build/demo"), metavar="DIR", help="default: %(default)s")
     demo.add_argument("--say", type=Path, metavar="WAV", help="car-1 says this recording")

@@ -1,1 +1,1 @@
-"""`ptt-lab demo`: three vehicles, one office, one story, and what each ear really heard of it."""
+"""`ptt-lab demo`: three vehicles, a console, one office, one story, and what each ear really heard."""

@@ -36,6 +36,7 @@ LOCALES: Final = {"ko": "ko-KR", "en": "en-US"}
 ARGUMENTS: Final = (
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",  # who would be asked for the microphone
+    "--audio-buffer-size=1024",  # 21 ms: on a busy machine less runs dry, and what a microphone gives meanwhile is lost
     "--autoplay-policy=no-user-gesture-required",
 )
 

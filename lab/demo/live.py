@@ -50,7 +50,15 @@ def main(out: Path, say: Path | None, lang: str, voice: VoicePath) -> int:
 def _live(out: Path, sounds: dict[str, Sound], texts: Texts, voice: VoicePath) -> None:
     with ExitStack() as stack:
         world = stack.enter_context(
-            World(out / "logs", NAMES, loop=True, cues_percent=60, lang=texts.lang, voice=voice)
+            World(
+                out / "logs",
+                NAMES,
+                loop=True,
+                cues_percent=60,
+                lang=texts.lang,
+                voice=voice,
+                pages=voice is VoicePath.MQTT,
+            )
         )
         for user, car in world.cars.items():
             looped(car.tape, sounds[user], PAUSE_S)
@@ -95,8 +103,14 @@ def _how_to(world: World, out: Path, lang: str) -> str:
         f"{program}/ptt watch --broker 127.0.0.1:{world.office.broker_port} --tls-ca {world.office.folder / 'ca.pem'} "
         f"--username {OFFICE.region}.{OFFICE.office}.{WATCHER} --password-file {world.office.watcher_secret}"
     )
+    ca = world.office.folder / "ca.pem"
+    console = ""
+    if world.origin:
+        values = {"login": world.desk_login, "secret": str(world.desk_secret)}
+        console = LIVE_TEXT[lang]["console"].format(pages=world.origin, ca=ca, **values)
     dispatch = f"{program}/ptt-dispatch status --config {world.office.config}"
-    return LIVE_TEXT[lang]["all"].format(cars="\n".join(lines), watch=watch, dispatch=dispatch, out=out)
+    told = LIVE_TEXT[lang]["all"].format(cars="\n".join(lines), watch=watch, dispatch=dispatch, out=out)
+    return told + console
 
 
 def _keep_ears(world: World, out: Path) -> None:

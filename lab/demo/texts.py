@@ -115,12 +115,18 @@ LIVE_TEXT: Final[dict[str, dict[str, str]]] = {
         "car": "{name} ({user})\n  말하기   {press}\n  죽이기   {kill}\n  상태     {status}\n  들은 소리 {ear}",
         "all": "\n실행 중입니다. 다른 터미널에서 해 보세요 (끝내기: Ctrl-C).\n\n{cars}\n\n"
         "지켜보기   {watch}\n관제       {dispatch}\n기록       {out}/logs; 들은 소리는 끝나면 {out}/heard-*-live.wav\n",
+        "console": "콘솔       {pages}/console 을 브라우저에서 여세요 (자체 인증서입니다: 경고를 넘기거나 "
+        "{ca} 를 가져오세요)\n"
+        "           로그인 {login}, 비밀은 파일 {secret} 에\n",
     },
     "en": {
         "car": "{name} ({user})\n  press    {press}\n  kill     {kill}\n  status   {status}\n  heard    {ear}",
         "all": "\nIt runs. In another terminal (Ctrl-C here ends it):\n\n{cars}\n\n"
         "watch      {watch}\noffice     {dispatch}\nlogs       {out}/logs; what was heard goes to "
         "{out}/heard-*-live.wav at the end\n",
+        "console": "console    open {pages}/console in your browser (its certificate is its own: click the warning "
+        "away, or import {ca})\n"
+        "           login {login}, its secret is in {secret}\n",
     },
 }
 

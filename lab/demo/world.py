@@ -100,9 +100,10 @@ class World:
         cues_percent: int,
         lang: str,
         voice: VoicePath = VoicePath.MQTT,
+        pages: bool = False,
         desk: bool = False,
     ) -> None:
-        """`desk`: a call manager's console too, in a browser."""
+        """`pages`: the dashboard too, with a call manager; `desk`: and its console, in a browser of ours."""
         self.logs = logs
         self.voice = voice
         self._stack = ExitStack()
@@ -111,11 +112,13 @@ class World:
         self.folder: Path
         self.office: Office
         self.agora: AgoraStandIn | None = None
-        self._with_desk = desk
+        self._with_pages, self._with_desk = pages or desk, desk
         self.desk: Desk | None = None
         self.web: Process | None = None
         self.origin = ""
-        """Of the pages, where there is a console."""
+        """Of the pages, where there are some."""
+        self.desk_login = str(Login(OFFICE, DESK))
+        self.desk_secret: Path
         self.cars: dict[str, Car] = {}
 
     def __enter__(self) -> World:
@@ -148,9 +151,13 @@ class World:
         certificate = None if self.agora is None else self.agora.certificate
         self.office.make(self.voice, certificate, web_port=web_port)
         self.office.start()
-        if self._with_desk:
+        if self._with_pages:
             self.origin = f"https://{HOST}:{web_port}"
-            self._open_desk()
+            self._open_pages()
+        if self._with_desk:
+            secret = read_secret(self.desk_secret)
+            desk = Desk(self.origin, self.desk_login, secret, self.folder / DESK, self._lang)
+            self.desk = self._stack.enter_context(desk)
         with ThreadPoolExecutor(len(self.cars)) as pool:
             list(pool.map(self._enrol, self.cars.values()))
         for car in self.cars.values():
@@ -158,19 +165,14 @@ class World:
             assert car.process is not None
             self._stack.callback(car.process.end)
 
-    def _open_desk(self) -> None:
-        """The dashboard's process, and a call manager of the office who signs in there."""
+    def _open_pages(self) -> None:
+        """The dashboard's process, and a call manager who may sign in there."""
         config = ["web", "--config", str(self.office.config)]
         self.web = Process("web", "dispatch", config, self.logs / "web.log")
         self._stack.callback(self.web.end)
-        kept = self.folder / f"{DESK}.secret"
-        words = ("--role", "call_manager", "--name", VOICES[DESK], "--secret-file", str(kept))
+        self.desk_secret = self.folder / f"{DESK}.secret"
+        words = ("--role", "call_manager", "--name", VOICES[DESK], "--secret-file", str(self.desk_secret))
         self.office.command("user", "add", DESK, *words, office=True)
-        self._await_pages()
-        desk = Desk(self.origin, str(Login(OFFICE, DESK)), read_secret(kept), self.folder / DESK, self._lang)
-        self.desk = self._stack.enter_context(desk)
-
-    def _await_pages(self) -> None:
         deadline = time.monotonic() + READY_S
         while True:
             with contextlib.suppress(requests.RequestException):

@@ -38,6 +38,10 @@ def test_what_is_missing_is_named() -> None:
     assert machine_with() == "chromium, pulseaudio, pactl, parec, pacat"
 
 
+def test_the_set_up_looks_for_the_same_browsers() -> None:
+    assert f"for name in {' '.join(CHROMIUMS)}; do" in Path("setup/bootstrap").read_text()
+
+
 def test_the_tone_is_the_one_the_page_plays() -> None:
     written = re.search(r"^  denied: \[(.*)\],$", SOUNDS.read_text(), re.MULTILINE)
     assert written is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from hw.virtual_client import VirtualPins
 from lab.demo.desk import CHROMIUMS
@@ -239,6 +241,9 @@ def test_the_live_demo_prints_commands_that_work_and_ends_with_what_was_heard(sh
         daemon.says("ptt watch --broker", BEGIN_S)
         press = next(line.split() for line in daemon.log.splitlines() if "ptt-lab press" in line)
         socket = Path(press[press.index("press", 1) + 1])
+        page = re.search(r"open (https://\S+)/console ", daemon.log)
+        assert page is not None
+        assert requests.get(f"{page[1]}/healthz", verify=False, timeout=10).ok
 
         with VirtualPins(socket) as pins:
             pins.press()

@@ -16,7 +16,8 @@ from protocol.messages import DenyCause, Ended, Lifecycle, PresenceState
 from protocol.rest import Role
 
 EVIL = "<script>alert('x')</script>&\"</td>"
-SCRIPT = Path(live_pages.__file__).parent / "static" / "live.js"
+STATIC = Path(live_pages.__file__).parent / "static"
+SCRIPTS = (STATIC / "live.js", *sorted((STATIC / "live").glob("*.js")))
 HANGUL = re.compile("[가-힣]")
 
 
@@ -58,7 +59,7 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_fields() -> Non
 
 
 def test_every_sentence_that_the_script_says_is_given_to_it() -> None:
-    script = SCRIPT.read_text("utf-8")
+    script = (STATIC / "live.js").read_text("utf-8")
     said = set(re.findall(r'say\("(\w+)"', script))
     said |= {f"k_{key}" for key in re.findall(r'\["(\w+)", ', script.partition("function drawVehicle")[2])}
     said |= {"state_online", "state_sleeping", "state_offline", "state_lost", "ended_", "ended_released"}
@@ -77,8 +78,10 @@ def test_every_word_that_a_vehicle_can_tell_is_given_to_the_script_too() -> None
 
 
 def test_a_page_that_shows_sizes_and_colours_needs_no_style_of_its_own() -> None:
-    assert ".style" not in SCRIPT.read_text("utf-8")
-    assert "innerHTML" not in SCRIPT.read_text("utf-8")
+    written = "".join(script.read_text("utf-8") for script in SCRIPTS)
+    assert len(SCRIPTS) == 3
+    assert ".style" not in written
+    assert "innerHTML" not in written
 
 
 @pytest.mark.parametrize(

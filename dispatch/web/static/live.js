@@ -1,18 +1,16 @@
 // A live page: shows a map of keyed values, and keeps it by the stream's changes. Text is only ever set as text.
 
-const start = JSON.parse(document.getElementById("start").textContent);
+import { board, clear, drop, members, nameOf, of, online, put, start } from "./live/board.js";
+import { el, keep, setText, tag } from "./live/rows.js";
+
 const { words, lang, zone, vehicle } = start;
 const QUIET_MS = 30_000;
 const ROWS_MAX = 500; // so many members are shown at once; more are found by a part of their name
-const board = new Map();
-const kinds = new Map(); // the same by kind: `user` -> (`car-1` -> value)
 let ahead = start.now - Date.now(); // the office's clock, as seen from this machine's
 let cutSince = null;
 let heardAt = performance.now();
 let drawing = false;
-let byName = null; // every member, by name: made anew only where there are others, or their names changed
 
-const collator = new Intl.Collator(lang, { numeric: true });
 const clock = new Intl.DateTimeFormat(lang, { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(lang, { timeZone: zone, month: "numeric", day: "numeric" });
 const whole = new Intl.DateTimeFormat("en-CA", { timeZone: zone });
@@ -33,104 +31,6 @@ function elapsed(ms) {
   const two = (number) => String(number).padStart(2, "0");
   const [hours, minutes, seconds] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
   return hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
-}
-
-function el(name, attributes = {}, ...parts) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value != null) made.setAttribute(key, value);
-  }
-  made.append(...parts.filter((part) => part != null));
-  return made;
-}
-
-const tag = (look, text) => el("span", { class: `tag ${look}` }, text);
-const all = (kind) => kinds.get(kind) ?? new Map();
-const of = (kind) => [...all(kind)];
-const nameOf = (user) => board.get(`user/${user}`)?.name ?? board.get(`member/${user}`)?.name ?? user;
-
-// --- what is shown --------------------------------------------------------------------------------------------------------
-
-function parted(key) {
-  const at = key.indexOf("/");
-  return at < 0 ? [key, ""] : [key.slice(0, at), key.slice(at + 1)];
-}
-
-function put(key, value) {
-  const [kind, rest] = parted(key);
-  const old = board.get(key);
-  if (kind === "user" || kind === "member") {
-    if (!old || old.name !== value.name || old.app !== value.app) byName = null;
-  }
-  board.set(key, value);
-  if (!rest) return;
-  if (!kinds.has(kind)) kinds.set(kind, new Map());
-  kinds.get(kind).set(rest, value);
-}
-
-function drop(key) {
-  const [kind, rest] = parted(key);
-  if (kind === "user" || kind === "member") byName = null;
-  board.delete(key);
-  kinds.get(kind)?.delete(rest);
-}
-
-for (const [key, value] of Object.entries(start.put)) put(key, value);
-
-// --- rows that are only touched where they changed ----------------------------------------------------------------------
-
-function setText(node, text) {
-  if (node && node.textContent !== text) node.textContent = text;
-}
-
-/** Places in `old` (-1: none) of a longest run that rises: what stands in it need not be moved. */
-function rising(old) {
-  const ends = []; // ends[n]: index of the least place in which a run of n + 1 ends
-  const before = new Array(old.length).fill(-1);
-  old.forEach((place, index) => {
-    if (place < 0) return;
-    let low = 0;
-    for (let high = ends.length; low < high;) {
-      const middle = (low + high) >> 1;
-      if (old[ends[middle]] < place) low = middle + 1;
-      else high = middle;
-    }
-    if (low > 0) before[index] = ends[low - 1];
-    ends[low] = index;
-  });
-  const run = new Set();
-  for (let index = ends.at(-1) ?? -1; index >= 0; index = before[index]) run.add(index);
-  return run;
-}
-
-/** Keep the children of `parent` equal to `rows`: [key, said, make]; a row is made anew only where `said` changed. */
-function keep(parent, rows) {
-  if (!parent) return;
-  const held = new Map([...parent.children].map((child, place) => [child.dataset.key, { child, place }]));
-  const places = [];
-  const wanted = rows.map(([key, said, make]) => {
-    const mark = typeof said === "string" ? said : JSON.stringify(said);
-    const known = held.get(key);
-    held.delete(key);
-    places.push(known?.place ?? -1);
-    if (known && known.child.dataset.mark === mark) return known.child;
-    const fresh = make();
-    fresh.dataset.key = key;
-    fresh.dataset.mark = mark;
-    if (known) {
-      const focused = known.child.contains(document.activeElement);
-      known.child.replaceWith(fresh);
-      if (focused) fresh.querySelector("a,button")?.focus();
-    }
-    return fresh;
-  });
-  for (const { child } of held.values()) child.remove();
-  const stay = rising(places);
-  let at = parent.firstElementChild;
-  wanted.forEach((row, index) => {
-    if (stay.has(index) || row === at) at = row.nextElementSibling;
-    else parent.insertBefore(row, at);
-  });
 }
 
 // --- parts ------------------------------------------------------------------------------------------------------------
@@ -202,26 +102,6 @@ function drawCards() {
   setText($("card-participants"), floor ? String(online().filter(([user]) => inChannel(user)).length) : "–");
   setText($("card-usage"), today ? say("figure_minutes", { value: today.usage_min }) : "–");
   setText($("card-average"), today ? (today.average_s == null ? "–" : say("figure_seconds", { value: today.average_s })) : "–");
-}
-
-const RANKS = { online: 0, lost: 1, sleeping: 2, offline: 3 };
-
-/** Those online, with what their presence says; a monitor counts where the registry has it. */
-function online() {
-  const known = all("user");
-  return of("member").filter(([user, member]) => member.state === "online" && (member.app !== "monitor" || known.has(user)));
-}
-
-/** Every member: those online first, each kind by name. */
-function members() {
-  if (byName == null) {
-    const known = new Set([...of("user").map(([user]) => user), ...of("member").filter(([, m]) => m.app !== "monitor").map(([user]) => user)]);
-    byName = [...known].map((user) => [user, nameOf(user)]).sort(([, a], [, b]) => collator.compare(a, b)).map(([user]) => user);
-  }
-  const ranks = [[], [], [], [], []];
-  const said = all("member"); // of ten thousand in the registry few were ever online
-  for (const user of byName) ranks[RANKS[said.get(user)?.state] ?? 4].push(user);
-  return ranks.flat();
 }
 
 /** Those whose name, or user, holds what is looked for: ROWS_MAX at most. */
@@ -399,11 +279,7 @@ function heard(said) {
   heardAt = performance.now();
   ahead = said.now - Date.now();
   if (cutSince != null) cutSince = null;
-  if (said.whole) {
-    board.clear();
-    kinds.clear();
-    byName = null;
-  }
+  if (said.whole) clear();
   for (const [key, value] of Object.entries(said.put)) put(key, value);
   for (const key of said.gone) drop(key);
   soon();

@@ -56,3 +56,23 @@ class Store(Protocol):
 
     def mark_published(self, office: OfficeId, numbers: tuple[int, ...]) -> None:
         """Remember that these events reached the broker; losing this repeats some, never drops any."""
+
+
+class Doors(Protocol):
+    """What keeps the doors, beside the floor, on the same connection (`dispatch.admission.Admission`)."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics of its own, subscribed to with QoS 0."""
+
+    def connected(self, now: float) -> None:
+        """The broker is there and `topics` are subscribed to."""
+
+    def lost(self) -> None:
+        """The broker is gone."""
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """A message on one of `topics`."""
+
+    def clone(self, office: OfficeId, user: str, hardware: str) -> None:
+        """Another unit came under this user."""

@@ -8,7 +8,6 @@ all handled (`Backlog`), so that a renewal that has arrived always comes before 
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
 
 from dispatch.backlog import Backlog
 from dispatch.core.admission import CLONE
@@ -32,6 +31,7 @@ from dispatch.core.state import OfficeRules
 from dispatch.core.trouble import SERVER
 from dispatch.core.turn import Publish
 from dispatch.inbox import Inbox
+from dispatch.ports import Doors
 from dispatch.traces.store import Said
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
@@ -66,26 +66,6 @@ LEAST_BYTES = 6
 """What MQTT adds to a message's topic and payload at the least: header, lengths of topic and properties."""
 
 _log = Log(__name__)
-
-
-class Doors(Protocol):
-    """What keeps the doors, beside the floor, on the same connection (`dispatch.admission.Admission`)."""
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Topics of its own, subscribed to with QoS 0."""
-
-    def connected(self, now: float) -> None:
-        """The broker is there and `topics` are subscribed to."""
-
-    def lost(self) -> None:
-        """The broker is gone."""
-
-    def received(self, topic: str, payload: bytes) -> None:
-        """A message on one of `topics`."""
-
-    def clone(self, office: OfficeId, user: str, hardware: str) -> None:
-        """Another unit came under this user."""
 
 
 class DispatchShell:

@@ -2,7 +2,6 @@
 
 from random import Random
 
-from gateway.core.emergency import EmergencySettings
 from gateway.core.ignition import IgnitionRules
 from gateway.core.told import Told
 from gateway.core.vehicle import Vehicle
@@ -41,6 +40,7 @@ from protocol.ids import OfficeId
 from protocol.messages import DeviceInfo, FloorHeard, Presence, PresenceState, Priority
 from protocol.topics import Kind, parse, topic
 from tests.sim.clock import Alarm, Clock
+from tests.sim.driver import EMERGENCY, Driver
 from tests.sim.net import Broker, Connection, member_wants
 from tests.sim.watch import Watch
 from tests.sim.worker import Speech, Worker
@@ -48,14 +48,13 @@ from voice.core.jitter import Packet
 from voice.core.talk import Send
 
 IGNITION = IgnitionRules(off_s=2.0, shutdown_after_s=8.0)
-EMERGENCY = EmergencySettings(hold_s=1.0, cancel_s=3.0, open_s=5.0)
 
 
-class Car:
+class Car(Driver):
     """One vehicle with its driver."""
 
     def __init__(self, clock: Clock, broker: Broker, office: OfficeId, user: str, rng: Random, watch: "Watch") -> None:
-        self.clock = clock
+        super().__init__(clock)
         self.broker = broker
         self.office = office
         self.user = user
@@ -68,27 +67,16 @@ class Car:
         self.unlike_since: float | None = None
         """Since when it has been connected to the broker, its loop turning, and not on the session's Agora channel."""
         self._alarm = Alarm(clock, self._tick)
-        self.vehicle: Vehicle | None = None
         self.worker: Worker | None = None
         self._connection: Connection | None = None
         self._paused = False
         self._inbox: list[CoreEvent] = []
         self.voice_link = False
-        self.keyed_spans: list[list[float]] = []
-        self.busy: dict[str, float] = {}
-        """Inputs of telephone and navigation that are active, since when."""
-        self._talk_span: list[float] | None = None
-        self._window_span: list[float] | None = None
-        self._emergency_at: float | None = None
         self.emergency_since: int | None = None
         """What is on its disk."""
-        self.raised = False
-        """An emergency was held long enough at a loop that turned, and was not taken back."""
         self.priority = Priority.NORMAL
         """What its talk button asks for."""
         self.stopped_at: float | None = None
-        self.ignition: bool | None = None
-        """Its level; None where it is not wired."""
         self.flags: frozenset[Flag] = frozenset()
         """What is on its disk."""
         self.shutdown_asked = False
@@ -123,7 +111,7 @@ class Car:
 
     def crash(self) -> None:
         """SIGKILL of daemon and, by its closed pipe, of the worker."""
-        self._close_window()
+        self.close_window()
         self.vehicle = None
         self._paused = False
         self._inbox.clear()
@@ -216,83 +204,19 @@ class Car:
         elif self.unlike_since is None:
             self.unlike_since = self.clock.now
 
-    # --- the driver -------------------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------------------------
 
-    def press(self) -> None:
-        """Button down."""
-        if self._talk_span is not None:
-            return
-        self._talk_span = self._keyed()
+    @property
+    def turning(self) -> bool:
+        """Whether the daemon's loop turns."""
+        return not self._paused
+
+    def button_down(self) -> None:
+        """The talk button's edge, as its pin tells it."""
         if self.vehicle is not None:
-            if not self._paused:
+            if self.turning:
                 self.watch.pressed(self, self.vehicle)
             self.put(Pressed(at=self.clock.now))
-
-    def release(self) -> None:
-        """Button up."""
-        if self._talk_span is not None:
-            self._talk_span[1] = self.clock.now
-            self._talk_span = None
-            self.put(Released(at=self.clock.now))
-
-    def input(self, signal: str, active: bool) -> None:
-        """Telephone or navigation begin or end."""
-        if active is (signal in self.busy):
-            return
-        if active:
-            self.busy[signal] = self.clock.now
-        else:
-            del self.busy[signal]
-        self.put(InputChanged(signal=signal, active=active, at=self.clock.now))
-
-    def _keyed(self) -> list[float]:
-        """From now on what is said may leave."""
-        span = [self.clock.now, float("inf")]
-        self.keyed_spans.append(span)
-        return span
-
-    def turn_ignition(self, on: bool) -> None:
-        """The key is turned, or the starter drops it."""
-        self.ignition = on
-        self.put(InputChanged(signal="ignition", active=on, at=self.clock.now))
-
-    def hold_emergency(self) -> None:
-        """Emergency button down: what an earlier one opened is over; held long enough this one opens a window."""
-        at = self.clock.now
-        self._emergency_at = at
-        self._close_window()
-        self.put(InputChanged(signal="emergency", active=True, at=at))
-        vehicle, alive = self.vehicle, not self._paused
-
-        def counts() -> None:
-            if self._emergency_at == at and vehicle is not None and self.vehicle is vehicle:
-                self._close_window()
-                self._window_span = self._keyed()
-                self.raised = self.raised or (alive and not self._paused)
-
-        self.clock.at(at + EMERGENCY.hold_s, counts)
-
-    def let_go_emergency(self) -> None:
-        """Emergency button up."""
-        if self._emergency_at is not None:
-            self._emergency_at = None
-            self.put(InputChanged(signal="emergency", active=False, at=self.clock.now))
-
-    def _close_window(self) -> None:
-        if self._window_span is not None:
-            self._window_span[1] = self.clock.now
-            self._window_span = None
-
-    def _window_granted(self) -> None:
-        """It speaks: bounded from here on, whatever the vehicle thinks."""
-        span = self._window_span
-
-        def over() -> None:
-            if self._window_span is span:
-                self._close_window()
-
-        if span is not None:
-            self.clock.after(EMERGENCY.open_s, over)
 
     # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -329,9 +253,9 @@ class Car:
                     self.kill_worker()
                 case Tell(what=what):
                     if what in (Told.GRANTED, Told.TURN_CAME):
-                        self._window_granted()
+                        self.window_granted()
                     elif what in (Told.EMERGENCY_FAILED, Told.EMERGENCY_OFFLINE, Told.EMERGENCY_CANCELLED):
-                        self._close_window()
+                        self.close_window()
                     self.raised = self.raised and what is not Told.EMERGENCY_CANCELLED
                     self.watch.told(self, effect)
                 case KeepEmergency(since=since):
@@ -404,7 +328,7 @@ class Car:
         if self.worker is not None:
             self.worker.link(False)
         self.put(LinkDown(reason=reason))
-        self._close_window()
+        self.close_window()
 
     def _receive(self, at: str, payload: bytes, retained: bool) -> None:
         where = parse(at)

@@ -145,7 +145,8 @@ def _deeds(seen: Seen, session: Session, user: User) -> list[Markup]:
     if not made and user.user != session.user:
         made = [_deed(seen, session, user, "rotate", "rotate")]
     if user.user != session.user:
-        made.append(el("a", seen.say("revoke"), href=f"/admin/{user.user}/revoke"))
+        label = f"{seen.say('revoke')}: {user.name}"
+        made.append(el("a", seen.say("revoke"), href=f"/admin/{user.user}/revoke", aria_label=label))
     return made
 
 

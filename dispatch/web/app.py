@@ -30,6 +30,7 @@ from dispatch.web.asking import (
     Away,
     Reception,
     Refusal,
+    SignInFailed,
     chosen_language,
     form,
     local_path,
@@ -115,7 +116,11 @@ def _entrance(parts: Parts) -> list[HTTPRouteHandler]:
     async def sign_in(request: Asked) -> Response[bytes]:
         fields = await form(request, None, hmac.compare_digest)
         before = reception.sessions.find(request.cookies.get(COOKIE, ""))
-        token, session = await reception.sign_in(request, fields)
+        try:
+            token, session = await reception.sign_in(request, fields)
+        except SignInFailed as failed:
+            failed.login = fields.get("login", "").strip()
+            raise
         if before is not None:  # it has ended, and with it what it had opened
             await leave(parts, before)
         _log.info("signed in", office=session.office, user=session.user)

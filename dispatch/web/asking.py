@@ -53,6 +53,8 @@ class SignInFailed(Exception):
     def __init__(self, status: int, key: str, **fields: object) -> None:
         super().__init__(key)
         self.status, self.key, self.fields = status, key, fields
+        self.login = ""
+        """What was typed, for the page to show again."""
 
 
 class Reception(Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ class Reception(Struct, frozen=True, kw_only=True):
 
     async def sign_in(self, request: Asked, fields: dict[str, str]) -> tuple[str, Session]:
         """Begin a session; raises SignInFailed. It takes as long for a login that does not exist."""
-        login = fields.get("login", "").strip().replace("/", ".")
+        login = fields.get("login", "").strip().lower().replace("/", ".")
         encoded = base64.b64encode(f"{login}:{fields.get('secret', '').strip()}".encode()).decode()
         began = time.monotonic()
         try:

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 
 from dispatch.broker.admin import BrokerError
 from dispatch.ports import StoreUnavailable
-from dispatch.registry.port import NotThere, RegistryError
+from dispatch.registry.port import AlreadyThere, NotThere, RegistryError
 from dispatch.rest.problems import Refused
 from dispatch.web import shell
 from dispatch.web.asking import COOKIE, Asked, Away, Refusal, SignInFailed, sentence
@@ -36,16 +36,19 @@ def error_handlers(parts: Parts) -> dict[Any, Any]:
 
     def sign_in_failed(request: Asked, error: SignInFailed) -> Response[bytes]:
         seen = reception.seen(request, None)
-        return page(shell.sign_in(seen, sentence(error, seen.lang)), error.status)
+        return page(shell.sign_in(seen, sentence(error, seen.lang), error.login), error.status)
 
     def not_there(request: Asked, _error: NotThere) -> Response[bytes]:
         return told(request, 404, "error_not_found")
 
+    def taken(request: Asked, _error: AlreadyThere) -> Response[bytes]:
+        return told(request, 409, "error_taken")
+
     def registry(request: Asked, error: RegistryError) -> Response[bytes]:
-        return told(request, 409, "error_bad", why=error)
+        return told(request, 409, "error_undone", why=error)
 
     def broker(request: Asked, error: BrokerError) -> Response[bytes]:
-        return told(request, 503, "error_bad", why=error)
+        return told(request, 503, "error_undone", why=error)
 
     def store(request: Asked, error: StoreUnavailable) -> Response[bytes]:
         _log.error("a page could not be given: the store is away", why=error)
@@ -70,6 +73,7 @@ def error_handlers(parts: Parts) -> dict[Any, Any]:
         Away: signed_out,
         SignInFailed: sign_in_failed,
         NotThere: not_there,
+        AlreadyThere: taken,
         RegistryError: registry,
         BrokerError: broker,
         StoreUnavailable: store,

@@ -67,7 +67,7 @@ def _kpi_row(seen: Seen, row: Measured) -> Markup:
         el("td", kpi_words.measured_text(row, seen.lang), class_="number"),
         el("td", kpi_words.verdict_text(row.verdict, seen.lang), class_=look, data_verdict=row.verdict.value),
         el("td", row.samples or "", class_="number"),
-        el("td", kpi_words.method(row.kpi, seen.lang)),
+        el("td", kpi_words.method(row.kpi, seen.lang), class_="words"),
         data_kpi=row.kpi.value,
     )
 
@@ -81,7 +81,7 @@ def _metrics(seen: Seen, metrics: Sequence[MetricValue]) -> Markup:
             el("th", metric_words.name(one.metric, lang), scope="row"),
             el("td", metric_words.value(one, lang), class_="number"),
             el("td", one.samples or "", class_="number"),
-            el("td", metric_words.method(one.metric, lang)),
+            el("td", metric_words.method(one.metric, lang), class_="words"),
             data_metric=one.metric.value,
         )
         for one in metrics

@@ -121,7 +121,11 @@ def _figures(seen: Seen, told: Sequence[Told]) -> Markup:
             el(
                 "tr",
                 el("th", seen.say(key), scope="row"),
-                el("td", seen.say("press_no_target") if target is None else target_text(target, seen.lang)),
+                el(
+                    "td",
+                    seen.say("press_no_target") if target is None else target_text(target, seen.lang),
+                    class_="number",
+                ),
                 el("td", _ms(seen, p50, target), class_="number"),
                 el("td", _ms(seen, p95, target), class_="number"),
                 el("td", len(known), class_="number"),
@@ -141,7 +145,7 @@ def _row(seen: Seen, user: str, one: Told, where: tzinfo) -> Markup:
     return el(
         "tr",
         el("td", el("a", f"{local(one.at, where):%H:%M:%S}", href=to), class_="number"),
-        el("td", el("span", _outcome(seen, one), class_=f"tag {look}"), " ", printable(one.verdict)),
+        el("td", el("span", _outcome(seen, one), class_=f"tag {look}"), " ", printable(one.verdict), class_="words"),
         el("td", _ms(seen, one.answer_ms, TARGETS[Kpi.RESPONSE] if _explained(one) else None), class_="number"),
         el("td", _ms(seen, one.metrics.session_start_ms), class_="number"),
         el("td", heard, class_="number"),

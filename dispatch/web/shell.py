@@ -30,6 +30,8 @@ _NAV = (
     ("/admin", "nav_admin"),
 )
 
+LOGIN_MAX = 120
+
 
 def page(seen: Seen, title: str, *content: Part, script: str | None = None, notice: str = "") -> bytes:
     """Give a whole page. `script`: a file of ours; `notice` stands above the content and is read aloud."""
@@ -66,14 +68,14 @@ def select(label: str, name: str, options: dict[str, str]) -> Markup:
     return el("label", el("span", label), el("select", choices, name=name))
 
 
-def sign_in(seen: Seen, notice: str = "") -> bytes:
-    """Give the sign-in page."""
+def sign_in(seen: Seen, notice: str = "", login: str = "") -> bytes:
+    """Give the sign-in page; `login`: what was typed, so that only the secret is to be typed again."""
     form = el(
         "form",
-        field(seen.say("login"), "login", autocomplete="username", required=True, maxlength=120, autocapitalize="none",
-              spellcheck="false"),
+        field(seen.say("login"), "login", autocomplete="username", required=True, maxlength=LOGIN_MAX,
+              autocapitalize="none", spellcheck="false", value=login[:LOGIN_MAX] or None, autofocus=not login),
         field(seen.say("secret"), "secret", type="password", autocomplete="current-password", required=True,
-              maxlength=256),
+              maxlength=256, autofocus=bool(login)),
         el("button", seen.say("sign_in"), class_="main"),
         method="post",
         action="/signin",

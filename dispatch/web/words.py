@@ -301,6 +301,11 @@ _TEXT: dict[str, tuple[str, str]] = {
     ),
     "error_busy": ("Too many requests at once: try again.", "요청이 너무 많습니다. 다시 시도하세요."),
     "error_bad": ("The request is not understood: {why}", "요청을 이해할 수 없습니다: {why}"),
+    "error_undone": ("Nothing was changed: {why}", "변경된 것이 없습니다: {why}"),
+    "error_taken": (
+        "That id is taken in this office already; revoked users keep theirs. Choose another.",
+        "이 사무소에 이미 있는 ID입니다. 차단된 사용자의 ID도 다시 쓸 수 없습니다. 다른 ID를 쓰세요.",
+    ),
     "error_internal": ("The service failed; its log says why.", "서비스 오류입니다. 로그에 원인이 있습니다."),
     "error_streams": ("Too many open pages.", "열린 페이지가 너무 많습니다."),
     **AGORA_TEXT,

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { membersOf } from "../../dispatch/web/static/console/facts.js";
 import { World } from "./world.mjs";
 
 const MINUTE = 60_000;
@@ -366,4 +367,9 @@ test("closing gives back what is held, says good-bye, and parts", async () => {
   await world.settle();
   assert.deepEqual(control.sent.slice(-2).map(({ said }) => said.state ?? said.type), ["floor_release", "offline"]);
   assert.deepEqual([control.ended, world.view.link, world.timers.size], [true, "closed", 0]);
+});
+
+test("members stand in the order of their numbers: car 2 before car 10", () => {
+  const members = ["10호차", "2호차", "배차실", "1호차"].map((name, at) => ({ user: `u-${at}`, name, state: "online" }));
+  assert.deepEqual(membersOf({ members }).map(({ name }) => name), ["1호차", "2호차", "10호차", "배차실"]);
 });

@@ -242,11 +242,31 @@ def test_wrong_sign_ins_look_alike_and_too_many_have_to_wait(rig: Rig) -> None:
     guesser = rig.office.browser()
     known = guesser.sign_in("seoul.1.watcher", "wrong")
     unknown = guesser.sign_in("seoul.1.nobody", "wrong")
-    assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
+    assert (known.status_code, known.text.replace(".watcher", ".nobody")) == (unknown.status_code, unknown.text)
     for _ in range(12):
         answer = guesser.sign_in("seoul.1.nobody", "wrong")
     assert answer.status_code == 429
     assert rig.signed_in("watcher").get("/").status_code == 200
+
+
+def test_capitals_and_blanks_around_a_login_do_not_matter_and_only_the_secret_is_typed_again(
+    rig: Rig,
+) -> None:
+    user, secret = rig.people["boss"]
+    browser = rig.office.browser()
+    failed = browser.sign_in(f" {user.login.upper()}", "wrong-secret").text
+    assert f'value="{user.login.upper()}"' in failed
+    assert "wrong-secret" not in failed
+    assert "<script>" not in browser.sign_in('"><script>', "wrong").text
+    assert browser.sign_in(f" {user.login.title()} ", f"{secret.reveal()} ").status_code == 303
+
+
+def test_an_id_that_is_taken_is_told_in_words_for_whoever_sits_at_the_page(rig: Rig) -> None:
+    boss = rig.signed_in("boss")
+    answer = boss.send("/admin/add", user="watcher", name="Again", role="monitor")
+    assert answer.status_code == 409
+    assert "taken in this office" in answer.text
+    assert "ptt-dispatch" not in answer.text
 
 
 def test_who_is_revoked_is_signed_out_at_once_and_the_open_page_is_told(rig: Rig) -> None:

@@ -14,6 +14,8 @@ const DENIED = [
   TOLD.NOT_ADMITTED,
   TOLD.NOBODY_THERE,
 ];
+/** "2호차" before "10호차". */
+const BY_NUMBER = new Intl.Collator(undefined, { numeric: true });
 const REVOKED = [TOLD.PREEMPTED, TOLD.REVOKED, TOLD.LIMIT_REACHED];
 const FAILED = [TOLD.NO_CONNECTION, TOLD.NO_ANSWER, TOLD.NO_VOICE, TOLD.NO_MICROPHONE, TOLD.FLOOR_LOST, TOLD.LET_GO];
 
@@ -51,7 +53,7 @@ export function membersOf(roster) {
   const members = roster === null ? [] : roster.members;
   return members
     .map(({ user, name, state, app_type, in_channel }) => ({ user, name: name || user, state, app_type, in_channel }))
-    .sort((a, b) => a.name.localeCompare(b.name) || a.user.localeCompare(b.user));
+    .sort((a, b) => BY_NUMBER.compare(a.name, b.name) || BY_NUMBER.compare(a.user, b.user));
 }
 
 /**

@@ -281,10 +281,34 @@ test("a press while the last words still leave is asked for behind them, with it
   const first = world.press;
   world.engine.release();
   world.engine.press();
+  assert.equal(world.press, first, "its microphone opens behind the last words");
+  const pressed = world.ms;
+  await world.pass(100);
   first.onFrame({ opus: new Uint8Array([1]), captureMs: 20, last: true });
+  assert.deepEqual(world.frames().map(({ seq, flags }) => [seq, flags]), [[0, 0], [1, 1]]);
+  assert.equal(world.press.pressAt, pressed);
+  assert.deepEqual(world.mic, ["start", "open 9", "stop", "drop", "start"]);
   await world.pass(600);
   const order = types(world).filter((type) => !type.includes("renew") && !type.includes("again"));
   assert.deepEqual(order, ["floor_request", "floor_release", "floor_request"]);
+  assert.equal(world.requestId[3], 2);
+});
+
+test("a press behind last words that never end begins without them, and one that is let go first begins nothing", async () => {
+  const world = await new World().begin();
+  world.engine.press();
+  world.grant(9);
+  world.engine.release();
+  world.engine.press();
+  await world.pass(600);
+  assert.equal(world.requestId[3], 2);
+  assert.deepEqual(world.mic, ["start", "open 9", "stop", "drop", "start"]);
+  world.grant(10);
+  world.engine.release();
+  world.engine.press();
+  world.engine.release();
+  await world.pass(3000);
+  assert.deepEqual(world.mic.slice(5), ["open 10", "stop", "drop"]);
   assert.equal(world.requestId[3], 2);
 });
 

@@ -131,7 +131,8 @@ test("a mouse button that goes up while another one is down is told by its movem
 });
 
 test("a touch that is taken away, a lost focus, a hidden page and a left one let go, each once", () => {
-  for (const [name, on] of [["pointercancel", "button"], ["blur", "window"], ["pagehide", "window"], ["visibilitychange", "document"]]) {
+  const events = { pointercancel: "button", blur: "window", beforeunload: "window", pagehide: "window", visibilitychange: "document", freeze: "document" };
+  for (const [name, on] of Object.entries(events)) {
     const made = page();
     made.mouse("pointerdown", 1);
     made.document.hidden = true;

@@ -40,6 +40,13 @@ SENTENCES = {
 MARKS = """
 globalThis.marks = {};
 const mark = (name, at) => (globalThis.marks[name] ??= []).push(performance.timeOrigin + at);
+globalThis.contexts = [];
+globalThis.AudioContext = class extends AudioContext {
+  constructor(options) {
+    super(options);
+    globalThis.contexts.push(this);
+  }
+};
 const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (wanted) => {
   const stream = await ask(wanted);
@@ -50,7 +57,7 @@ for (const name of ["keydown", "keyup"]) {
   addEventListener(name, (event) => event.repeat || mark(name, event.timeStamp), true);
 }
 """
-"""When, by the browser's own clock, its microphone's tape began and keys went down and up: Unix ms."""
+"""When, by the browser's own clock, its microphone's tape began and keys went down and up: Unix ms. And its sound."""
 
 
 class Ear:
@@ -223,6 +230,15 @@ class Desk:
         ahead_s = time.time() - time.monotonic()
         return [at / 1000 - ahead_s for at in self.page.evaluate(f"globalThis.marks.{name} ?? []")]
 
+    def stand_still(self, length_s: float) -> None:
+        """Keep the page so busy that it hears of nothing, from now on; returns at once."""
+        busy = f"const end = performance.now() + {1000 * length_s}; while (performance.now() < end);"
+        self.page.evaluate(f"setTimeout(() => {{ {busy} }}, 0)")
+
+    def sound(self, what: str) -> None:
+        """`suspend` or `resume` the page's sound, as the system does."""
+        self.page.evaluate(f"Promise.all(globalThis.contexts.map((context) => context.{what}()))")
+
     def until(self, tape_s: float) -> float:
         """Wait for a place on the microphone's tape; gives the time."""
         time.sleep(max(0.0, self.tape_at_s + tape_s - time.monotonic()))
@@ -248,4 +264,5 @@ class Desk:
     def close(self) -> None:
         """Leave the page as people do; whatever the browser complained of is an error."""
         self.page.close(run_before_unload=False)
-        assert [said for said in self.complaints if "net::ERR" not in said] == []
+        complaints = [said for said in self.complaints if "net::ERR" not in said]
+        assert complaints == []

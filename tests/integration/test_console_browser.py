@@ -32,6 +32,15 @@ FASTER_S = 0.35
 STALL_S = 0.1
 """A busy machine may keep a listener waiting so long, once: it invents sound for it, and what follows is later."""
 LAG_MS_MAX = 700.0
+LATE_S = 2.0
+"""A page stands still for so long, less than its lease."""
+STILL_S = 3.6
+"""And so long, longer than it."""
+FRAME_S = 0.02
+TAIL_S = 0.2
+"""What is on its way through a sound system when the key goes up, and what a press begins earlier with."""
+HEARD_S = 6.0
+"""The office waits so long at most for those who have not said what they heard."""
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +199,65 @@ def test_a_cut_line_ends_the_talk_in_the_cars_is_told_and_comes_back(scene: Scen
     desk.floor("idle")
     desk.page.keyboard.up("Enter")
     scene.idle(3)
+
+
+def test_what_is_said_behind_the_release_is_not_sent_although_the_page_hears_of_it_late(
+    scene: Scene, desk: Desk
+) -> None:
+    # given a talk, and a page too busy to hear that the key went up
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    talking = eventually(lambda: scene.session() if scene.session()["current_speaker"] == "desk" else None, 3, "desk")
+    assert talking is not None
+    desk.stand_still(LATE_S)
+    time.sleep(LATE_S / 4)
+    desk.page.keyboard.up("Space")
+    scene.idle(3)
+    # then as much was sent as the key was down for, and no more
+    ended = scene.session()
+    held_s = desk.marks("keyup")[-1] - desk.marks("keydown")[-1]
+    sent_s = (ended["last_seq"] + 1) * FRAME_S
+    assert (ended["burst"], ended["ended"]) == (talking["burst"], "released")
+    assert -TAIL_S < sent_s - held_s < 2 * TAIL_S
+    desk.floor("idle")
+
+
+def test_a_page_that_stood_still_has_lost_the_floor_and_holds_nothing_any_more(scene: Scene, desk: Desk) -> None:
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    eventually(lambda: scene.session()["current_speaker"] == "desk", 3, "car-2 sees who speaks")
+    desk.stand_still(STILL_S)
+    scene.idle(STILL_S + 1)
+    desk.floor("idle")  # although nobody told it that the key is up
+    assert scene.session()["current_speaker"] is None
+    desk.page.keyboard.up("Space")
+
+
+def test_a_sound_system_that_goes_away_ends_the_talk_and_what_does_not_sound_was_not_heard(
+    scene: Scene, desk: Desk
+) -> None:
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    eventually(lambda: scene.session()["current_speaker"] == "desk", 3, "car-2 sees who speaks")
+    desk.sound("suspend")
+    desk.told("no microphone")
+    scene.idle(1)
+    desk.page.keyboard.up("Space")
+    # when a car speaks meanwhile, the other car heard it and the desk did not
+    pins = scene.pins("car-1")
+    pins.press()
+    desk.page.wait_for_selector('#speaker[data-user="car-1"]')
+    time.sleep(0.5)
+    pins.release()
+    scene.idle(3)
+    eventually(lambda: desk.text("bursts").splitlines()[0].endswith("1 of 2"), HEARD_S, lambda: desk.text("bursts"))
+    # and all is well again when it is back
+    desk.page.click("#do-sound")
+    desk.page.focus("#ptt")
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    desk.page.keyboard.up("Space")
+    desk.floor("idle")
 
 
 def test_a_page_closed_in_the_middle_of_a_talk_leaves_the_floor_free(scene: Scene, context: BrowserContext) -> None:

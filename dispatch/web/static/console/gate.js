@@ -28,6 +28,9 @@ export class VoiceGate {
     this.parts = parts;
     /** @type {any} */
     this.press = null;
+    /** A press that came while the last words of the one before still leave: its microphone opens behind them.
+     * @type {{requestId: number[], at: number}|null} */
+    this.behind = null;
   }
 
   /** Whether the microphone keeps or gives speech: nothing may sound. */
@@ -43,8 +46,16 @@ export class VoiceGate {
 
   /** Take one of the participant's commands. @param {{do: string, requestId: number[], burst: number, at: number}} command */
   handle(command) {
-    if (command.do === "arm") return this.arm(command.requestId, command.at);
     const press = this.press;
+    if (command.do === "arm") {
+      if (press === null || press.upAt === null || press.ended) return this.arm(command.requestId, command.at);
+      this.behind = { requestId: command.requestId, at: command.at };
+      return undefined;
+    }
+    if (this.behind?.requestId.join() === command.requestId.join()) {
+      this.behind = null; // "mute" is all that can come of it: it has not been asked for
+      return undefined;
+    }
     if (press === null || press.requestId.join() !== command.requestId.join()) return undefined;
     switch (command.do) {
       case "open":
@@ -55,8 +66,7 @@ export class VoiceGate {
         press.upAt = this.parts.now();
         return this.parts.mic.stop();
       default:
-        this.press = null;
-        return this.parts.mic.drop();
+        return this.close();
     }
   }
 
@@ -154,8 +164,16 @@ export class VoiceGate {
   }
 
   finish(press) {
+    this.close();
+    this.parts.drained(press.requestId, press.nextSeq > 0 ? press.nextSeq - 1 : null);
+  }
+
+  /** The press is over; what waited behind it begins, from its own moment on. */
+  close() {
     this.press = null;
     this.parts.mic.drop();
-    this.parts.drained(press.requestId, press.nextSeq > 0 ? press.nextSeq - 1 : null);
+    const { behind } = this;
+    this.behind = null;
+    if (behind !== null) this.arm(behind.requestId, behind.at);
   }
 }

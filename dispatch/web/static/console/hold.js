@@ -33,8 +33,10 @@ export class Hold {
       this.doubt(event);
     });
     addEventListener("blur", (event) => this.letGo("blur", event.timeStamp));
-    addEventListener("pagehide", (event) => this.letGo("pagehide", event.timeStamp));
+    // A page that is left has time for its last words only before the next one is there.
+    for (const name of ["beforeunload", "pagehide"]) addEventListener(name, (event) => this.letGo(name, event.timeStamp));
     document.addEventListener("visibilitychange", (event) => document.hidden && this.letGo("hidden", event.timeStamp));
+    document.addEventListener("freeze", (event) => this.letGo("freeze", event.timeStamp));
     button.addEventListener("blur", (event) => ["Space", "Enter"].forEach((code) => code !== this.key && this.leave(code, "blur", event.timeStamp)));
   }
 

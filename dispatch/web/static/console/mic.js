@@ -84,6 +84,8 @@ export class Microphone {
     /** @type {Press|null} whose encoder gives what is taken */
     this.active = null;
     this.presses = 0;
+    /** Up to here, in the context's time, speech belongs to a press that is over. */
+    this.takenS = 0;
     this.asking = false;
     this.wanted = false;
     /** @type {AudioEncoder|null} made ahead: the next press waits for nothing */
@@ -159,7 +161,9 @@ export class Microphone {
     }
     this.spare = null;
     this.active = press;
-    this.node?.port.postMessage({ do: "from", press: press.no, atS: context.currentTime - agoS(pressAt, LATE_S.press) });
+    const freeS = Math.min(this.takenS, context.currentTime + TAIL_S.most); // nothing is said twice
+    const atS = Math.max(context.currentTime - agoS(pressAt, LATE_S.press), freeS);
+    this.node?.port.postMessage({ do: "from", press: press.no, atS });
   }
 
   open(_burst) {
@@ -189,7 +193,7 @@ export class Microphone {
     if (press.held || !this.ready || !context) return this.finish(press);
     const latencyS = /** @type {any} */ (this.track?.getSettings())?.latency ?? 0;
     const tailS = Math.min(TAIL_S.most, Math.max(TAIL_S.least, latencyS + TAIL_S.beyond));
-    press.untilS = context.currentTime - agoS(at, LATE_S.release) + tailS;
+    press.untilS = this.takenS = context.currentTime - agoS(at, LATE_S.release) + tailS;
     this.node?.port.postMessage({ do: "until", press: press.no, atS: press.untilS });
     press.timer = setTimeout(() => this.finish(press), END_MS);
   }

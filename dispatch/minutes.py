@@ -3,7 +3,8 @@
 Agora bills every minute joined, silent ones too. Made from the office's log: a member is joined from its USER_JOINED
 (or VOICE_CHANGED) with voice `agora` until it left, changed to MQTT or joined another session. Its word comes up to 1 s
 late at both ends, which evens out. Where its leaving was never logged (a crash of vehicle and server together), it is
-counted until LEFT_BEHIND_S after the session's end: Agora drops a client that is not heard for less than that.
+counted until LEFT_BEHIND_S after the session's end: Agora drops a client that is not heard for less than that. Beside
+them stand the minutes in the sessions' channel over either voice: what would be joined if all voice were Agora's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,6 +66,13 @@ class OfficeMinutes(Struct, frozen=True, kw_only=True):
     since: int
     until: int
     users: tuple[UserMinutes, ...]
+    channel: dict[str, float] = {}
+    """Of each user that was in a session's channel: its minutes there, over either voice."""
+
+    @property
+    def channel_min(self) -> float:
+        """Those of all users."""
+        return sum(self.channel.values())
 
     @property
     def total(self) -> UserMinutes:
@@ -112,38 +120,40 @@ class MinuteTally:
         self._names: dict[str, str] = {}
         """Users of whom the period has something to tell."""
         self._joins: dict[str, int] = {}
-        self._joined_ms: dict[str, int] = {}
         self._since, self._until = since, until
-        self._open: dict[str, tuple[int, str | None]] = {}
-        """User -> when it joined Agora, and which session's channel."""
-        self._ended: dict[str, int] = {}
-        """Sessions that ended while somebody was joined -> when."""
+        self._agora, self._channel = _Joined(since, until), _Joined(since, until)
         self._last_at = since
 
     def take(self, event: Event) -> None:
         """Read the next event, which is one of NEEDED."""
-        user = event.user
+        user, session = event.user, event.event_id
         self._last_at = event.at
         match event.event:
             case EventType.USER_JOINED | EventType.VOICE_CHANGED if user is not None:
-                still_in = self._open.get(user, (0, ""))[1] == event.event_id
+                if not self._channel.holds(user, session):
+                    self._channel.leave(user, event.at)
+                    self._channel.join(user, event.at, session)
                 on_agora = event.metadata.get("voice") == VoicePath.AGORA.value
-                if not (still_in and on_agora):
-                    self._close(user, event.at)
+                if not (on_agora and self._agora.holds(user, session)):
+                    self._leave_agora(user, event.at)
                     if on_agora:
-                        self._begin(user, event)
+                        self._join_agora(user, event)
             case EventType.USER_LEFT if user is not None:
-                self._close(user, event.at)
-            case EventType.SESSION_ENDED if event.event_id is not None:
-                if any(session == event.event_id for _, session in self._open.values()):
-                    self._ended[event.event_id] = event.at
+                self._channel.leave(user, event.at)
+                self._leave_agora(user, event.at)
+            case EventType.SESSION_ENDED if session is not None:
+                self._channel.ended(session, event.at)
+                self._agora.ended(session, event.at)
             case _:
                 pass
 
     def end(self, office: OfficeId, stays: Mapping[str, Stay]) -> OfficeMinutes:
         """The log is read: who is joined still is, up to the period's end, unless the log ended long before."""
-        for user in tuple(self._open):
-            self._close(user, min(self._until, self._last_at + int(SILENT_LOG_S * 1000)))
+        last_at = min(self._until, self._last_at + int(SILENT_LOG_S * 1000))
+        for user in self._channel.inside:
+            self._channel.leave(user, last_at)
+        for user in self._agora.inside:
+            self._leave_agora(user, last_at)
         since, until = self._since, self._until
         found = {**{user: Stay(user=user, name=name) for user, name in self._names.items()}, **stays}
         users = []
@@ -154,27 +164,60 @@ class MinuteTally:
                     user=user,
                     name=stay.name or self._names.get(user, ""),
                     joins=self._joins.get(user, 0),
-                    joined_min=self._joined_ms.get(user, 0) / _MINUTE_MS,
+                    joined_min=self._agora.ms.get(user, 0) / _MINUTE_MS,
                     always_min=max(0, end - begin) / _MINUTE_MS,
                 )
             )
-        return OfficeMinutes(office=office, since=since, until=until, users=tuple(users))
+        channel = {user: ms / _MINUTE_MS for user, ms in sorted(self._channel.ms.items())}
+        return OfficeMinutes(office=office, since=since, until=until, users=tuple(users), channel=channel)
 
-    def _begin(self, user: str, event: Event) -> None:
-        self._open[user] = (event.at, event.event_id)
+    def _join_agora(self, user: str, event: Event) -> None:
+        self._agora.join(user, event.at, event.event_id)
         if self._since <= event.at < self._until:
             self._joins[user] = self._joins.get(user, 0) + 1
             self._names[user] = event.name or user
 
-    def _close(self, user: str, at: int) -> None:
-        opened = self._open.pop(user, None)
-        if opened is None:
-            return
-        began, session = opened
+    def _leave_agora(self, user: str, at: int) -> None:
+        if self._agora.leave(user, at):
+            self._names.setdefault(user, user)
+
+
+class _Joined:
+    """Who is joined to one thing, and how long each was within [since, until). Unix ms."""
+
+    def __init__(self, since: int, until: int) -> None:
+        self._since, self._until = since, until
+        self._open: dict[str, tuple[int, str | None]] = {}
+        """User -> when it joined, and which session's channel."""
+        self._ended: dict[str, int] = {}
+        """Sessions that ended while somebody was joined -> when."""
+        self.ms: dict[str, int] = {}
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Who is joined now."""
+        return tuple(self._open)
+
+    def holds(self, user: str, session: str | None) -> bool:
+        """Whether the user is joined to this very session."""
+        return self._open.get(user, (0, ""))[1] == session
+
+    def join(self, user: str, at: int, session: str | None) -> None:
+        """It joined."""
+        self._open[user] = (at, session)
+
+    def ended(self, session: str, at: int) -> None:
+        """The session is over; who is joined to it may still tell that it left."""
+        if any(mine == session for _, mine in self._open.values()):
+            self._ended[session] = at
+
+    def leave(self, user: str, at: int) -> bool:
+        """It left, if it was joined at all; gives whether that counts."""
+        began, session = self._open.pop(user, (at, None))
         ended = self._ended.get(session) if session is not None else None
         if ended is not None:
             at = min(at, ended + int(LEFT_BEHIND_S * 1000))
         spent = min(at, self._until) - max(began, self._since)
         if spent > 0:  # a clock that was set back counts nothing instead of less
-            self._joined_ms[user] = self._joined_ms.get(user, 0) + spent
-            self._names.setdefault(user, user)
+            self.ms[user] = self.ms.get(user, 0) + spent
+        return spent > 0

@@ -118,7 +118,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     minutes: OfficeMinutes | None = None
     probes: Probes | None = None
     registered: int | None = None
-    """Members of the registry who could have taken part."""
+    """Drivers of the registry who could have taken part: people at desks are none."""
+    active: int = 0
+    """How many of them did."""
 
 
 def measure(facts: Facts) -> tuple[Measured, ...]:
@@ -171,10 +173,10 @@ def availability(facts: Facts) -> Measured:
 
 
 def active_users(facts: Facts) -> Measured:
-    """Members that took part over those of the registry; a day on which nothing happened at all shows nothing."""
+    """Drivers that took part over those of the registry; a day on which nothing happened at all shows nothing."""
     if not facts.registered or (facts.figures.events == 0 and not (facts.presses and facts.presses.presses)):
         return Measured(kpi=Kpi.ACTIVE_USERS)
-    value = min(1.0, facts.figures.active_users / facts.registered)
+    value = min(1.0, facts.active / facts.registered)
     return Measured(kpi=Kpi.ACTIVE_USERS, value=value, samples=facts.registered)
 
 

@@ -48,8 +48,8 @@ METHODS: dict[Kpi, tuple[str, str]] = {
     ),
     Kpi.SESSION_LENGTH: ("from the first grant until the session is over", "첫 허가부터 세션 종료까지"),
     Kpi.ACTIVE_USERS: (
-        "members who joined, spoke or wanted to, over all of the registry",
-        "참여했거나 말했거나 말하려 한 구성원 / 등록된 구성원",
+        "vehicles and drivers who joined, spoke or wanted to, over all of the registry",
+        "참여했거나 말했거나 말하려 한 차량과 기사 / 등록된 차량과 기사",
     ),
     Kpi.COST: (
         "minutes not joined to Agora, over those of members always joined",

@@ -27,6 +27,7 @@ from protocol.messages import Event
 from protocol.rest import Role
 
 _NEEDED = frozenset(NEEDED)
+_DRIVERS = (Role.VEHICLE_GATEWAY, Role.PICKUP_DRIVER)
 
 
 class Presses(Protocol):
@@ -49,6 +50,9 @@ class OfficePeriod(Struct, frozen=True, kw_only=True):
     tokens: Durations | None
     minutes: OfficeMinutes
     registered: int | None
+    """Drivers of the registry in the period; None where there is no registry."""
+    active: int
+    """How many of them took part."""
     kpis: tuple[Measured, ...]
     metrics: tuple[MetricValue, ...]
     """The plan's five (7.2)."""
@@ -97,9 +101,10 @@ class OfficeLog:
             found = self._presses.presses(office, period.since, period.until)
             presses = count_presses(found)
         beats = self._beats(office, period.since, until)
-        name, stays = self._roll(office)
+        name, stays, drivers = self._roll(office, period.since, until)
         minutes = tally.end(office, stays or {})
-        registered = None if stays is None else sum(_there(stay, period.since, until) for stay in stays.values())
+        registered = None if stays is None else len(drivers)
+        active = sum(user.active for user in figures.users if user.user in drivers)
         tokens = self._tokens(office, period)
         facts = Facts(
             figures=figures,
@@ -109,6 +114,7 @@ class OfficeLog:
             minutes=minutes,
             probes=read_probes(self._reader, period.since, until),
             registered=registered,
+            active=active,
         )
         return OfficePeriod(
             office=office,
@@ -118,6 +124,7 @@ class OfficeLog:
             tokens=tokens,
             minutes=minutes,
             registered=registered,
+            active=active,
             kpis=measure(facts),
             metrics=plan_metrics(presses, tokens, total(beats) if beats else None),
             beats=beats,
@@ -136,10 +143,10 @@ class OfficeLog:
         events = self._reader.scan(office, period.since - BEFORE_MS, period.until + AHEAD_MS)
         return count(office, period, beside(events), where, min(now_ms, period.until + AHEAD_MS))
 
-    def _roll(self, office: OfficeId) -> tuple[str, dict[str, Stay] | None]:
-        """Give the office's name and its members; None where there is no registry."""
+    def _roll(self, office: OfficeId, since: int, until: int) -> tuple[str, dict[str, Stay] | None, frozenset[str]]:
+        """Give the office's name, its members (None without a registry), and its drivers of [since, until)."""
         if not self._registry:
-            return str(office), None
+            return str(office), None, frozenset()
         here, user = registry.office, registry.user
         with self._reader.read() as connection:
             name = connection.scalar(
@@ -155,7 +162,8 @@ class OfficeLog:
             for row in rows
             if Role(row.role).member
         }
-        return name or str(office), stays
+        drivers = {row.user for row in rows if Role(row.role) in _DRIVERS and _there(stays[row.user], since, until)}
+        return name or str(office), stays, frozenset(drivers)
 
     def _beats(self, office: OfficeId, since_ms: int, until_ms: int) -> dict[str, Beats]:
         if self._presses is None:

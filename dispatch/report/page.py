@@ -9,7 +9,7 @@ from dispatch.history.day import Span, local, zone
 from dispatch.history.kpi import Kpi, Measured, Verdict
 from dispatch.history.kpi_words import measured_text, method, name, target_text, value_text, verdict_text
 from dispatch.history.office_log import OfficePeriod
-from dispatch.history.plan_metrics import MetricValue
+from dispatch.history.plan_metrics import Metric, MetricValue
 from dispatch.minutes import cost_usd
 from dispatch.report.chart import columns, rows
 from dispatch.report.style import STYLE
@@ -144,16 +144,16 @@ def _count(what: str, count: int, *, part: bool = False) -> str:
 
 def _usage(found: OfficePeriod, lang: str) -> str:
     keys = ("user", "name", "user_bursts", "user_talk", "user_denied", "user_joins", "user_emergencies")
-    head = [say(key, lang) for key in (*keys, "user_heartbeats", "user_links", "user_joined")]
+    head = [say(key, lang) for key in (*keys, "user_heartbeats", "user_links", "user_channel", "user_joined")]
     lines = []
-    for user, name_, bursts, talk_s, denied, joins, emergencies, beats, links, joined, *_ in user_rows(found):
+    for user, name_, bursts, talk_s, denied, joins, emergencies, beats, links, joined, *_, channel in user_rows(found):
         cells = (
             str(user),
             str(name_) if name_ != user else "",
             str(bursts),
             length(float(talk_s), lang) if talk_s else "-",
             *map(str, (denied, joins, emergencies, beats, links)),
-            f"{float(joined):.1f}",
+            *(f"{float(minutes):.1f}" for minutes in (channel, joined)),
         )
         lines.append(f"<tr>{_cells(cells)}</tr>")
     return _section("usage", _table(head, lines), lang)
@@ -162,13 +162,22 @@ def _usage(found: OfficePeriod, lang: str) -> str:
 def _cost(found: OfficePeriod, price: float, lang: str) -> str:
     total = found.minutes.total
     head = ["", say("cost_minutes", lang), "US$"]
+    spent = (("cost_channel", found.minutes.channel_min), ("cost_joined", total.joined_min))
     lines = [
         f"<tr>{_cells((say(key, lang), f'{minutes:.1f}', f'{cost_usd(minutes, price):.2f}'))}</tr>"
-        for key, minutes in (("cost_joined", total.joined_min), ("cost_always", total.always_min))
+        for key, minutes in (*spent, ("cost_always", total.always_min))
     ]
-    saving = "-" if total.saving is None else f"{total.saving:.1%}"
-    said = f"{say('cost_saving', lang, saving=saving)}. {say('cost_assumed', lang, price=f'{price:g}')}"
+    said = f"{_saved(found, lang)}. {say('cost_assumed', lang, price=f'{price:g}')}"
     return _section("cost", f"{_table(head, lines, narrow=True)}<p>{escape(said)}</p>", lang)
+
+
+def _saved(found: OfficePeriod, lang: str) -> str:
+    """What was saved on Agora; where nobody was joined to it, what would have been if all voice were Agora's."""
+    total, channel_min = found.minutes.total, found.minutes.channel_min
+    if total.joined_min > 0:
+        return say("cost_saving", lang, saving="-" if total.saving is None else f"{total.saving:.1%}")
+    would = "-" if total.always_min <= 0 else f"{max(0.0, 1 - channel_min / total.always_min):.1%}"
+    return say("cost_no_agora", lang, saving=would)
 
 
 def _unsound(found: OfficePeriod, lang: str) -> str:
@@ -186,16 +195,13 @@ def _checklist(found: OfficePeriod, lang: str) -> str:
     figures = found.figures
     met = sum(row.verdict is Verdict.PASS for row in found.kpis)
     judged = sum(row.verdict is not Verdict.NOT_MEASURED for row in found.kpis)
-    beats = sum(figures.heartbeats_lost.values())
-    saving = found.minutes.total.saving
     values = {
         "check_sessions": str(figures.sessions),
         "check_errors": measured_text(_kpi(found, Kpi.ERROR_RATE), lang),
         "check_response": measured_text(_kpi(found, Kpi.RESPONSE), lang),
         "check_cleaner": str(sum(figures.cleaned.values())),
-        "check_heartbeats": f"{beats} / {figures.bursts} {say('bursts', lang)}" if figures.bursts else str(beats),
-        "check_cost": f"{found.minutes.total.joined_min:.1f} {say('cost_minutes', lang)}"
-        + ("" if saving is None else f", {say('cost_saving', lang, saving=f'{saving:.1%}')}"),
+        "check_heartbeats": _heartbeats(found, lang),
+        "check_cost": f"{found.minutes.total.joined_min:.1f} {say('cost_minutes', lang)}, {_saved(found, lang)}",
         "check_performance": f"{met} / {judged}",
         "check_feedback": value_text(None, _kpi(found, Kpi.SATISFACTION).target.unit, lang),
         "check_security": f"{say('enrolled', lang)} {figures.enrolled}, {say('shut_out', lang)} {figures.shut_out}",
@@ -206,6 +212,15 @@ def _checklist(found: OfficePeriod, lang: str) -> str:
         for key in CHECKS[figures.period.span]
     ]
     return _section("checklist", f"{_table(head, lines)}<p class=sign>{say('check_by', lang)}</p>", lang)
+
+
+def _heartbeats(found: OfficePeriod, lang: str) -> str:
+    """The part that did not come, and how often somebody was given up for it."""
+    lost = f"{say('heartbeats_lost', lang)} {sum(found.figures.heartbeats_lost.values())}"
+    [came] = [one for one in found.metrics if one.metric is Metric.HEARTBEATS]
+    if came.value is None:
+        return f"{words.value(came, lang)}; {lost}"
+    return f"{say('beats_missing', lang, part=f'{1 - came.value:.2%}', due=came.samples)}; {lost}"
 
 
 def _cells(cells: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ USERS_HEAD = (
     "agora_always_min",
     "heartbeats_expected",
     "heartbeats_came",
+    "channel_min",
 )
 
 
@@ -54,7 +55,8 @@ def as_builtins(found: OfficePeriod, made_ms: int, price: float) -> dict[str, An
             **plain,
             "session_average_s": figures.session_average_s,
             "active_users": figures.active_users,
-            "registered_users": found.registered,
+            "active_drivers": found.active,
+            "registered_drivers": found.registered,
         },
         "presses": None if found.presses is None else msgspec.to_builtins(found.presses),
         "kpis": [
@@ -78,9 +80,11 @@ def as_builtins(found: OfficePeriod, made_ms: int, price: float) -> dict[str, An
             "usd_per_1000_min": price,
             "joined_min": total.joined_min,
             "always_joined_min": total.always_min,
-            "saving": total.saving,
+            "saving": total.saving if total.joined_min > 0 else None,
             "cost_usd": cost_usd(total.joined_min, price),
             "always_joined_cost_usd": cost_usd(total.always_min, price),
+            "channel_min": found.minutes.channel_min,
+            "channel_cost_usd": cost_usd(found.minutes.channel_min, price),
         },
         "users": [dict(zip(USERS_HEAD, row, strict=True)) for row in user_rows(found)],
     }
@@ -90,7 +94,8 @@ def user_rows(found: OfficePeriod) -> Iterator[tuple[str | int | float, ...]]:
     """Give every user in order, also those of the registry that did nothing, as USERS_HEAD names the columns."""
     figures = {user.user: user for user in found.figures.users}
     minutes = {user.user: user for user in found.minutes.users}
-    for user in sorted({*figures, *minutes}):
+    channel = found.minutes.channel
+    for user in sorted({*figures, *minutes, *channel}):
         one = figures.get(user)
         spent = minutes.get(user) or UserMinutes(user=user, name="", joins=0, joined_min=0.0, always_min=0.0)
         name = (one.name if one else "") or spent.name
@@ -107,7 +112,7 @@ def user_rows(found: OfficePeriod) -> Iterator[tuple[str | int | float, ...]]:
             )
         beats = found.beats.get(user, Beats())
         minutes_of = (round(spent.joined_min, 3), round(spent.always_min, 3))
-        yield (user, name, *did, *minutes_of, beats.expected, beats.came)
+        yield (user, name, *did, *minutes_of, beats.expected, beats.came, round(channel.get(user, 0.0), 3))
 
 
 def as_json(built: dict[str, Any]) -> str:

@@ -70,6 +70,24 @@ def test_time_on_mqtt_voice_costs_nothing_before_between_and_after() -> None:
     assert (user.joined_min, user.joins) == (pytest.approx(3), 2)
 
 
+def test_the_channel_is_counted_over_either_voice_whole_and_once() -> None:
+    log = Log()
+    log.add(-3, JOINED, "car-1", session="s0", voice="mqtt")
+    log.add(2, LEFT, "car-1", session="s0")
+    log.add(5, JOINED, "car-1", voice="mqtt")
+    log.add(5, JOINED, "car-2", voice="mqtt")
+    log.add(6, CHANGED, "car-1", voice="agora")
+    log.add(8, CHANGED, "car-1", voice="mqtt")
+    log.add(9, LEFT, "car-1")
+    log.add(9, ENDED)
+
+    found = log.count()
+
+    assert found.channel == {"car-1": pytest.approx(2 + 4), "car-2": pytest.approx(4 + LEFT_BEHIND_S / 60)}
+    assert found.channel_min == pytest.approx(10 + LEFT_BEHIND_S / 60)
+    assert only(found).joined_min == pytest.approx(2)
+
+
 def test_a_member_that_only_ever_used_mqtt_is_counted_as_one_that_could_have_been_joined() -> None:
     log = Log()
     log.add(1, JOINED, "car-1", voice="mqtt")

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from dispatch.core.state import Floor
 from dispatch.history.day import Period, Span, period, zone
 from dispatch.history.figures import BEFORE_MS, Figures, count
 from dispatch.history.office_log import OfficeLog
-from dispatch.minutes import NEEDED
+from dispatch.minutes import LEFT_BEHIND_S, NEEDED
 from dispatch.minutes import count as count_minutes
 from dispatch.ports import OfficeTx
 from dispatch.store.reader import StoreReader
@@ -128,6 +129,25 @@ def test_lengths_are_those_of_plain_sql(whole: Figures, sql: sqlite3.Connection)
     ]
     assert round(whole.talk_s * 1000) == sum(map(sum, spoken.values()))
     assert whole.session_average_s == pytest.approx(whole.session_s / whole.sessions)
+
+
+def test_minutes_in_the_channel_are_those_of_plain_sql(office: OfficeLog, sql: sqlite3.Connection) -> None:
+    ended = dict(sql.execute("SELECT event_id, at FROM event WHERE type = 'SESSION_ENDED'").fetchall())
+    of_users: dict[str, list[tuple[str, str, int]]] = {}
+    for user, *what in sql.execute(
+        "SELECT user, type, event_id, at FROM event WHERE type IN ('USER_JOINED', 'USER_LEFT') ORDER BY no"
+    ):
+        of_users.setdefault(user, []).append((what[0], what[1], what[2]))
+    expected: Counter[str] = Counter()
+    for user, steps in of_users.items():
+        for (kind, session, at), (_, _, then) in pairwise([*steps, ("", "", LATER_MS)]):
+            until = min(then, ended.get(session, then) + round(LEFT_BEHIND_S * 1000), MONTH.until)
+            expected[user] += max(0, until - max(at, MONTH.since)) if kind == "USER_JOINED" else 0
+
+    found = office.read(HQ, MONTH, SEOUL, LATER_MS).minutes
+
+    assert found.channel == {user: pytest.approx(ms / 60_000) for user, ms in expected.items()} != {}
+    assert found.channel_min == pytest.approx(found.total.joined_min)  # in this month all voice was Agora's
 
 
 def test_the_month_is_the_sum_of_its_days_and_hours(office: OfficeLog, whole: Figures) -> None:

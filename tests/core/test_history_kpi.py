@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from dispatch.core.state import Floor
 from dispatch.history.availability import Probes, probes_of
 from dispatch.history.day import Span, period
 from dispatch.history.figures import count
 from dispatch.history.kpi import TARGETS, Facts, Kpi, Measured, Verdict, measure
 from dispatch.history.kpi_words import METHODS, NAMES, VERDICTS, measured_text, target_text
+from dispatch.history.office_log import OfficeLog
 from dispatch.history.presses import Answered, Durations, Press, count_presses, durations
 from dispatch.minutes import NEEDED, Stay
 from dispatch.minutes import count as count_minutes
-from protocol.messages import EventType
+from dispatch.ports import OfficeTx
+from dispatch.registry.sql import SqlRegistry
+from dispatch.store.reader import StoreReader
+from dispatch.store.sql import SqlStore
+from protocol.messages import EventType, VoicePath
+from protocol.rest import Role
 from tests.core.history_month import CARS, HQ, SEOUL, Log
 
 DAY = period(Span.DAY, date(2026, 11, 22), SEOUL)
@@ -53,6 +61,7 @@ def facts(log: Log, presses: tuple[Press, ...] = (GOOD_PRESS,) * 10, took_ms: fl
         minutes=count_minutes(HQ, needed, stays, DAY.since, DAY.until),
         probes=probed(),
         registered=len(CARS),
+        active=len(CARS),
     )
 
 
@@ -239,11 +248,40 @@ def test_long_sessions_idle_users_and_members_always_joined_fail_one_row_each() 
 
     assert failing(replace(facts(good_log()), registered=11)) == {Kpi.ACTIVE_USERS}
     assert failing(replace(facts(good_log()), registered=10)) == set()
+    assert failing(replace(facts(good_log()), active=6)) == {Kpi.ACTIVE_USERS}
 
     minutes = facts(good_log()).minutes
     assert minutes is not None
     spent = replace(minutes, users=tuple(replace(u, joined_min=u.always_min * 0.6) for u in minutes.users))
     assert failing(replace(facts(good_log()), minutes=spent)) == {Kpi.COST}
+
+
+def test_a_desk_where_nobody_sits_is_no_idle_driver_and_a_busy_one_no_active_one(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/office.db"
+    registry = SqlRegistry(url, wall_ms=lambda: DAY.since)
+    registry.add_region(HQ.region, "Seoul")
+    registry.add_office(HQ, "HQ", VoicePath.MQTT)
+    for user, role in (("car-1", Role.VEHICLE_GATEWAY), ("phone-1", Role.PICKUP_DRIVER), ("desk", Role.CALL_MANAGER)):
+        registry.add_user(HQ, user, role, user)
+    registry.close()
+    log = Log()
+    log.session("s1", NOON_MS, ("car-1", "desk"))
+    store = SqlStore(url)
+
+    def fill(tx: OfficeTx) -> None:
+        tx.put_floor(Floor(store=tx.store_id, channel_name="c", event_no=len(log.events)))
+        for event in log.events:
+            tx.append_event(event)
+
+    store.transact(HQ, fill, durable=True)
+    store.close()
+    reader = StoreReader(url)
+
+    found = OfficeLog(reader).read(HQ, DAY, SEOUL, LATER_MS)
+
+    reader.close()
+    assert (found.registered, found.active) == (2, 1)
+    assert [(row.value, row.samples) for row in found.kpis if row.kpi is Kpi.ACTIVE_USERS] == [(0.5, 2)]
 
 
 def test_durations_are_their_average_and_nearest_rank() -> None:

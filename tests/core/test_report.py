@@ -18,7 +18,7 @@ import pytest
 
 from dispatch.cli import main
 from dispatch.core.state import Floor
-from dispatch.history.day import Span
+from dispatch.history.day import Span, period
 from dispatch.history.kpi import Kpi
 from dispatch.ports import OfficeTx
 from dispatch.report import words
@@ -30,6 +30,7 @@ from protocol.messages import DenyCause, EventType
 from tests.core.history_month import CARS, HQ, MONTH, SEOUL, Log, month
 
 NOW = int(datetime(2026, 12, 3, 9, 30, tzinfo=SEOUL).timestamp())
+DAY = period(Span.DAY, date(2026, 11, 22), SEOUL)
 CONFIG = """
 [store]
 path = "{store}"
@@ -144,6 +145,28 @@ def test_the_month_is_the_sum_of_its_days_in_the_files_too(report: Report, tmp_p
         assert sum(day["figures"][figure] for day in days) == pytest.approx(whole["figures"][figure])
     for part in ("joined_min", "cost_usd"):
         assert sum(day["agora"][part] for day in days) == pytest.approx(whole["agora"][part])
+
+
+def test_an_office_whose_voice_is_the_brokers_is_told_its_minutes_and_no_saving_it_never_had(
+    report: Report, tmp_path: Path
+) -> None:
+    log = Log()
+    log.session("s1", DAY.since + 3_600_000, CARS[:3])
+    for event in log.events:
+        if event.event is EventType.USER_JOINED:
+            event.metadata["voice"] = "mqtt"
+    (tmp_path / "mqtt").mkdir()
+
+    report("--day", "2026-11-22", "--week", of=made(tmp_path / "mqtt", log.events))
+
+    told = built(tmp_path, "2026-W47")
+    page = (tmp_path / "out/seoul/hq/2026-W47.html").read_text()
+    minutes = [user["channel_min"] for user in told["users"]]
+    assert (told["agora"]["joined_min"], told["agora"]["saving"], told["agora"]["cost_usd"]) == (0, None, 0)
+    assert told["agora"]["channel_min"] == pytest.approx(sum(minutes), abs=0.01)
+    assert minutes == [pytest.approx(0.157, abs=0.01)] * 3
+    assert "nobody was joined to Agora; had all voice been Agora&#x27;s, saved: " in page
+    assert "<td>part of the heartbeats that did not come</td><td>not measured; heartbeats lost 0</td>" in page
 
 
 @pytest.mark.parametrize("lang", ["ko", "en"])

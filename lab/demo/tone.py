@@ -18,6 +18,8 @@ DENIED: Final = ((330.0, 0.16), (0.0, 0.06), (330.0, 0.16))
 EDGE_S: Final = 0.008
 LATE_S_MAX: Final = 0.8
 """So late it may sound."""
+APART: Final = RATE_HZ // 10
+"""So much, in samples, a beep may be away from where the tone as a whole fits."""
 COARSE, FINE = RATE_HZ // 500, RATE_HZ // 12_000
 
 
@@ -29,28 +31,32 @@ class Tone(Struct, frozen=True, kw_only=True):
 
 
 def take_out(ear: Recording, told_s: float) -> tuple[Recording, Tone]:
-    """Look for the tone from `told_s` on, where it fits best; give the recording without it, and what it was. Pure."""
+    """Look for the tone from `told_s` on, where it fits best; give the recording without it, and what it was. Pure.
+
+    A page that was kept waiting plays the second beep late: each is looked for anew around its place.
+    """
     basis = _basis()
-    length = basis.shape[1]
     first = max(0, round((told_s - ear.epoch_s) * RATE_HZ))
-    place = np.zeros(round(LATE_S_MAX * RATE_HZ) + length, np.float64)
-    there = ear.sound[first : first + len(place)]
-    place[: len(there)] = there
-    inverse = np.linalg.pinv(basis)
+    rest = np.zeros(max(len(ear.sound), first + round(LATE_S_MAX * RATE_HZ) + 2 * basis.shape[1]), np.float64)
+    rest[: len(ear.sound)] = ear.sound
+    found = _fit(rest, basis, range(first, first + round(LATE_S_MAX * RATE_HZ), COARSE))
+    peaks = []
+    for beep in (basis[i : i + 2] for i in range(0, len(basis), 2)):
+        inside = np.flatnonzero(np.abs(beep).sum(axis=0))
+        wave = beep[:, inside[0] : inside[-1] + 1]
+        near = _fit(rest, wave, range(max(0, found + inside[0] - APART), found + inside[0] + APART, COARSE))
+        at = _fit(rest, wave, range(max(0, near - COARSE), near + COARSE + 1, FINE))
+        weights = rest[at : at + wave.shape[1]] @ np.linalg.pinv(wave)
+        rest[at : at + wave.shape[1]] -= weights @ wave
+        peaks.append(float(np.hypot(*weights)))
+    sound = np.asarray(rest[: len(ear.sound)], np.float32)
+    return Recording(sound, ear.epoch_s), Tone(at_s=ear.epoch_s + found / RATE_HZ, peaks=tuple(peaks))
 
-    def explained(begin: int) -> float:
-        piece = place[begin : begin + length]
-        return float(np.square((piece @ inverse) @ basis).sum())
 
-    last = len(place) - length
-    near = max(range(0, last + 1, COARSE), key=explained)
-    begin = max(range(max(0, near - COARSE), min(last, near + COARSE) + 1, FINE), key=explained)
-    weights = place[begin : begin + length] @ inverse
-    rest = ear.sound.copy()
-    room = max(0, min(length, len(rest) - first - begin))
-    rest[first + begin : first + begin + room] -= (weights @ basis)[:room].astype(np.float32)
-    peaks = tuple(float(np.hypot(*weights[i : i + 2])) for i in range(0, len(weights), 2))
-    return Recording(rest, ear.epoch_s), Tone(at_s=ear.epoch_s + (first + begin) / RATE_HZ, peaks=peaks)
+def _fit(sound: NDArray[np.float64], basis: NDArray[np.float64], places: range) -> int:
+    """Give the place at which these waves explain most of the sound."""
+    inverse, length = np.linalg.pinv(basis), basis.shape[1]
+    return max(places, key=lambda at: float(np.square((sound[at : at + length] @ inverse) @ basis).sum()))
 
 
 def made(volume: float) -> Sound:

@@ -65,6 +65,21 @@ def test_a_tone_within_speech_is_found_and_taken_out_without_a_trace() -> None:
     assert found.peaks == pytest.approx((0.12, 0.12), abs=0.02)
 
 
+def test_a_second_beep_that_comes_late_is_found_and_taken_out_too() -> None:
+    voice, text = PARTS["reply"]
+    said = speak(text, voice)
+    heard, tone, late = said.copy(), made(0.12), round(0.03 * RATE_HZ)
+    half = len(tone) // 2
+    begin = round(0.5 * RATE_HZ)
+    heard[begin : begin + half] += tone[:half]
+    heard[begin + half + late : begin + len(tone) + late] += tone[half:]
+
+    rest, found = take_out(Recording(heard, EPOCH_S), EPOCH_S + 0.46)
+
+    assert align(said, rest.sound).problems == ()
+    assert found.peaks == pytest.approx((0.12, 0.12), abs=0.02)
+
+
 def test_no_tone_is_found_in_speech_alone_nor_in_silence() -> None:
     voice, text = PARTS["reply"]
     for sound in (speak(text, voice), np.zeros(2 * RATE_HZ, np.float32), np.zeros(0, np.float32)):

@@ -57,6 +57,20 @@ def test_links_in_a_document_lead_somewhere(document: Path) -> None:
     assert [(target.name, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)] == []
 
 
+def test_every_package_of_ours_stands_in_the_architecture() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    packages = {str(path.parent.relative_to(ROOT)) for path in ROOT.glob("*/*/__init__.py")}
+    ours = {package for package in packages if not package.startswith("tests/")}
+    assert len(ours) > 25
+    assert sorted(package for package in ours if f"`{package}/`" not in text) == []
+
+
+def test_the_readme_names_every_document() -> None:
+    documents = {path.name for path in (ROOT / "docs").glob("*.md")}
+    for readme in ("README.md", "README.ko.md"):
+        assert documents <= set(re.findall(r"docs/([\w-]+\.md)", (ROOT / readme).read_text())), readme
+
+
 def test_the_architecture_follows_a_press_by_name() -> None:
     names = _NAME.findall((ROOT / "docs/architecture.md").read_text())
     assert len(set(names)) > 60

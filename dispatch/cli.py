@@ -121,7 +121,7 @@ def _status(options: argparse.Namespace) -> int:
         snapshots=snapshots,
         registry=settings.admission == "registry",
     )
-    print(status_json(status) if options.json else "\n".join(status_lines(status, options.lang)))
+    print(status_json(status) if options.json else "\n".join(status_lines(status, options.lang, settings.zone_of)))
     return 0 if status.well else 1
 
 

@@ -3,7 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from dispatch.probing.place import real
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry_cli.parsing import office_id
 from dispatch.settings import DispatchSettings
-from dispatch.show import csv_line, moment
+from dispatch.show import ZoneOf, csv_line, moment
 from dispatch.store.reader import StoreReader
 from dispatch.words import say
 from protocol.ids import OfficeId
@@ -40,8 +40,8 @@ def add(command: Command) -> None:
     made = command("minutes", run, "count the minutes joined to Agora, against members always joined")
     made.add_argument("--office", type=office_id, metavar="REGION/OFFICE", help="of this office only")
     period = made.add_mutually_exclusive_group()
-    period.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="of this day, local time (default: today)")
-    period.add_argument("--since", type=_moment, metavar="TIME", help="from YYYY-MM-DD[THH:MM], local time, until now")
+    period.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="of this day (default: today)")
+    period.add_argument("--since", type=_moment, metavar="TIME", help="from YYYY-MM-DD[THH:MM] until now")
     made.add_argument(
         "--price", type=price, default=USD_PER_1000_MIN, metavar="USD",
         help="US$ for 1000 minutes (default: %(default)s, an assumption: see your contract)",
@@ -55,21 +55,15 @@ def run(options: argparse.Namespace) -> int:
     """Count and print."""
     settings = load(options.config, DispatchSettings)
     now_ms = time.time_ns() // 1_000_000
-    since, until = _period(options, now_ms)
     stays = _stays(settings)
     reader = StoreReader(settings.store.sqlalchemy_url)
     try:
         chosen = (options.office,) if options.office else real(sorted({*reader.offices(), *stays}))
-        found = [
-            count(
-                office,
-                reader.events(office, types=NEEDED, since_ms=max(1, since - BEFORE_MS)),
-                stays.get(office, {}),
-                since,
-                until,
-            )
-            for office in chosen
-        ]
+        found = []
+        for office in chosen:
+            since, until = _period(options, now_ms, settings.zone_of(office))
+            events = reader.events(office, types=NEEDED, since_ms=max(1, since - BEFORE_MS))
+            found.append(count(office, events, stays.get(office, {}), since, until))
     finally:
         reader.close()
     if options.json:
@@ -77,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.csv:
         print("\n".join(as_csv(found, options.price)))
     else:
-        print("\n".join(as_lines(found, options.price, options.lang)))
+        print("\n".join(as_lines(found, options.price, options.lang, settings.zone_of)))
     return 0
 
 
@@ -100,10 +94,11 @@ def _stays(settings: DispatchSettings) -> Mapping[OfficeId, dict[str, Stay]]:
 # --- forms ----------------------------------------------------------------------------------------------------------
 
 
-def as_lines(found: Iterable[OfficeMinutes], price: float, lang: str) -> Iterable[str]:
+def as_lines(found: Iterable[OfficeMinutes], price: float, lang: str, zone_of: ZoneOf) -> Iterable[str]:
     """Give it for people."""
     for office in found:
-        yield f"{office.office}  {moment(office.since)[:16]} - {moment(office.until)[:16]}"
+        where = zone_of(office.office)
+        yield f"{office.office}  {moment(office.since, where)[:16]} - {moment(office.until, where)[:16]}"
         yield say("minutes_head", lang)
         for user in office.users:
             yield f"  {user.user:<32} {_figures(user)}  {user.name}".rstrip()
@@ -180,16 +175,18 @@ def as_json(found: Iterable[OfficeMinutes], price: float) -> str:
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 
-def _period(options: argparse.Namespace, now_ms: int) -> tuple[int, int]:
+def _period(options: argparse.Namespace, now_ms: int, where: tzinfo) -> tuple[int, int]:
     if options.since is not None:
-        return min(_ms(options.since), now_ms), now_ms
-    day = options.day or datetime.fromtimestamp(now_ms / 1000).replace(hour=0, minute=0, second=0, microsecond=0)
-    since = min(_ms(day), now_ms)
-    return since, max(since, min(_ms(day + timedelta(days=1)), now_ms))
+        return min(_ms(options.since, where), now_ms), now_ms
+    today = datetime.fromtimestamp(now_ms / 1000, where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    day = options.day or today
+    since = min(_ms(day, where), now_ms)
+    return since, max(since, min(_ms(day + timedelta(days=1), where), now_ms))
 
 
-def _ms(local: datetime) -> int:
-    return round(local.astimezone().timestamp() * 1000)
+def _ms(told: datetime, where: tzinfo) -> int:
+    at = told if told.tzinfo is not None else told.replace(tzinfo=where)
+    return round(at.timestamp() * 1000)
 
 
 def _day(text: str) -> datetime:

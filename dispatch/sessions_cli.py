@@ -13,7 +13,7 @@ from dispatch.cleaning import Swept
 from dispatch.live import NotRunning, Stuck, ask, ask_to_clean, live_paths
 from dispatch.registry_cli.parsing import office_id
 from dispatch.settings import DispatchSettings
-from dispatch.show import moment, printable
+from dispatch.show import ZoneOf, moment, printable
 from dispatch.store.reader import Snapshot, StoreReader
 from dispatch.upkeep_words import say
 from dispatch.words import duration
@@ -59,7 +59,7 @@ def run_sessions(options: argparse.Namespace) -> int:
     if not found:
         print(say("no_sessions", options.lang))
     for snapshot in found:
-        for line in session_lines(snapshot, speaking[str(snapshot.office)], now_ms, options.lang):
+        for line in session_lines(snapshot, speaking[str(snapshot.office)], now_ms, options.lang, settings.zone_of):
             print(line)
     return 0
 
@@ -73,11 +73,11 @@ def speaking_since(reader: StoreReader, snapshot: Snapshot) -> int | None:
     return next((event.at for event in begun if event.metadata.get("burst") == floor.burst), None)
 
 
-def session_lines(snapshot: Snapshot, speaking: int | None, now_ms: int, lang: str) -> Iterable[str]:
+def session_lines(snapshot: Snapshot, speaking: int | None, now_ms: int, lang: str, zone_of: ZoneOf) -> Iterable[str]:
     """Give one running session for people; times count to `now_ms`."""
     floor = snapshot.floor
     elapsed = duration(_elapsed_s(floor.started_at, now_ms))
-    since = moment(floor.started_at)
+    since = moment(floor.started_at, zone_of(snapshot.office))
     yield say("session", lang, office=snapshot.office, event_id=floor.event_id, elapsed=elapsed, since=since)
     if floor.holder is None:
         yield say("nobody", lang)

@@ -3,9 +3,9 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,10 @@ FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 """What a spreadsheet takes for the beginning of a formula; some read the wide forms of East Asian keyboards too."""
 PARTED = re.compile(f"([;|\t\r\n])(?=[{re.escape(''.join(FORMULAS))}])")
 CSV_HEAD = ("office", "no", "at", "event", "event_id", "user", "name", "metadata")
+
+
+ZoneOf: TypeAlias = Callable[[OfficeId], tzinfo]
+"""In whose time an office's moments are told: DispatchSettings.zone_of, everywhere."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -49,7 +53,7 @@ class Status(Struct, frozen=True, kw_only=True):
         return bool(self.live) and served and not self.stuck and self.store_error is None
 
 
-def status_lines(status: Status, lang: str) -> Iterable[str]:
+def status_lines(status: Status, lang: str, zone_of: ZoneOf) -> Iterable[str]:
     """Give the status for people, whole."""
     if not status.live and not status.stuck:
         yield say("not_running", lang)
@@ -78,7 +82,7 @@ def status_lines(status: Status, lang: str) -> Iterable[str]:
         for why in (o.refused for one in status.live for o in one.offices if o.office == str(office) and o.refused):
             yield say("refused", lang, why=why)
         if office in found:
-            yield from _office_lines(found[office], lang)
+            yield from _office_lines(found[office], lang, zone_of(office))
         elif status.store_error is None:
             yield say("never", lang)
 
@@ -104,10 +108,10 @@ def _admission_lines(admission: LiveAdmission | None, lang: str) -> Iterable[str
         yield say("no_kicking", lang, ttl=admission.token_ttl_s)
 
 
-def _office_lines(snapshot: Snapshot, lang: str) -> Iterable[str]:
+def _office_lines(snapshot: Snapshot, lang: str, where: tzinfo) -> Iterable[str]:
     floor = snapshot.floor
     key = "session_active" if floor.active else "session_idle"
-    yield say(key, lang, since=moment(floor.started_at))
+    yield say(key, lang, since=moment(floor.started_at, where))
     if floor.holder is not None:
         name = printable(floor.holder_name or floor.holder)
         yield say("holder", lang, name=name, user=floor.holder, burst=floor.burst, priority=floor.priority.value)

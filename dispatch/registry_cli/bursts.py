@@ -45,8 +45,17 @@ def list_bursts(desk: Desk) -> int:
     if not found:
         desk.say("no_bursts")
         return 0
+    zone_of = desk.settings.zone_of
     lines = [
-        (str(one.office), str(one.burst), moment(one.at), f"{one.seconds:.1f} s", one.user, one.name) for one in found
+        (
+            str(one.office),
+            str(one.burst),
+            moment(one.at, zone_of(one.office)),
+            f"{one.seconds:.1f} s",
+            one.user,
+            one.name,
+        )
+        for one in found
     ]
     for line in table(lines):
         print(line)

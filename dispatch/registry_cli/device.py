@@ -67,7 +67,7 @@ def _show(desk: Desk, user: User, kept: Code, url: str, shown: str) -> None:
     desk.say("code_for", user=user.user, name=user.name, office=user.office)
     desk.say("code_url", url=url)
     desk.say("code_code", code=shown)
-    desk.say("code_until", until=moment(kept.expires_at))
+    desk.say("code_until", until=moment(kept.expires_at, desk.settings.zone_of(user.office)))
     if user.admitted:
         desk.say("code_replaces", user=user.user)
     if desk.options.qr and _speaks_unicode():
@@ -106,7 +106,7 @@ def list_units(desk: Desk) -> int:
             rows.append(user_dict(unit) | {"code_expires_at": None if waiting is None else waiting.expires_at})
         print(json.dumps(rows, ensure_ascii=False))
         return 0
-    for line in device_table(units, codes, desk.options.lang):
+    for line in device_table(units, codes, desk.options.lang, desk.settings.zone_of):
         print(line)
     return 0
 

@@ -125,7 +125,7 @@ def user_list(desk: Desk) -> int:
     if desk.options.json:
         print(json.dumps([user_dict(each) for each in found], ensure_ascii=False))
         return 0
-    for line in user_table(found, desk.options.lang):
+    for line in user_table(found, desk.options.lang, desk.settings.zone_of):
         print(line)
     return 0
 
@@ -136,7 +136,7 @@ def user_show(desk: Desk) -> int:
     if desk.options.json:
         print(json.dumps(user_dict(found), ensure_ascii=False))
         return 0
-    for line in user_lines(found, desk.options.lang):
+    for line in user_lines(found, desk.options.lang, desk.settings.zone_of):
         print(line)
     return 0
 

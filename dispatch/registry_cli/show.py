@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dispatch.registry.codes import ENROLLED_ROLES
 from dispatch.registry.texts import role_name, tell
 from dispatch.registry.words import Code, Office, User
-from dispatch.show import moment
+from dispatch.show import ZoneOf, moment
 from protocol.ids import OfficeId
 
 
@@ -39,7 +39,7 @@ def office_lines(offices: Iterable[Office]) -> Iterator[str]:
     return table([(str(each.id), each.voice.value, each.channel, each.name) for each in offices])
 
 
-def user_table(users: Sequence[User], lang: str) -> Iterator[str]:
+def user_table(users: Sequence[User], lang: str, zone_of: ZoneOf) -> Iterator[str]:
     """Give a line a user."""
     if not users:
         yield tell("no_users", lang)
@@ -50,7 +50,7 @@ def user_table(users: Sequence[User], lang: str) -> Iterator[str]:
                 f"{each.office}/{each.user}",
                 role_name(each.role, lang),
                 each.priority.value,
-                state(each, lang),
+                state(each, lang, zone_of),
                 each.name,
             )
             for each in users
@@ -58,33 +58,35 @@ def user_table(users: Sequence[User], lang: str) -> Iterator[str]:
     )
 
 
-def user_lines(user: User, lang: str) -> Iterator[str]:
+def user_lines(user: User, lang: str, zone_of: ZoneOf) -> Iterator[str]:
     """Give all that is known of a user."""
     listens = tell("listens", lang) if user.listen_only else ""
     yield f"{user.office}/{user.user}  {user.name}"
     yield f"  {tell('login', lang, login=user.login)}"
     yield f"  {tell('role', lang, role=role_name(user.role, lang))}, {user.priority.value}{listens}"
     yield f"  Agora uid: {user.uid}"
-    yield f"  {state(user, lang)}"
+    yield f"  {state(user, lang, zone_of)}"
     if user.hardware is not None:
         yield f"  hardware: {user.hardware}"
     if user.clone is not None:
-        yield f"  {tell('state_clone', lang, at=moment(user.clone_at))}: {user.clone}"
+        yield f"  {tell('state_clone', lang, at=moment(user.clone_at, zone_of(user.office)))}: {user.clone}"
 
 
-def device_table(units: Sequence[User], codes: dict[tuple[OfficeId, str], Code], lang: str) -> Iterator[str]:
+def device_table(
+    units: Sequence[User], codes: dict[tuple[OfficeId, str], Code], lang: str, zone_of: ZoneOf
+) -> Iterator[str]:
     """Give a line a unit."""
     if not units:
         yield tell("no_users", lang)
         return
     rows = []
     for unit in units:
-        notes = [state(unit, lang)]
+        notes = [state(unit, lang, zone_of)]
         if unit.clone is not None:
-            notes.append(tell("state_clone", lang, at=moment(unit.clone_at)))
+            notes.append(tell("state_clone", lang, at=moment(unit.clone_at, zone_of(unit.office))))
         waiting = codes.get((unit.office, unit.user))
         if waiting is not None:
-            notes.append(tell("state_code", lang, at=moment(waiting.expires_at)))
+            notes.append(tell("state_code", lang, at=moment(waiting.expires_at, zone_of(unit.office))))
         rows.append((f"{unit.office}/{unit.user}", ", ".join(notes), unit.hardware or "-", unit.name))
     yield from table(rows)
 
@@ -99,11 +101,11 @@ def open_codes(codes: Iterable[Code], now_ms: int | None = None) -> dict[tuple[O
     }
 
 
-def state(user: User, lang: str) -> str:
+def state(user: User, lang: str, zone_of: ZoneOf) -> str:
     """Say whether a user is admitted."""
     if user.revoked_at is not None:
         why = f" ({user.revoked_why})" if user.revoked_why else ""
-        return tell("state_revoked", lang, at=moment(user.revoked_at), why=why)
+        return tell("state_revoked", lang, at=moment(user.revoked_at, zone_of(user.office)), why=why)
     if user.role in ENROLLED_ROLES:
         key = "state_unit" if user.secret is not None else "state_unit_none"
         return tell(key, lang, generation=user.generation)

@@ -1,5 +1,7 @@
 """What `status` says of admission, and when it is not well."""
 
+from datetime import UTC
+
 import pytest
 from msgspec.structs import replace
 
@@ -73,13 +75,15 @@ def test_status_says_who_may_come_in_and_what_is_wrong_with_it(
 ) -> None:
     found = status(admission)
 
-    lines = "\n".join(status_lines(found, "en"))
+    lines = "\n".join(status_lines(found, "en", lambda _office: UTC))
 
     assert says in lines
     assert found.well is well
 
 
 def test_without_agora_nothing_is_said_of_kicking_rules() -> None:
-    lines = "\n".join(status_lines(status(replace(GOOD, kicking=False, token_ttl_s=0, kicks=3)), "en"))
+    lines = "\n".join(
+        status_lines(status(replace(GOOD, kicking=False, token_ttl_s=0, kicks=3)), "en", lambda _office: UTC)
+    )
 
     assert "Agora" not in lines

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,6 +11,7 @@ from dispatch.minutes_cli import as_csv, as_json, as_lines
 from protocol.ids import OfficeId
 from protocol.messages import Event, EventType
 
+SEOUL = ZoneInfo("Asia/Seoul")
 HQ = OfficeId("seoul", "hq")
 MIN = 60_000
 DAY = 1440 * MIN
@@ -208,7 +210,7 @@ def a_day() -> list[OfficeMinutes]:
 
 
 def test_the_forms_agree_and_say_what_is_assumed() -> None:
-    lines = "\n".join(as_lines(a_day(), 0.99, "en"))
+    lines = "\n".join(as_lines(a_day(), 0.99, "en", lambda _office: SEOUL))
     rows = list(csv.DictReader(as_csv(a_day(), 0.99)))
     built = json.loads(as_json(a_day(), 0.99))
 
@@ -225,4 +227,4 @@ def test_the_forms_agree_and_say_what_is_assumed() -> None:
 
 
 def test_korean_is_spoken_too() -> None:
-    assert "절감" in "\n".join(as_lines(a_day(), 0.99, "ko"))
+    assert "절감" in "\n".join(as_lines(a_day(), 0.99, "ko", lambda _office: SEOUL))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,6 +15,7 @@ from protocol.messages import PresenceState, Priority
 from tests.core.dispatch_bench import HQ, Bench
 from tests.core.test_presence_members import blind
 
+SEOUL = ZoneInfo("Asia/Seoul")
 STARTED = 1_700_000_000_000
 FLOOR = Floor(
     store="s",
@@ -37,9 +39,9 @@ SNAPSHOT = Snapshot(office=HQ, floor=FLOOR, members=MEMBERS, unpublished=0)
 
 
 def test_a_running_session_shows_speaker_elapsed_times_queue_and_who_is_in_the_channel() -> None:
-    lines = list(session_lines(SNAPSHOT, STARTED + 60_000, STARTED + 65_000, "en"))
+    lines = list(session_lines(SNAPSHOT, STARTED + 60_000, STARTED + 65_000, "en", lambda _office: SEOUL))
 
-    assert lines[0].startswith("seoul/hq  session e, for 00:01:05 (since ")
+    assert lines[0] == "seoul/hq  session e, for 00:01:05 (since 2023-11-15 07:13:20.000)"
     assert lines[1] == "  speaker: 김기사\N{REPLACEMENT CHARACTER}[31m (car-1), burst 7, normal, for 00:00:05"
     assert lines[2:4] == ["  waiting: car-3", "  in channel: 1 of 2 present"]
     assert [line.split()[0] for line in lines[4:]] == ["car-1"]

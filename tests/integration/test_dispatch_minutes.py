@@ -162,7 +162,7 @@ def minutes(folder: Path, *form: str) -> str:
     done = subprocess.run(
         [*argv, "--price", str(PRICE), "--lang", "en", *form],
         cwd=ROOT,
-        env={**os.environ, "TZ": "KST-9"},
+        env={**os.environ, "TZ": "America/New_York"},  # a day is the office's own, wherever its machine's clock is set
         capture_output=True,
         text=True,
         timeout=30,

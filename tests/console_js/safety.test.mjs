@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { Hold } from "../../dispatch/web/static/console/hold.js";
 import { Microphone } from "../../dispatch/web/static/console/mic.js";
+import { Shown } from "../../dispatch/web/static/console/shown.js";
 import { World } from "./world.mjs";
 
 // --- the engine -----------------------------------------------------------------------------------------------------------
@@ -49,6 +50,21 @@ test("where the machine's clock is wrong, what is dated is dated by the office's
   assert.equal(wrong.sent("presence")[0].joined_at, office - 7 * 3_600_000);
 });
 
+test("a talk that another console ended is told as lost: nobody waits for it to be heard again", async () => {
+  const world = await new World().begin();
+  world.engine.press();
+  world.grant(9);
+  world.renewed();
+  world.issue = 99;
+  world.control.emit("close");
+  await world.settle();
+  assert.notEqual(world.view.elsewhere, null);
+  assert.deepEqual([world.view.said.what, world.view.floor], ["floor lost", "failed"]);
+  world.engine.release();
+  await world.settle();
+  assert.equal(world.view.floor, "idle");
+});
+
 test("while the own microphone keeps speech the second way is silent too", async () => {
   const said = [];
   const path = { start() {}, session() {}, frame() {}, asked() {}, close() {}, framesOf: () => 0, talk: (on) => said.push(["talk", on]), hush: (on) => said.push(["hush", on]) };
@@ -63,6 +79,25 @@ test("while the own microphone keeps speech the second way is silent too", async
   world.engine.release();
   world.speak(0, true);
   assert.deepEqual(said.slice(2), [["talk", false], ["hush", false]]);
+});
+
+// --- what is told ---------------------------------------------------------------------------------------------------------
+
+test("why a talk was taken back stays said while the button is down, and the warning says how long is left", () => {
+  const places = {};
+  const place = (name) => (places[name] ??= { dataset: {}, replaceChildren: (text) => (places[name].said = text) });
+  Object.assign(globalThis, { document: { getElementById: place } });
+  const words = { told_limit_near: "{remaining} left", told_limit_reached: "limit", told_talk_ended: "over", seconds: "{value} s" };
+  const shown = new Shown({ words, lang: "en", zone: "UTC" }, {});
+  const tell = (what, view) => {
+    shown.view = view;
+    shown.tell({ no: 1, what, name: null, remaining_s: null, count: null });
+    return places.told.said;
+  };
+  assert.equal(tell("limit near", { floor: "talking", remaining_ms: 4990 }), "5 s left");
+  assert.equal(tell("limit reached", { floor: "ending" }), "limit");
+  assert.equal(tell("talk ended", { floor: "revoked" }), "limit");
+  assert.equal(tell("talk ended", { floor: "idle" }), "over");
 });
 
 // --- what is held ---------------------------------------------------------------------------------------------------------

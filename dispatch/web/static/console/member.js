@@ -142,6 +142,7 @@ export class Member {
   lost(state, drop = true) {
     if (drop) this.link.stop();
     this.presence.disconnected();
+    if (drop) this.participant.voiceLost(TOLD.FLOOR_LOST, this.now()); // a talk that hoped for the link to come back
     this.participant.stop(this.now());
     this.audience.silence();
     this.usePath(false);

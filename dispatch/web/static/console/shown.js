@@ -84,8 +84,12 @@ export class Shown {
 
   /** Tell in words what happened. @param {import("./types.js").Said} said */
   tell(said) {
+    const { floor, remaining_ms } = this.view ?? {};
+    // Why it was taken back stays said until the button is let go; that the talk is over goes without saying then.
+    if (said.what === "talk ended" && floor === "revoked") return;
     const key = `told_${said.what.replaceAll(" ", "_")}`;
-    const remaining = said.remaining_s == null ? "–" : this.say("seconds", { value: Math.ceil(said.remaining_s) });
+    const seconds = said.remaining_s ?? (said.what === "limit near" && remaining_ms != null ? remaining_ms / 1000 : null);
+    const remaining = seconds == null ? "–" : this.say("seconds", { value: Math.ceil(seconds) });
     const text = this.say(key, { name: said.name ?? "?", count: said.count ?? "", remaining });
     if (!text) return;
     const node = $("told");

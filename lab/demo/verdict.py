@@ -33,7 +33,7 @@ LATE_TAIL_S_MAX = 2.0
 TONE_MIN, TONE_MS_MAX = 0.05, 300.0
 """How loud each beep of the page's tone is at least (1: full scale), and how soon it sounds."""
 PAGE_STALL_S = 0.1
-"""A browser on a busy machine may be kept waiting so long, once: it invents sound for it, and what follows is later."""
+"""A browser on a busy machine may be kept waiting so long, once a burst: whoever listens invents sound for it."""
 HEARD_MS_MAX = 500.0
 LAG_MS_MAX = 500.0
 
@@ -104,7 +104,7 @@ def _hear(burst: Burst, ear: Recording) -> Sound:
 
 
 def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
-    slower_s = burst.slower_s + (PAGE_STALL_S if listener == DESK else 0.0)
+    stall_s = PAGE_STALL_S if DESK in (listener, burst.speaker) else 0.0
     tail_s = IN_FLIGHT_S + burst.slower_s if burst.killed else 0.0
     loud = np.flatnonzero(np.abs(heard) > 10 ** (SILENT_DBFS / 20))
     first_heard_s = burst.edge_s + (float(loud[0]) / RATE_HZ if len(loud) else float("nan"))
@@ -114,7 +114,7 @@ def _hearing(burst: Burst, listener: str, said: Sound, heard: Sound) -> Hearing:
         listener=listener,
         granted_to_heard_ms=(first_heard_s - burst.handled_s) * 1000,
         first_heard_s=first_heard_s,
-        alignment=align(said, heard, tail_s=tail_s, slower_s=slower_s),
+        alignment=align(said, heard, tail_s=tail_s, slower_s=burst.slower_s, stall_s=stall_s),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -247,3 +248,32 @@ def test_a_second_of_a_sentence_is_found_in_silence(foreign: Sound) -> None:
     place = np.concatenate([silence(3 * RATE_HZ), leaked, silence(3 * RATE_HZ)])
 
     assert score(foreign, np.zeros_like(place)) < 0.65 * score(foreign, place)
+
+
+# --- a way that may stand still once ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("away", [without, muted])
+def test_one_short_stall_passes_where_the_way_may_stand_still_and_nowhere_else(
+    said: Sound, heard: Sound, away: Callable[[Sound, int, int], Sound]
+) -> None:
+    spoilt = away(heard, loudest_ms(said, 90) + 30, 90)
+
+    assert align(said, spoilt).problems != ()
+    assert align(said, spoilt, stall_s=0.1).problems == ()
+
+
+def test_a_longer_stall_or_a_second_one_is_caught_there_too(said: Sound, heard: Sound) -> None:
+    at_ms = loudest_ms(said, 90)
+    elsewhere_ms = loudest_ms(muted(said, at_ms - 600, 1200), 90)
+    twice = muted(muted(heard, at_ms + 30, 90), elsewhere_ms + 30, 90)
+
+    assert align(said, muted(heard, at_ms - 75, 300), stall_s=0.1).problems != ()
+    assert align(said, twice, stall_s=0.1).problems != ()
+
+
+def test_a_lost_first_syllable_is_caught_there_too(said: Sound, heard: Sound) -> None:
+    late = LAG + 200 * MS
+    first = np.concatenate([silence(late), heard[late:]])
+
+    assert "first syllable" in problems(align(said, first, stall_s=0.1))

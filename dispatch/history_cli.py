@@ -8,6 +8,7 @@ from datetime import date
 from heapq import merge
 
 from dispatch.history.day import Span, period, read_day, read_moment, today
+from dispatch.offices import misspelt
 from dispatch.registry_cli.parsing import office_id, plain_id
 from dispatch.settings import DispatchSettings
 from dispatch.show import CSV_HEAD, csv_line, event_csv, event_json, event_line
@@ -53,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     settings = load(options.config, DispatchSettings)
     reader = StoreReader(settings.store.sqlalchemy_url)
     try:
+        if misspelt(options.office, settings, reader, options.lang):
+            return 2
         offices = (options.office,) if options.office else reader.offices()
         if options.since is not None and len(offices) > 1:
             return _usage("--since counts in one office -> add --office REGION/OFFICE")

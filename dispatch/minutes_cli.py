@@ -19,6 +19,7 @@ from dispatch.minutes import (
     count,
     per_month,
 )
+from dispatch.offices import misspelt
 from dispatch.probing.place import real
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry_cli.parsing import office_id
@@ -58,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
     stays = _stays(settings)
     reader = StoreReader(settings.store.sqlalchemy_url)
     try:
+        if misspelt(options.office, settings, reader, options.lang):
+            return 2
         chosen = (options.office,) if options.office else real(sorted({*reader.offices(), *stays}))
         found = []
         for office in chosen:

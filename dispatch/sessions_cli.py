@@ -11,6 +11,7 @@ import msgspec
 
 from dispatch.cleaning import Swept
 from dispatch.live import NotRunning, Stuck, ask, ask_to_clean, live_paths
+from dispatch.offices import misspelt
 from dispatch.registry_cli.parsing import office_id
 from dispatch.settings import DispatchSettings
 from dispatch.show import ZoneOf, moment, printable
@@ -43,6 +44,8 @@ def run_sessions(options: argparse.Namespace) -> int:
     settings = load(options.config, DispatchSettings)
     reader = StoreReader(settings.store.sqlalchemy_url)
     try:
+        if misspelt(options.office, settings, reader, options.lang):
+            return 2
         offices = (options.office,) if options.office else reader.offices()
         found = [s for s in map(reader.snapshot, offices) if s is not None and s.floor.active]
         speaking = {str(s.office): speaking_since(reader, s) for s in found}

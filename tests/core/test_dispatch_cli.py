@@ -273,7 +273,6 @@ def numbers(out: str) -> list[int]:
         (["--type", "user_left"], [2, 4]),
         (["--type", "USER_LEFT", "--type", "SESSION_STARTED"], [2, 4]),
         (["--office", "seoul/hq"], [1, 2, 3, 4, 5]),
-        (["--office", "seoul/none"], []),
     ],
 )
 def test_events_are_chosen_by_number_type_and_office(

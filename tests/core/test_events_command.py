@@ -98,6 +98,23 @@ def test_what_contradicts_itself_is_refused(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["events", "sessions", "minutes"])
+def test_an_office_there_is_not_is_no_office_where_nothing_happened(
+    shown: Shown, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    config = str(tmp_path / "dispatch.toml")
+    assert main([command, "--config", config, "--office", "seoul/hq", "--lang", "en"]) == 0
+    capsys.readouterr()
+
+    assert main([command, "--config", config, "--office", "seoul/hqq", "--lang", "en"]) == 2
+
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "",
+        "ptt-dispatch: the store has no office seoul/hqq -> ptt-dispatch status lists them\n",
+    )
+
+
 def test_lines_for_people_are_in_the_offices_time(
     shown: Shown, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

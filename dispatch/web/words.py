@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dispatch.web.agora_words import AGORA_TEXT
+from dispatch.web.alert_words import ALERT_TEXT
 from dispatch.web.press_words import PRESS_TEXT
 
 LANGUAGES = ("ko", "en")
@@ -115,6 +116,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "state_offline": ("offline", "종료"),
     "state_lost": ("lost", "연결 끊김"),
     "state_never": ("never seen", "접속한 적 없음"),
+    "gone_heartbeat_timeout": ("no sign of life", "생존 신호 없음"),
     "state_revoked": ("revoked", "차단됨"),
     "in_channel": ("in channel", "참여 중"),
     "health_ok": ("good", "정상"),
@@ -309,6 +311,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "error_internal": ("The service failed; its log says why.", "서비스 오류입니다. 로그에 원인이 있습니다."),
     "error_streams": ("Too many open pages.", "열린 페이지가 너무 많습니다."),
     **AGORA_TEXT,
+    **ALERT_TEXT,
     **PRESS_TEXT,
 }
 
@@ -331,7 +334,7 @@ def known(key: str) -> bool:
 _LIVE = (
     *("card_", "figure_", "line_", "broker_", "store_", "session", "member", "col_", "state_", "in_", "health_"),
     *("keyed", "muted", "speaking", "focus_", "alert", "burst", "heard", "ended_", "emergency", "k_", "supply_"),
-    *("target_", "not_known", "life_", "why_"),
+    *("target_", "not_known", "life_", "why_", "gone_"),
 )
 LIVE_WORDS = tuple(key for key in _TEXT if key.startswith(_LIVE))
 """Sentences that the live pages' script needs."""

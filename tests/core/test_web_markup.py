@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.broker.acl import SERVERS_ALERTS
+from dispatch.core.office_alerts import ALERTS as OFFICES_ALERTS
+from dispatch.core.trouble import FOREIGN, STORE
 from dispatch.web import live_pages, shell
 from dispatch.web.markup import data, el, text
 from dispatch.web.shell import Seen
 from dispatch.web.words import _TEXT, LANGUAGES, LIVE_WORDS, known, language, say
+from gateway.core.alerts import KNOWN as VEHICLES_ALERTS
 from protocol.messages import DenyCause, Ended, Lifecycle, PresenceState
 from protocol.rest import Role
 
@@ -67,6 +71,14 @@ def test_every_sentence_that_the_script_says_is_given_to_it() -> None:
     missing = sorted(key for key in said if key not in LIVE_WORDS)
 
     assert missing == []
+
+
+def test_every_alert_there_is_has_korean_words_for_what_is_wrong_and_for_its_mend() -> None:
+    ids = [*VEHICLES_ALERTS, *OFFICES_ALERTS, *SERVERS_ALERTS, FOREIGN, STORE]
+    missing = [key for each in ids for key in (f"alert_what_{each}", f"alert_mend_{each}") if key not in LIVE_WORDS]
+
+    assert missing == []
+    assert say("alert_what_microphone", "ko") == "마이크가 없습니다"
 
 
 def test_every_word_that_a_vehicle_can_tell_is_given_to_the_script_too() -> None:

@@ -139,12 +139,18 @@ function drawMembers(users) {
     if (!row || made.some((part, at) => part !== row.made[at])) {
       const member = made[1];
       const gone = member?.state !== "online";
-      const said = [nameOf(user), presence(user), made[3], gone ? null : health(made[2]), radio(user), moment(member?.since), gone ? member?.reason : null];
+      const said = [nameOf(user), presence(user), made[3], gone ? null : health(made[2]), radio(user), moment(member?.since), gone ? reasonOf(member) : null];
       row = { made, said, mark: JSON.stringify(said) };
       marks.set(user, row);
     }
     return [user, row.mark, () => memberRow(user, row.said)];
   }));
+}
+
+/** Why a member is not there; that a lost one has lost its connection is said already. */
+function reasonOf(member) {
+  const reason = member?.reason;
+  return reason === "connection lost" ? null : words[`gone_${reason}`] ?? reason;
 }
 
 function memberRow(user, [name, state, joined, voice, doing, since, reason]) {
@@ -168,13 +174,19 @@ function whose(user) {
   return el("a", { href: `/vehicle/${encodeURIComponent(user)}` }, nameOf(user));
 }
 
+/** What an alert says, in the page's language, with the very words that were told behind it; else those alone. */
+function inWords(alert) {
+  const said = words[`alert_what_${alert.alert}`];
+  return said ? [`${said} `, el("span", { class: "dim" }, `(${alert.what})`)] : [alert.what];
+}
+
 function drawAlerts() {
   const found = of("alert").map(([key, alert]) => [key, alert]).filter(([, alert]) => !vehicle || alert.user === vehicle);
   found.sort(([, a], [, b]) => Number(b.severity === "critical") - Number(a.severity === "critical") || b.since - a.since);
   const rows = found.map(([key, alert]) => [key, [alert, nameOf(alert.user)], () => el("li", { "data-severity": alert.severity },
     el("strong", {}, say(`alert_${alert.severity}`)), " ",
-    whose(alert.user), `: ${alert.what} `,
-    el("span", { class: "dim" }, moment(alert.since)), el("span", { class: "mend" }, alert.mend))]);
+    whose(alert.user), ": ", ...inWords(alert), " ",
+    el("span", { class: "dim" }, moment(alert.since)), el("span", { class: "mend" }, words[`alert_mend_${alert.alert}`] || alert.mend))]);
   if (rows.length === 0) rows.push(["none", "", () => el("li", { class: "none" }, say("alerts_none"))]);
   keep($("alerts"), rows);
 }
@@ -224,7 +236,7 @@ function drawVehicle() {
   const doing = radio(vehicle);
   const voice = member?.state === "online" ? health(state) : null;
   facts("v-state", [
-    ["state", said, look], ["reason", member?.state === "online" ? null : member?.reason],
+    ["state", said, look], ["reason", member?.state === "online" ? null : reasonOf(member)],
     ["floor", state?.floor], ["last_press", state?.last_press], ["lifecycle", state && say(`life_${state.lifecycle}`)], ["focus", doing?.[1], doing?.[0]],
     ["voice", member ? member.voice.toUpperCase() : null], ["health", voice?.[1], voice?.[0]],
   ].map(([key, ...rest]) => [key, ...rest]));

@@ -52,6 +52,8 @@ LONG = (
     "test_secrets.py",
     "test_web.py",
     "test_web_doors.py",
+    "test_console_login.py",
+    "test_practice_office.py",
     "test_sound_devices.py",
 )
 """Files that take long: they begin first, so that none of them is left over when all others are done."""

@@ -186,5 +186,5 @@ def test_a_page_talks_as_a_member_is_heard_and_a_killed_one_loses_the_floor(
     other.await_presence(PresenceState.LOST)
     freed = other.await_session(lambda s: s.burst == held.burst and s.current_speaker is None, "the floor freed")
     assert freed.ended is Ended.LOST
-    assert time.monotonic() - killed_at < 4.0
+    assert time.monotonic() - killed_at < 5.0
     assert other.await_session(lambda s: s.burst == held.burst and not s.active, "the session's end")

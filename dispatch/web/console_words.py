@@ -16,6 +16,7 @@ _TEXT: Final[dict[str, tuple[str, str]]] = {
     # --- the button
     "talk": ("Talk", "송신"),
     "ptt_idle": ("Hold to talk", "누르고 말하기"),
+    "ptt_listens": ("You may listen only", "수신 전용입니다"),
     "ptt_asking": ("Asking…", "요청 중…"),
     "ptt_queued": ("Waiting: place {count}", "대기 {count}번째"),
     "ptt_talking": ("ON AIR", "송신 중"),

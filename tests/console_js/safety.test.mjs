@@ -100,6 +100,20 @@ test("why a talk was taken back stays said while the button is down, and the war
   assert.equal(tell("talk ended", { floor: "idle" }), "over");
 });
 
+test("who may only listen is told so before pressing", () => {
+  const places = {};
+  const place = (name) => (places[name] ??= { dataset: {}, setAttribute() {} });
+  Object.assign(globalThis, { document: { getElementById: place } });
+  const shown = new Shown({ words: { ptt_idle: "hold", ptt_listens: "listen", ptt_off: "off" }, lang: "en", zone: "UTC" }, {});
+  const says = (link) => {
+    shown.drawButton({ link, voiceLink: true, floor: "idle", position: null, heard: null });
+    return places["ptt-state"].textContent;
+  };
+  assert.equal(says("up"), "hold");
+  shown.listens = true;
+  assert.deepEqual([says("up"), says("lost")], ["listen", "off"]);
+});
+
 // --- what is held ---------------------------------------------------------------------------------------------------------
 
 class Element extends EventTarget {

@@ -125,6 +125,7 @@ const credentials = async () => {
   const body = new URLSearchParams({ csrf });
   const found = await ask("/console/login", { method: "POST", body });
   shown.name = found.office.name || `${found.office.region}.${found.office.office}`;
+  shown.listens = found.listen_only === true;
   limitPriorities(found.priority_max);
   return found;
 };

@@ -54,6 +54,8 @@ export class Shown {
     this.wrong = {};
     this.sounds = { audio: "off", failure: "", mic: null };
     this.name = "";
+    /** The office's rules let this user only listen. */
+    this.listens = false;
     /** @type {any[]} */
     this.bursts = [];
     this.asked = "";
@@ -172,7 +174,8 @@ export class Shown {
     const floor = off ? "off" : view.floor;
     button.dataset.floor = floor;
     button.setAttribute("aria-pressed", String(view.floor !== "idle"));
-    setText($("ptt-state"), this.say(`ptt_${floor}`, { count: view.position ?? "" }));
+    const said = this.listens && floor === "idle" ? "listens" : floor;
+    setText($("ptt-state"), this.say(`ptt_${said}`, { count: view.position ?? "" }));
     const { heard } = view;
     setText($("heard"), heard ? this.say(heard.of ? "heard" : "heard_none", heard) : "");
   }

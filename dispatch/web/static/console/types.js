@@ -86,6 +86,7 @@
  * @property {number} generation
  * @property {number} boot
  * @property {"normal"|"high"|"emergency"} priority_max
+ * @property {boolean} [listen_only] the office denies this user every press
  * @property {number} talk_limit_s
  * @property {boolean} queue
  * @property {"mqtt"|"agora"} voice

@@ -17,12 +17,13 @@ from lab.cab.app import config, listen
 from lab.cab.cab import Cab
 from lab.cab.mouth import TAPE_S, Mouth
 from lab.cab.script import FIRST, SENTENCES, cars, spoken
-from lab.cab.texts import Texts
+from lab.cab.texts import LINES
 from lab.cab.unit import Unit
 from lab.demo.run import EXIT_FAILED, EXIT_USAGE, interruptible, make_room
 from lab.demo.speech import NoSpeech
 from lab.demo.world import LabFailed, World
 from lab.measure.sound import BadSound, Sound
+from lab.texts import Texts
 
 PORT = 8477
 
@@ -32,7 +33,7 @@ def main(out: Path, count: int, port: int, lang: str, browse: bool) -> int:
 
     Port 0 takes a free one; `browse` opens the page where there is a screen.
     """
-    texts = Texts(lang)
+    texts = Texts(lang, LINES)
     try:
         listening = listen(port)
     except OSError as error:

@@ -16,16 +16,3 @@ LINES: Final[dict[str, tuple[str, str]]] = {
     "over": ("{hours}시간이 지나 끝냅니다", "it ends after {hours} hours: start it again"),
     "stopped": ("끝났습니다", "ended"),
 }
-_LANGS: Final = ("ko", "en")
-
-
-class Texts:
-    """One language: `ko` or `en`."""
-
-    def __init__(self, lang: str) -> None:
-        self.lang = lang
-        self._column = _LANGS.index(lang)
-
-    def line(self, what: str, **values: object) -> str:
-        """Give a text with its values."""
-        return LINES[what][self._column].format(**values)

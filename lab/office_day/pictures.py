@@ -20,8 +20,8 @@ from lab.office import OFFICE
 from lab.office_day.member import Member
 from lab.office_day.office import PracticeOffice
 from lab.office_day.people import DISPATCHER
-from lab.office_day.texts import Texts
 from lab.process import LabFailed
+from lab.texts import Texts
 
 WIDE: Final = (1180, 900)
 PHONE: Final = (390, 844)

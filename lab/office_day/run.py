@@ -25,8 +25,9 @@ from lab.office_day.pattern import DAY_S, Day, plan
 from lab.office_day.people import DISPATCHER, people
 from lab.office_day.player import Player
 from lab.office_day.speech import sentences
-from lab.office_day.texts import Texts
+from lab.office_day.texts import LINES
 from lab.process import LabFailed
+from lab.texts import Texts
 from service.loop import Loop
 from voice.opus import OpusMissing
 
@@ -42,7 +43,7 @@ WATCH_S: Final = 1.0
 
 def main(out: Path, cars: int, days: int, speed: float, port: int, lang: str, pictures: Path | None) -> int:
     """Run until Ctrl-C, or until `pictures` are taken into that folder; gives the exit status. Port 0: a free one."""
-    texts = Texts(lang)
+    texts = Texts(lang, LINES)
     try:
         port = port or free_port()
         _check_port(port)

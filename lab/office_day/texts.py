@@ -23,16 +23,3 @@ LINES: Final[dict[str, tuple[str, str]]] = {
     "picture": ("  그림: {path} ({kb} kB)", "  picture: {path} ({kb} kB)"),
     "stopped": ("끝났습니다", "ended"),
 }
-_LANGS: Final = ("ko", "en")
-
-
-class Texts:
-    """One language: `ko` or `en`."""
-
-    def __init__(self, lang: str) -> None:
-        self.lang = lang
-        self._column = _LANGS.index(lang)
-
-    def line(self, what: str, **values: object) -> str:
-        """Give a text with its values."""
-        return LINES[what][self._column].format(**values)

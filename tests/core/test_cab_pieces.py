@@ -13,9 +13,10 @@ from lab.cab.guard import OwnPagesOnly, Receive, Scope, Send
 from lab.cab.pages import PAGES_MAX, WAITING_MAX, Pages
 from lab.cab.run import has_screen
 from lab.cab.script import FIRST, SENTENCES, cars
-from lab.cab.texts import LINES, Texts
+from lab.cab.texts import LINES
 from lab.cab.unit import read_status
 from lab.cab.words import LINE_BYTES_MAX, Beat, Choose, Press, Release, decode, sound_frame
+from lab.texts import Texts
 
 PTT, REPLAY = ("car-1", "ptt"), ("car-1", "replay")
 
@@ -187,7 +188,7 @@ def test_a_browser_is_opened_only_where_it_has_a_screen() -> None:
 
 
 def test_what_is_printed_is_there_in_both_languages() -> None:
-    said = [[Texts(lang).line(what, cars=1, url="u", hours=6) for what in LINES] for lang in ("ko", "en")]
+    said = [[Texts(lang, LINES).line(what, cars=1, url="u", hours=6) for what in LINES] for lang in ("ko", "en")]
 
     assert all(said[0])
     assert all(said[1])

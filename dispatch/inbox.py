@@ -5,7 +5,7 @@ from collections import deque
 from dispatch.core.server import Received
 from protocol.topics import Kind
 
-_FIRST = (Kind.FLOOR, Kind.FLOOR_AGAIN)
+FLOOR_KINDS = (Kind.FLOOR, Kind.FLOOR_AGAIN)
 
 
 class Inbox:
@@ -19,7 +19,7 @@ class Inbox:
 
     def put(self, message: Received) -> None:
         """Add one."""
-        self._lanes[0 if message.kind in _FIRST else 1 if message.kind is Kind.SESSION else 2].append(message)
+        self._lanes[0 if message.kind in FLOOR_KINDS else 1 if message.kind is Kind.SESSION else 2].append(message)
 
     def take(self) -> Received | None:
         """Take the next: the oldest floor message, else the oldest session, else the oldest of the rest."""

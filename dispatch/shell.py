@@ -10,17 +10,11 @@ from collections.abc import Callable
 from random import Random
 
 from dispatch.backlog import Backlog
-from dispatch.core.admission import CLONE
-from dispatch.core.alert_log import AlertWord
-from dispatch.core.emergencies import EMERGENCY
 from dispatch.core.server import (
-    AlertSeen,
     BrokerDown,
     BrokerUp,
     CloneSeen,
-    DeviceAlertSeen,
     Effect,
-    EmergencySeen,
     EventAcked,
     Fault,
     FloorControlServer,
@@ -28,15 +22,16 @@ from dispatch.core.server import (
     RulesChanged,
 )
 from dispatch.core.state import OfficeRules
-from dispatch.core.trouble import SERVER
 from dispatch.core.turn import Publish
-from dispatch.inbox import Inbox
+from dispatch.inbox import FLOOR_KINDS, Inbox
+from dispatch.listening import alert_seen, filters, floor_shared
+from dispatch.pace import Pace
 from dispatch.ports import Doors
 from dispatch.traces.store import Said
 from protocol.codec import ROSTER_BYTES_MAX, Malformed, decode, encode
 from protocol.ids import OfficeId
 from protocol.messages import Alert, BurstPlayed, Heartbeat, PressTrace
-from protocol.topics import BadTopic, Kind, Topic, everyone, parse, topic
+from protocol.topics import BadTopic, Kind, Topic, parse, topic
 from service.logs import Log
 from service.loop import Loop
 from service.mqtt import (
@@ -52,8 +47,6 @@ from service.mqtt import (
 )
 from service.mqtt import Received as Arrived
 
-SHARE = "ptt-dispatch"
-"""Shared-subscription group: one replica of all handles a floor message; what it swallows comes `again` to all."""
 REDIAL_MIN_S, REDIAL_MAX_S = 0.25, 5.0
 LASTING_S = 10.0
 """A connection that held so long was a good one: after it, redialling begins anew at REDIAL_MIN_S."""
@@ -87,6 +80,7 @@ class DispatchShell:
 
         Raises SettingsError (TLS).
         """
+        self._pace = Pace()
         self.dropped: Counter[str] = Counter()
         """Messages dropped since start, by reason."""
         self.dialled = False
@@ -190,11 +184,11 @@ class DispatchShell:
         for office_id, office in self._server.offices.items():
             if office.refused is not None and office_id in self._shared:
                 self._shared.discard(office_id)
-                self._link.unsubscribe([everyone(office_id, Kind.FLOOR, share=SHARE)])
+                self._link.unsubscribe([floor_shared(office_id)])
                 _log.error("office refused", office=office_id, why=office.refused)
             elif office.refused is None and office_id not in self._shared:
                 self._shared.add(office_id)
-                self._link.subscribe([(everyone(office_id, Kind.FLOOR, share=SHARE), 1)])
+                self._link.subscribe([(floor_shared(office_id), 1)])
                 _log.info("office served again", office=office_id)
 
     # --- the link ---------------------------------------------------------------------------------------------------
@@ -231,17 +225,7 @@ class DispatchShell:
 
     def _subscribe_to(self, office: OfficeId) -> int | None:
         self._shared.add(office)
-        return self._link.subscribe(
-            [
-                (everyone(office, Kind.FLOOR, share=SHARE), 1),
-                (everyone(office, Kind.FLOOR_AGAIN), 1),
-                (everyone(office, Kind.SESSION), 1),
-                (everyone(office, Kind.PRESENCE), 1),
-                (everyone(office, Kind.HEARTBEAT), 1),
-                (everyone(office, Kind.ALERT), 1),
-                (everyone(office, Kind.DEVICE_TRACE), 1),
-            ]
-        )
+        return self._link.subscribe([(where, 1) for where in filters(office)])
 
     def _subscribed(self, mid: int, ok: bool, detail: str) -> None:
         if self._doors is not None and mid == self._doors_mid:
@@ -327,24 +311,18 @@ class DispatchShell:
             return
         if isinstance(read, BurstPlayed | Heartbeat):
             self._traces(where.office, where.user, read)
+        if where.kind in FLOOR_KINDS and not self._pace.allow(where.office, where.user, read, self._clock()):
+            self.dropped["too fast"] += 1
+            return
         if len(self._inbox) >= WAITING_MAX:
             self._inbox.drop_one()
             self.dropped["inbox full"] += 1
         self._inbox.put(Received(office=where.office, kind=where.kind, user=where.user, message=read))
 
     def _alert(self, where: Topic, alert: Alert | None) -> None:
-        seen: AlertSeen | EmergencySeen | DeviceAlertSeen
-        if where.user == SERVER:
-            return  # our own
-        if where.item == EMERGENCY:
-            seen = EmergencySeen(office=where.office, user=where.user, raised=alert is not None)
-        elif where.item == CLONE:
-            if self._doors is None:
-                return  # nobody here says who is one
-            seen = AlertSeen(office=where.office, user=where.user, alert=alert)
-        else:
-            seen = DeviceAlertSeen(office=where.office, word=AlertWord(user=where.user, id=where.item, alert=alert))
-        self._carry_out(self._server.handle(seen, self._clock(), self._wall_ms()))
+        seen = alert_seen(where, alert, doors=self._doors is not None)
+        if seen is not None:
+            self._carry_out(self._server.handle(seen, self._clock(), self._wall_ms()))
 
     def _drop(self, why: str, message: Arrived, error: Exception) -> None:
         self.dropped[why] += 1

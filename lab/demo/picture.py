@@ -49,7 +49,7 @@ def draw(path: Path, report: Report, mouths: dict[str, Recording], ears: dict[st
         bursts, voices = report.outcome.bursts, len(mouths)
         wide = min(18.0, 13 * max(1.0, (bursts[-1].idle_s - bursts[0].edge_s) / LEAST_S))
         figure, axes = plt.subplots(figsize=(wide, 1.2 + 2.2 * voices), dpi=100)
-        _Picture(axes, report, mouths, ears, texts, names_at=-1.3 / wide).draw()
+        _Picture(axes, report, mouths, ears, texts, names_at=-1.05 / wide).draw()
         figure.tight_layout()
         figure.savefig(path, pil_kwargs={"optimize": True})
         plt.close(figure)

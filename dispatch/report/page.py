@@ -88,7 +88,7 @@ def _kpis(kpis: Iterable[Measured], lang: str) -> str:
         )
         lines.append(
             f"<tr>{_cells(cells)}<td class={mark}>{verdict_text(row.verdict, lang)}</td>"
-            f"{_cells((str(row.samples) if row.value is not None else '-',))}<td class=how>{escape(how)}</td></tr>"
+            f"<td class=count>{row.samples if row.value is not None else '-'}</td><td class=how>{escape(how)}</td></tr>"
         )
     head = ("kpi_row", "kpi_target", "kpi_value", "kpi_verdict", "kpi_samples", "kpi_method")
     return _section("kpi", _table([say(key, lang) for key in head], lines), lang)

@@ -13,6 +13,7 @@ header p{margin:2px 0 12px;color:#4a5563}.notice{border:2px solid #b45309;paddin
 table.narrow{width:auto;min-width:50%}
 th,td{border-bottom:1px solid #c6ccd4;padding:3px 6px;text-align:left;vertical-align:top}
 th{font-weight:600;color:#4a5563}td{overflow-wrap:anywhere;word-break:keep-all}
+td.count{white-space:nowrap}
 tr.part td{color:#4a5563;padding-left:22px}
 td.pass{color:#166534;font-weight:600}td.fail{color:#b00020;font-weight:700}td.none,td.how{color:#4a5563}
 .kpi td:nth-child(2),.kpi td:nth-child(4){white-space:nowrap}td.how{width:34%}

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from gateway.core.alerts import KNOWN
 from lab.office_day.button import Button, Counts
+from lab.office_day.pattern import ALERTS
 from lab.office_day.people import Person
 from lab.office_day.press import Press
 from lab.office_day.world import Say, Voice, World
@@ -276,11 +278,6 @@ class Member:
         self._world.at(self._world.now + self._rng.uniform(*within_s), fn)
 
 
-WRONG: Final[dict[str, tuple[Severity, str, str]]] = {
-    "hot": (Severity.WARNING, "the processor is at 81 °C", "shade the unit, or let air at it"),
-    "no-microphone": (Severity.CRITICAL, "the microphone is gone", "plug it in again; see ptt-gateway doctor"),
-    "disk-low": (Severity.WARNING, "0.2 GB are left on the card", "take old recordings off it"),
-    EMERGENCY: (Severity.CRITICAL, "emergency call", "call back, and clear it once help is there"),
-}
+WRONG: Final[dict[str, tuple[Severity, str, str]]] = {alert: KNOWN[alert] for alert in (*ALERTS, EMERGENCY)}
 """Alert -> how bad, what, and how to mend it."""
 BEAT_EVERY_S: Final = HEARTBEAT_S

@@ -53,7 +53,7 @@ class Trouble(StrEnum):
     """The office's server stops judging for a while: the sweep ends a session that should have ended by itself."""
 
 
-ALERTS: Final = ("hot", "no-microphone", "disk-low")
+ALERTS: Final = ("overheating", "microphone", "disk-full")
 PER_DAY: Final = (
     (Trouble.LINK_LOST, 4, (40.0, 240.0)),
     (Trouble.ASLEEP, 8, (600.0, 2400.0)),

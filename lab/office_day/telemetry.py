@@ -48,10 +48,10 @@ class Gauges:
         told = Telemetry(
             at=wall_ms,
             uptime_s=now - self._since,
-            temperature_c=round(self._warm_c + (31 if "hot" in member.alerts else 0), 1),
+            temperature_c=round(self._warm_c + (31 if "overheating" in member.alerts else 0), 1),
             load_1min=round(rng.uniform(0.15, 0.45), 2),
             memory_free_mb=round(rng.uniform(560, 640)),
-            disk_free_mb=200 if "disk-low" in member.alerts else round(self._disk_mb),
+            disk_free_mb=42 if "disk-full" in member.alerts else round(self._disk_mb),
             link=LinkHealth(reconnects=max(0, member.reconnects), rtt_ms=self._rtt_ms),
             voice=self._voice(member),
             presses=_presses(member),
@@ -71,7 +71,7 @@ class Gauges:
         return Say(kind=Kind.DEVICE_STATE, message=state, retain=True)
 
     def _voice(self, member: Member) -> VoiceHealth:
-        return VoiceHealth(capture="no-microphone" not in member.alerts, buffer_ms=60)
+        return VoiceHealth(capture="microphone" not in member.alerts, buffer_ms=60)
 
 
 def _presses(member: Member) -> PressCounts:

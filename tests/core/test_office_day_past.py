@@ -160,7 +160,7 @@ def test_who_presses_into_a_turn_is_denied_and_told_who_speaks(tmp_path: Path) -
     ("trouble", "length_s", "alert", "logged"),
     [
         (Trouble.LINK_LOST, 60.0, "", [EventType.LINK_LOST, EventType.LINK_BACK]),
-        (Trouble.ALERT, 300.0, "hot", [EventType.ALERT_RAISED, EventType.ALERT_CLEARED]),
+        (Trouble.ALERT, 300.0, "overheating", [EventType.ALERT_RAISED, EventType.ALERT_CLEARED]),
         (Trouble.EMERGENCY, 90.0, "", [EventType.EMERGENCY, EventType.EMERGENCY_CLEARED]),
         (Trouble.SILENT, 300.0, "", [EventType.HEARTBEAT_LOST, EventType.LINK_LOST, EventType.LINK_BACK]),
     ],

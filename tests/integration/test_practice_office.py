@@ -157,11 +157,11 @@ def test_everybody_is_there_and_what_is_said_is_heard_by_the_others(rig: Rig) ->
 def test_an_alert_is_shown_until_it_is_mended(rig: Rig) -> None:
     user = rig.on_shift()[0]
 
-    rig.do(lambda live: live.members[user].raise_alert("hot"))
-    rig.has(lambda board: f"alert/{user}/hot" in board, "the alert")
-    rig.do(lambda live: live.members[user].cure("hot"))
+    rig.do(lambda live: live.members[user].raise_alert("overheating"))
+    rig.has(lambda board: f"alert/{user}/overheating" in board, "the alert")
+    rig.do(lambda live: live.members[user].cure("overheating"))
 
-    rig.has(lambda board: f"alert/{user}/hot" not in board, "no alert")
+    rig.has(lambda board: f"alert/{user}/overheating" not in board, "no alert")
 
 
 def test_a_vehicle_that_the_page_mutes_does_not_ask_for_the_floor(rig: Rig) -> None:

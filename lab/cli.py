@@ -13,11 +13,11 @@ from pathlib import Path
 
 from hw.board import INPUTS
 from hw.errors import HardwareError
+from lab.texts import LANGS
 from protocol.messages import VoicePath
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
-LANGS = ("ko", "en")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

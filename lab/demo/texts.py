@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-LANGS: Final = ("ko", "en")
+from lab.texts import Texts as OneLanguage
 
 STEPS: Final[dict[str, tuple[str, str]]] = {
     "starting": (
@@ -131,17 +131,12 @@ LIVE_TEXT: Final[dict[str, dict[str, str]]] = {
 }
 
 
-class Texts:
+class Texts(OneLanguage):
     """One language."""
 
     def __init__(self, lang: str) -> None:
-        self.lang = lang
-        self._column = LANGS.index(lang)
+        super().__init__(lang, LINES)
 
     def step(self, what: str, measures: Mapping[str, Any]) -> str:
         """Give a step's text with its measures."""
         return STEPS[what][self._column].format(**measures)
-
-    def line(self, what: str, **values: Any) -> str:
-        """Give another text."""
-        return LINES[what][self._column].format(**values)

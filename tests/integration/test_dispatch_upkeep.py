@@ -71,7 +71,7 @@ def test_an_operator_looks_sweeps_and_is_told_what_is_wrong(scene: Scene) -> Non
     scene.run("cert", "renew")
     found = json.loads(scene.run("doctor", "--json", status=1))
     assert [row["what"] for row in found["rows"] if row["level"] == "bad"] == [
-        "not_running", "broker_older", "rest_older", "browsers_older", "secret_mode"
+        "not_running", "broker_older", "rest_older", "secret_mode", "browsers_older"
     ]  # fmt: skip
     scene.run("clean", "--now", status=1)
 

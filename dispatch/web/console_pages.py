@@ -10,6 +10,7 @@ from dispatch.web.shell import Seen, csrf, page
 
 KEYS: Final = ("Space", "ControlRight", "ShiftRight", "F8", "F9", "F13", "F14", "Pause", "ScrollLock", "")
 """What may be held to talk, by KeyboardEvent.code; foot pedals and headsets send one of them. "" is none."""
+_KEY_NAMES: Final = {"": "key_none", "Space": "key_space", "ControlRight": "key_control", "ShiftRight": "key_shift"}
 _COLUMNS: Final = ("col_time", "col_name", "col_length", "col_heard")
 
 
@@ -98,7 +99,7 @@ def _sound(seen: Seen) -> Markup:
 
 
 def _key(seen: Seen, code: str) -> str:
-    return {"": _said(seen, "key_none"), "Space": _said(seen, "key_space")}.get(code, code)
+    return _said(seen, _KEY_NAMES[code]) if code in _KEY_NAMES else code
 
 
 def _row(seen: Seen, key: str, *parts: Part) -> Markup:

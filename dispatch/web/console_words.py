@@ -51,6 +51,8 @@ _TEXT: Final[dict[str, tuple[str, str]]] = {
     "key": ("Key to hold", "송신 키"),
     "key_none": ("none", "없음"),
     "key_space": ("Space", "스페이스"),
+    "key_control": ("right Ctrl", "오른쪽 Ctrl"),
+    "key_shift": ("right Shift", "오른쪽 Shift"),
     "clean": ("Take out noise and even out the level", "잡음 제거와 음량 자동 조절"),
     "headset": ("I wear a headset: tones may sound while I talk", "헤드셋 사용: 말하는 동안에도 알림음 허용"),
     "agora_trouble": (

@@ -59,3 +59,9 @@ def test_the_page_has_a_place_for_everything_that_the_script_fills(lang: str) ->
     ids = set(re.findall(r'\$\("([\w-]+)"\)', SCRIPTS))
     assert {name for name in ids if f'id="{name}"' not in page} == set()
     assert page.count("<option") == len(KEYS)
+
+
+def test_keys_are_called_what_people_call_them() -> None:
+    html = console(Seen(lang="ko"), zone="Asia/Seoul").decode()
+    assert '<option value="ControlRight">오른쪽 Ctrl</option>' in html
+    assert '<option value="F13">F13</option>' in html

@@ -1,7 +1,7 @@
 // A live page: shows a map of keyed values, and keeps it by the stream's changes. Text is only ever set as text.
 
-import { board, clear, drop, members, nameOf, of, online, put, start } from "./live/board.js";
-import { el, keep, setText, tag } from "./live/rows.js";
+import { board, clear, drop, members, nameOf, of, online, put, start } from "./board.js";
+import { el, keep, setText, tag } from "./rows.js";
 
 const { words, lang, zone, vehicle } = start;
 const QUIET_MS = 30_000;

@@ -1,38 +1,11 @@
 // What the dispatcher sees: the engine's View, the state of the sound, and the office's last talks. Text is only ever set
 // as text; a row is made anew only where it changed.
 
+import { el, keep, setText } from "../rows.js";
+
 /** @typedef {import("./types.js").View} View */
 
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-function el(name, attributes = {}, ...parts) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value != null) made.setAttribute(key, value);
-  }
-  made.append(...parts.filter((part) => part != null));
-  return made;
-}
-
-/** Keep the children of `parent` equal to `rows`: [key, said, make]. */
-function keep(parent, rows) {
-  const held = new Map([...parent.children].map((child) => [child.dataset.key, child]));
-  const wanted = rows.map(([key, said, make]) => {
-    const mark = JSON.stringify(said);
-    const there = held.get(String(key));
-    if (there?.dataset.mark === mark) return there;
-    const made = make();
-    made.dataset.key = key;
-    made.dataset.mark = mark;
-    return made;
-  });
-  const same = wanted.length === parent.children.length && wanted.every((row, at) => row === parent.children[at]);
-  if (!same) parent.replaceChildren(...wanted);
-}
 
 export class Shown {
   /**

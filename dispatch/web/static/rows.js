@@ -40,7 +40,8 @@ export function keep(parent, rows) {
   if (!parent) return;
   const held = new Map([...parent.children].map((child, place) => [child.dataset.key, { child, place }]));
   const places = [];
-  const wanted = rows.map(([key, said, make]) => {
+  const wanted = rows.map(([name, said, make]) => {
+    const key = String(name);
     const mark = typeof said === "string" ? said : JSON.stringify(said);
     const known = held.get(key);
     held.delete(key);

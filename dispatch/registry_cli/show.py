@@ -106,7 +106,7 @@ def state(user: User, lang: str, zone_of: ZoneOf) -> str:
     if user.revoked_at is not None:
         why = f" ({user.revoked_why})" if user.revoked_why else ""
         return tell("state_revoked", lang, at=moment(user.revoked_at, zone_of(user.office)), why=why)
-    if user.role in ENROLLED_ROLES:
+    if user.role in ENROLLED_ROLES and (user.generation or user.secret is None):
         key = "state_unit" if user.secret is not None else "state_unit_none"
         return tell(key, lang, generation=user.generation)
     return tell("state_admitted" if user.secret is not None else "state_none", lang)

@@ -133,9 +133,9 @@ def _row(seen: Seen, session: Session, user: User) -> Markup:
 
 
 def _enrolled(seen: Seen, user: User) -> str:
-    if user.role not in ENROLLED_ROLES:
-        return seen.say("enrolled_secret" if user.secret is not None else "enrolled_never")
-    return seen.say("enrolled_no", number=user.generation) if user.generation else seen.say("enrolled_never")
+    if user.role in ENROLLED_ROLES and user.generation:
+        return seen.say("enrolled_no", number=user.generation)
+    return seen.say("enrolled_secret" if user.secret is not None else "enrolled_never")
 
 
 def _deeds(seen: Seen, session: Session, user: User) -> list[Markup]:

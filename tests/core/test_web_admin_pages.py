@@ -1,10 +1,13 @@
 """The list of users where there are many: a page of them at a time, every one to be found, and the way on."""
 
 import re
+from datetime import UTC
 
 import pytest
+from msgspec.structs import replace
 
 from dispatch.registry.words import User
+from dispatch.registry_cli.show import state
 from dispatch.web import admin_pages
 from dispatch.web.sessions import Session
 from dispatch.web.shell import Seen
@@ -67,3 +70,14 @@ def test_what_finds_nobody_says_so_and_is_shown_as_it_was_typed(session: Session
     assert found == []
     assert "0–0 of 0" in html
     assert '"><script>' not in html
+
+
+def test_a_unit_whose_secret_was_made_by_hand_is_not_called_unenrolled(session: Session) -> None:
+    by_hand = replace(user(1), secret="hash")
+    html = [admin_pages.users(Seen(lang="en"), session, [one]).decode() for one in (by_hand, user(1))]
+    assert ["has a secret" in page for page in html] == [True, False]
+    assert [state(one, "en", lambda _office: UTC) for one in (by_hand, user(1), replace(by_hand, generation=2))] == [
+        "admitted",
+        "not enrolled",
+        "enrolled (2)",
+    ]

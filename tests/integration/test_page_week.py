@@ -141,4 +141,5 @@ def test_what_the_office_itself_raises_is_the_offices_and_no_vehicles(page: Page
 
     assert page.locator("#alerts li").count() == 2
     assert page.locator("#alerts li a").all_inner_texts() == ["1호차"]
-    assert page.locator("#alerts li", has_text="사무소 서비스: 3 test presses").count() == 1
+    said = "사무소 서비스: 시험 누름에 응답이 없습니다 (3 test presses in a row were not answered)"
+    assert page.locator("#alerts li", has_text=said).count() == 1

@@ -30,14 +30,16 @@ cab: setup-demo ## sit in virtual vehicles, in a browser: CARS=1..3, PORT=
 office: setup-demo ## an office with virtual vehicles and some made-up days, its pages in a browser: CARS=, DAYS=, SPEED=, PORT=
 	@$(BIN)/ptt-lab office --out build/office $(if $(CARS),--cars $(CARS)) $(if $(DAYS),--days $(DAYS)) $(if $(SPEED),--speed $(SPEED)) $(if $(PORT),--port $(PORT))
 
-# Tests in which sound or time is measured (tests/conftest.py) run behind the others, one for each processor.
+# Tests in which sound or time is measured (tests/conftest.py) run behind the others, one for each processor; the
+# whole demo, a browser among four voices, with nothing beside it at the end.
 test: setup ## every test but the rig's; ARGS="-k floor -x" goes to one pytest, JOBS=1 TIMED_JOBS=1 runs nothing side by side
 ifneq ($(strip $(ARGS)),)
 	@$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=; \
-	$(BIN)/python -m pytest -m "not timed" -n $(JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
-	$(BIN)/python -m pytest -m timed -n $(TIMED_JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m pytest -m "not timed and not alone" -n $(JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m pytest -m "timed and not alone" -n $(TIMED_JOBS) --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m pytest -m alone || failed=1; \
 	[ -z "$$failed" ]
 endif
 

@@ -15,7 +15,6 @@ TIMED = {
     "test_broker_load.py",
     "test_cab.py",
     "test_cab_server.py",
-    "test_console_browser.py",
     "test_dispatch_faults.py",
     "test_first_syllable.py",
     "test_gateway_floor.py",
@@ -32,6 +31,8 @@ TIMED = {
 """Files all of whose tests measure sound, or times of a second and less, on real processes. Single tests elsewhere are
 marked where they are."""
 
+ALONE = {"test_console_browser.py"}
+"""Files that measure sound through a browser, which takes all processors itself: nothing runs beside them."""
 
 LONG = (
     "test_voice_agora.py",
@@ -71,3 +72,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in TIMED:
             item.add_marker("timed")
+        if item.path.name in ALONE:
+            item.add_marker("alone")

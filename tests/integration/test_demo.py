@@ -78,7 +78,7 @@ def pid_of(folder: Path, word: str) -> int:
     raise AssertionError(f"no process has {word} in its command line")
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.timeout(STORIES_S + 20)
 def test_the_story_happens_and_every_ear_hears_what_was_said(short_tmp: Path) -> None:
     out = short_tmp / "out"
@@ -130,7 +130,7 @@ def test_the_story_happens_and_every_ear_hears_what_was_said(short_tmp: Path) ->
     assert processes_in(short_tmp) == []
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.timeout(STORIES_S + 20)
 def test_over_the_stand_in_for_agora_the_story_happens_while_the_broker_denies_the_voice_topics(
     short_tmp: Path,

@@ -1,7 +1,8 @@
-"""No file of ours is longer than one idea takes: 400 lines."""
+"""No file of ours is longer than one idea takes: 400 lines; and the files that the tests' plan names are there."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,3 +23,9 @@ def test_no_file_is_longer_than_400_lines() -> None:
     found = lengths()
     assert len(found) > 800
     assert {path: lines for path, lines in found.items() if lines > LINES_MAX} == {}
+
+
+def test_every_file_that_conftest_plans_for_exists() -> None:
+    planned = set(re.findall(r'"(test_\w+\.py)"', (ROOT / "tests/conftest.py").read_text("utf-8")))
+    assert len(planned) > 20
+    assert sorted(planned - {path.name for path in (ROOT / "tests").rglob("test_*.py")}) == []

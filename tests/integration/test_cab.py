@@ -90,7 +90,7 @@ def test_a_press_in_one_car_is_seen_heard_and_felt_in_the_others(page: Page, cab
     when(page, "document.querySelector('#car-3 .vu').value > -35")
     when(page, "document.querySelector('#car-2 .speaker').textContent.includes('1호차')")
     page.wait_for_selector('#car-2 .lamp.mute[data-on="yes"]')
-    assert page.evaluate("document.querySelector('#car-1 .ptt').getAttribute('aria-pressed')") == "true"
+    page.wait_for_selector('#car-1 .ptt[aria-pressed="true"]')  # inputs are told in their own time
     picture(page, "cab")
 
     page.evaluate("window.seen = []")

@@ -75,6 +75,17 @@ class OfficeMinutes(Struct, frozen=True, kw_only=True):
         return sum(self.channel.values())
 
     @property
+    def on_agora(self) -> bool:
+        """Whether anybody was joined to Agora: else its cost says nothing of what joining on demand saves."""
+        return any(user.joined_min > 0 for user in self.users)
+
+    @property
+    def channel_saving(self) -> float | None:
+        """What would be saved if all voice had been Agora's, 0 to 1; None where nobody could have been joined."""
+        always_min = self.total.always_min
+        return None if always_min <= 0 else max(0.0, 1 - self.channel_min / always_min)
+
+    @property
     def total(self) -> UserMinutes:
         """All users together."""
         return UserMinutes(

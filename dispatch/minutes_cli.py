@@ -104,9 +104,14 @@ def as_lines(found: Iterable[OfficeMinutes], price: float, lang: str, zone_of: Z
         yield f"{office.office}  {moment(office.since, where)[:16]} - {moment(office.until, where)[:16]}"
         yield say("minutes_head", lang)
         for user in office.users:
-            yield f"  {user.user:<32} {_figures(user)}  {user.name}".rstrip()
+            yield f"  {user.user:<32} {_figures(user, office)}  {user.name}".rstrip()
         total = office.total
-        yield f"  {say('minutes_total', lang):<32} {_figures(total)}"
+        yield f"  {say('minutes_total', lang):<32} {_figures(total, office)}"
+        if not office.on_agora:
+            would = office.channel_saving
+            yield "  " + say("minutes_no_agora", lang, saving="-" if would is None else f"{would:.1%}")
+            yield ""
+            continue
         yield "  " + say(
             "minutes_cost",
             lang,
@@ -126,8 +131,14 @@ def as_lines(found: Iterable[OfficeMinutes], price: float, lang: str, zone_of: Z
     yield say("minutes_assumed", lang, price=f"{price:g}")
 
 
-def _figures(user: UserMinutes) -> str:
-    saving = "-" if user.saving is None else f"{user.saving:.1%}"
+def _saving(user: UserMinutes, office: OfficeMinutes) -> float | None:
+    """What was saved by joining on demand; nothing can be told where nobody was joined at all."""
+    return user.saving if office.on_agora else None
+
+
+def _figures(user: UserMinutes, office: OfficeMinutes) -> str:
+    part = _saving(user, office)
+    saving = "-" if part is None else f"{part:.1%}"
     return f"{user.joins:>7} {user.joined_min:>10.1f} {user.always_min:>12.1f} {saving:>8}"
 
 
@@ -136,7 +147,8 @@ def as_csv(found: Iterable[OfficeMinutes], price: float) -> Iterable[str]:
     yield csv_line(CSV_HEAD)
     for office in found:
         for user in office.users:
-            saving = "" if user.saving is None else f"{user.saving * 100:.2f}"
+            part = _saving(user, office)
+            saving = "" if part is None else f"{part * 100:.2f}"
             figures = (user.joins, f"{user.joined_min:.2f}", f"{user.always_min:.2f}", saving)
             yield csv_line(
                 (str(office.office), user.user, user.name, *figures, f"{cost_usd(user.joined_min, price):.4f}")
@@ -152,7 +164,7 @@ def as_json(found: Iterable[OfficeMinutes], price: float) -> str:
             "joins": user.joins,
             "joined_min": user.joined_min,
             "always_joined_min": user.always_min,
-            "saving": user.saving,
+            "saving": _saving(user, office),
             "cost_usd": cost_usd(user.joined_min, price),
             "always_joined_cost_usd": cost_usd(user.always_min, price),
             "month_cost_usd": None if month is None else cost_usd(month, price),

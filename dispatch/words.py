@@ -87,6 +87,10 @@ _TEXT: dict[str, tuple[str, str]] = {
         "  사용자                             참여      Agora(분)   상시(분)   절감",
     ),
     "minutes_total": ("all", "합계"),
+    "minutes_no_agora": (
+        "nobody was joined to Agora, so no saving can be told; had all voice been Agora's, saved: {saving}",
+        "Agora 참여 없음: 절감을 말할 수 없음, 모든 음성이 Agora였다면 절감: {saving}",
+    ),
     "minutes_cost": (
         "cost: US$ {cost}; always joined: US$ {always}",
         "비용: US$ {cost}; 상시 참여 시: US$ {always}",

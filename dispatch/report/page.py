@@ -173,11 +173,11 @@ def _cost(found: OfficePeriod, price: float, lang: str) -> str:
 
 def _saved(found: OfficePeriod, lang: str) -> str:
     """What was saved on Agora; where nobody was joined to it, what would have been if all voice were Agora's."""
-    total, channel_min = found.minutes.total, found.minutes.channel_min
-    if total.joined_min > 0:
+    if found.minutes.on_agora:
+        total = found.minutes.total
         return say("cost_saving", lang, saving="-" if total.saving is None else f"{total.saving:.1%}")
-    would = "-" if total.always_min <= 0 else f"{max(0.0, 1 - channel_min / total.always_min):.1%}"
-    return say("cost_no_agora", lang, saving=would)
+    would = found.minutes.channel_saving
+    return say("cost_no_agora", lang, saving="-" if would is None else f"{would:.1%}")
 
 
 def _unsound(found: OfficePeriod, lang: str) -> str:

@@ -226,5 +226,24 @@ def test_the_forms_agree_and_say_what_is_assumed() -> None:
     assert office["total"]["month_cost_usd"] == pytest.approx(144 * 30 * 0.99 / 1000)
 
 
+def test_where_nobody_joined_agora_no_saving_is_told_but_what_it_would_have_been() -> None:
+    log = Log()
+    log.add(10, JOINED, "car-1", voice="mqtt")
+    log.add(154, LEFT, "car-1")
+    log.add(154, ENDED)
+    stays = {user: Stay(user=user.replace("_", "-")) for user in ("car_1", "car_2")}
+
+    found = log.count(1440, **stays)
+    lines = list(as_lines([found], 0.99, "en", lambda _office: SEOUL))
+    rows = list(csv.DictReader(as_csv([found], 0.99)))
+    [office] = json.loads(as_json([found], 0.99))["offices"]
+
+    told = [line for line in lines if "%" in line]
+    assert told == ["  nobody was joined to Agora, so no saving can be told; had all voice been Agora's, saved: 95.0%"]
+    assert "US$ 0.00" not in "\n".join(lines)
+    assert [row["saving_percent"] for row in rows] == ["", ""]
+    assert [office["total"]["saving"], *(user["saving"] for user in office["users"])] == [None, None, None]
+
+
 def test_korean_is_spoken_too() -> None:
     assert "절감" in "\n".join(as_lines(a_day(), 0.99, "ko", lambda _office: SEOUL))

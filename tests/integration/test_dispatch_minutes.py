@@ -199,7 +199,7 @@ def test_the_minutes_of_a_day_with_crashes_both_ways_and_a_revocation_are_those_
     assert total > 5.5
 
 
-def test_a_day_without_anything_is_all_saved(tmp_path: Path) -> None:
+def test_a_day_without_anything_tells_no_saving(tmp_path: Path) -> None:
     diary = Diary(tmp_path)
     diary.registry.close()
     diary.office.store.close()
@@ -207,7 +207,7 @@ def test_a_day_without_anything_is_all_saved(tmp_path: Path) -> None:
     [office] = json.loads(minutes(tmp_path, "--json"))["offices"]
 
     assert [(u["user"], u["joined_min"], u["saving"]) for u in office["users"]] == [
-        ("car-1", 0.0, 1.0),
-        ("car-2", 0.0, 1.0),
-        ("car-4", 0.0, 1.0),
+        ("car-1", 0.0, None),
+        ("car-2", 0.0, None),
+        ("car-4", 0.0, None),
     ]

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { SPEED_MAX } from "../../dispatch/web/static/console/hurry.js";
+import { soundsAt } from "../../dispatch/web/static/console/audio.js";
 import { MIN_S } from "../../dispatch/web/static/console/jitter.js";
 import { NEXT_WAITS_S, Playout, STEP_S, TAIL_HEARD_S } from "../../dispatch/web/static/console/playout.js";
 import { peak, shorten } from "../../dispatch/web/static/console/stretch.js";
@@ -116,6 +117,29 @@ test("one lost packet is invented, and nothing behind it is moved", () => {
   bench.run(1.5);
   assert.deepEqual(bench.playout.takeEnded(), [{ burst: 1, frames: 49, concealed: 2 }]);
   near(bench.soundedS, 1, 0.011);
+});
+
+test("when a burst begins to sound is told once, behind the tail before it; of one that is silent it is not", () => {
+  const bench = new Bench();
+  bench.playout.open(1, bench.now);
+  bench.speak(1, voice(1));
+  bench.run(0.5);
+  const [first] = bench.playout.takeBegun();
+  near(first.atS, 10 + bench.firstAtS + STEP_S, 1e-6);
+  bench.run(1);
+  bench.playout.hushed = true;
+  bench.playout.open(2, bench.now);
+  bench.speak(2, voice(1));
+  bench.run(2);
+  assert.deepEqual([first.burst, bench.playout.takeBegun()], [1, []]);
+});
+
+test("a moment of the audio context is one of the page's clock: by what comes out now, by the latency, or not at all", () => {
+  const at = (more) => soundsAt({ currentTime: 100, outputLatency: 0, ...more }, 100.5, 7000);
+  const stamp = (contextTime, performanceTime) => ({ getOutputTimestamp: () => ({ contextTime, performanceTime }) });
+  assert.deepEqual(at(stamp(99.75, 6990)), { atMs: 7740, errorMs: 5 });
+  assert.deepEqual(at({ ...stamp(0, 0), outputLatency: 0.25 }), { atMs: 7750, errorMs: 255 });
+  assert.deepEqual([at(stamp(0, 0)), at({}), at({ outputLatency: undefined })], [null, null, null]);
 });
 
 test("a stall is concealed for a moment, then silent, and all of it is heard later", () => {

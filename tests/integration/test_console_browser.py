@@ -13,10 +13,14 @@ import pytest
 from msgspec import Struct
 from playwright.sync_api import BrowserContext
 
+from dispatch.store.reader import StoreReader
+from dispatch.traces.listeners import Reported
+from dispatch.traces.reader import TraceReader
 from lab.demo.tape import epochs
 from lab.measure.align import Alignment, align
 from lab.measure.sound import RATE_HZ, Recording, dbfs, peak
 from tests.integration.console_browser_rig import LEAD_S, Desk, Scene
+from tests.support.console_office import OFFICE
 from tests.support.procs import eventually
 
 SILENT_DBFS = -50.0
@@ -65,6 +69,18 @@ def desk(scene: Scene, context: BrowserContext) -> Iterator[Desk]:
     made.close()
 
 
+def dated_reports(scene: Scene) -> list[Reported] | None:
+    """Both listeners' reports of the newest burst; None: they are not there yet, or not dated."""
+    reader = StoreReader(f"sqlite:///{scene.folder}/office.db")
+    try:
+        told = TraceReader(reader).reports(OFFICE, 0, time.time_ns() // 1_000_000 + 1)
+    finally:
+        reader.close()
+    newest = max((one.report.burst for one in told), default=0)
+    dated = [one for one in told if one.report.burst == newest and one.report.heard_at is not None]
+    return dated if {one.user for one in dated} == {"desk", "car-2"} else None
+
+
 class Told(Struct, frozen=True, kw_only=True):
     """One story: the desk speaks, is refused while car-1 has the floor, and hears car-1."""
 
@@ -82,6 +98,10 @@ class Told(Struct, frozen=True, kw_only=True):
     denied: str
     line: str
     talks: str
+    heard_at: dict[str, int]
+    """When car-1 was first heard, by each listener's own word: Unix ms by the office's clock."""
+    heard_error_ms: dict[str, int]
+    """How wrong that can be."""
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +141,8 @@ def told(scene: Scene, desk: Desk) -> Told:
     time.sleep(max(0.0, car_until - time.monotonic()))
     pins.release()
     scene.idle(3)
+    dated = eventually(lambda: dated_reports(scene), HEARD_S, "both listeners date what they heard")
+    assert dated is not None
     eventually(lambda: desk.page.locator("#bursts tr").count() >= 2, 3, "both talks are shown")
     talks, line = desk.text("bursts"), desk.text("line")
     time.sleep(AFTER_S)
@@ -143,6 +165,8 @@ def told(scene: Scene, desk: Desk) -> Told:
         denied=denied,
         line=line,
         talks=talks,
+        heard_at={one.user: one.report.heard_at or 0 for one in dated},
+        heard_error_ms={one.user: one.report.heard_error_ms or 0 for one in dated},
     )
 
 
@@ -152,6 +176,11 @@ def test_what_is_said_is_heard_whole_from_the_first_syllable_to_the_last(told: T
     assert hearing.problems == ()
     assert 0 < hearing.lag_start_ms < LAG_MS_MAX
     assert 0 < hearing.lag_end_ms < LAG_MS_MAX
+
+
+def test_the_page_dates_what_it_heard_by_the_offices_clock_as_a_car_does(told: Told) -> None:
+    assert abs(told.heard_at["desk"] - told.heard_at["car-2"]) < LAG_MS_MAX
+    assert max(told.heard_error_ms.values()) < LAG_MS_MAX
 
 
 def test_what_is_said_without_the_floor_is_in_nobodys_ear(told: Told) -> None:

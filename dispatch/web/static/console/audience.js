@@ -11,8 +11,9 @@ const REPORTS_MAX = 8;
 export class Audience {
   /**
    * @param {{user: string, speaker: import("./types.js").Speaker, chance: () => number, now: () => number,
-   *   count: (what: string) => void, played: () => void, beside?: (burst: number) => number}} parts
-   *   `played`: a report waits; `beside`: frames' worth of a burst that sounded over the other way
+   *   count: (what: string) => void, played: () => void, beside?: (burst: number) => number,
+   *   sounded?: (burst: number, first: {atMs: number, errorMs: number}) => void}} parts
+   *   `played`: a report waits; `sounded`: the burst's first sample is at the loudspeaker; `beside`: frames' worth of a burst that sounded over the other way
    */
   constructor(parts) {
     this.parts = parts;
@@ -84,7 +85,8 @@ export class Audience {
 
   open(burst, user) {
     this.known.set(burst, { user, lastSeq: null });
-    this.parts.speaker.open({ user, burst, onPlayed: (played) => this.playedOut(burst, played) });
+    const onHeard = (first) => this.parts.sounded?.(burst, first);
+    this.parts.speaker.open({ user, burst, onHeard, onPlayed: (played) => this.playedOut(burst, played) });
     const waiting = this.early.get(burst) ?? [];
     this.early.delete(burst);
     const fresh = this.parts.now() - EARLY_FRAMES_S;

@@ -8,6 +8,23 @@ export const RATE = 48000;
  * off: start() was not called; suspended: the browser or the sound system holds it back
  */
 
+/** Of what the browser tells: its clock is coarse, and sound is rendered in steps. */
+const ERROR_MS = 5;
+
+/**
+ * When what a context renders for `contextS` of its time is at the loudspeaker, ms of performance.now(), and how wrong
+ * that can be; null: the browser does not tell. `nowMs`: performance.now() at this moment.
+ * @param {Pick<AudioContext, "currentTime"|"outputLatency"> & {getOutputTimestamp?: () => AudioTimestamp}} context
+ * @param {number} contextS @param {number} nowMs @returns {{atMs: number, errorMs: number}|null}
+ */
+export function soundsAt(context, contextS, nowMs) {
+  const { contextTime = 0, performanceTime = 0 } = context.getOutputTimestamp?.() ?? {};
+  if (contextTime > 0 && performanceTime > 0) return { atMs: performanceTime + (contextS - contextTime) * 1000, errorMs: ERROR_MS };
+  const latencyS = context.outputLatency;
+  if (!(latencyS > 0)) return null;
+  return { atMs: nowMs + (contextS - context.currentTime + latencyS) * 1000, errorMs: ERROR_MS + latencyS * 1000 };
+}
+
 export class Audio {
   /** @param {() => void} changed called when `state` changed */
   constructor(changed) {

@@ -118,7 +118,7 @@ export class Console extends Member {
     this.presence.tick(now);
     this.traces.tick(now);
     for (const one of this.link.control.up ? this.audience.takeReports(now) : []) {
-      const report = { type: "burst_played", connection_id: this.link.connectionId, ...one };
+      const report = { type: "burst_played", connection_id: this.link.connectionId, ...one, ...this.listening.of(one.burst) };
       this.link.publish("HEARTBEAT", [this.user], report);
     }
   }
@@ -159,14 +159,14 @@ export class Console extends Member {
     const talk = participant.talk;
     const floor = floorOf(participant, this.outcome);
     const members = membersOf(this.roster);
-    const limited = talk !== null && talk.spoke && talk.limitAt !== null && !talk.draining;
+    const limitAt = talk !== null && talk.spoke && !talk.draining ? talk.limitAt : null;
     return Object.freeze({
       link: this.linkState,
       voiceLink: this.link.voice.up,
       floor,
-      remaining_ms: limited ? Math.max(0, Math.round((talk.limitAt - this.now()) * 1000)) : null,
-      limitNear: limited && talk.ending,
-      position: floor === "queued" ? talk.position : null,
+      remaining_ms: limitAt === null ? null : Math.max(0, Math.round((limitAt - this.now()) * 1000)),
+      limitNear: limitAt !== null && talk?.ending === true,
+      position: floor === "queued" ? (talk?.position ?? null) : null,
       speaker: speakerOf(session, this.user),
       hearing: this.audience.playing !== 0,
       sessionActive: session?.active === true,

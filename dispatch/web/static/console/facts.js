@@ -4,6 +4,7 @@
 import { State } from "./participant.js";
 import { TOLD } from "./schemas.js";
 
+/** @type {readonly string[]} */
 const DENIED = [
   TOLD.DENIED,
   TOLD.EMERGENCY_ON,
@@ -16,7 +17,9 @@ const DENIED = [
 ];
 /** "2호차" before "10호차". */
 const BY_NUMBER = new Intl.Collator(undefined, { numeric: true });
+/** @type {readonly string[]} */
 const REVOKED = [TOLD.PREEMPTED, TOLD.REVOKED, TOLD.LIMIT_REACHED];
+/** @type {readonly string[]} */
 const FAILED = [TOLD.NO_CONNECTION, TOLD.NO_ANSWER, TOLD.NO_VOICE, TOLD.NO_MICROPHONE, TOLD.FLOOR_LOST, TOLD.LET_GO];
 
 /** How a press ended by a word, or null where the word ends none. @param {string} told */

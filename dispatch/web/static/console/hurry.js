@@ -23,7 +23,12 @@ export class Hurry {
     this.kept = [];
     this.last = 0;
     this.leftOutS = 0;
-    this.begin();
+    /** How long the pause is that goes on. */
+    this.pauseS = 0;
+    /** How much of what waits may be left out, and how much of that by now. */
+    this.spareS = 0;
+    this.creditS = 0;
+    this.spliced = false;
   }
 
   /** Another burst begins: what waits is played, nothing is known of what comes. */
@@ -134,8 +139,9 @@ export class Hurry {
 
   leaveOut() {
     const tail = PAUSE_TAIL_S * this.rate;
-    while (this.kept.length && this.keptCount - this.kept[0].length >= tail && this.spareS >= this.kept[0].length / this.rate) {
-      const goneS = this.kept.shift().length / this.rate;
+    for (let first = this.kept[0]; first && this.keptCount - first.length >= tail && this.spareS >= first.length / this.rate; [first] = this.kept) {
+      this.kept.shift();
+      const goneS = first.length / this.rate;
       this.spliced = true;
       this.spareS -= goneS;
       this.leftOutS += goneS;

@@ -68,19 +68,20 @@ export class Keeper {
     if (!this.running || this.asking || this.fetching) return;
     this.refusals += 1;
     if (this.parts.state === null) return this.refusals < REFUSALS_MAX ? undefined : this.fetch();
-    return this.ask(taken);
+    return this.ask(this.parts.state, taken);
   }
 
   /** The connection ended without a word: a broker that gave its place to another console need not say so. */
   cut() {
-    if (this.running && !this.asking && !this.fetching && this.parts.state !== null) this.ask(false);
+    if (this.running && !this.asking && !this.fetching && this.parts.state !== null) this.ask(this.parts.state, false);
   }
 
-  ask(taken) {
+  /** @param {NonNullable<import("./types.js").ConsoleOptions["state"]>} state @param {boolean} taken */
+  ask(state, taken) {
     this.asking = true;
     const turn = this.turn;
-    this.parts.state().then(
-      (state) => turn === this.turn && this.judge(state, taken),
+    state().then(
+      (told) => turn === this.turn && this.judge(told, taken),
       (error) => turn === this.turn && this.unknown(error),
     );
   }

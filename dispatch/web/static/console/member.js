@@ -5,6 +5,7 @@
 import { Audience } from "./audience.js";
 import { ASK, BadFrame, HANDOVER, pack, unpack } from "./frames.js";
 import { VoiceGate } from "./gate.js";
+import { Heard } from "./heard.js";
 import { Keeper } from "./keeper.js";
 import { Link } from "./link.js";
 import { Participant } from "./participant.js";
@@ -67,7 +68,8 @@ export class Member {
       message: (name, payload, retained) => this.after(() => this.message(name, payload, retained)),
       through: (burst, seq) => this.after(() => this.through(burst, seq)),
     });
-    this.participant = new Participant(this.surroundings());
+    this.around = this.surroundings();
+    this.participant = new Participant(this.around);
     this.gate = new VoiceGate({
       mic: options.mic,
       line: { takes: () => this.link.takesVoice, send: (frame, burst, seq) => this.link.sendVoice(frame, burst, seq) },
@@ -83,10 +85,14 @@ export class Member {
     /** @type {string|null} */
     this.agoraEvent = null;
     const beside = (burst) => this.path?.framesOf(burst) ?? 0;
-    this.audience = new Audience({ user: "", speaker: options.speaker, chance, now, count, played: () => this.plan(), beside });
+    const sounded = (burst, { atMs, errorMs }) => {
+      if (beside(burst) === 0) this.listening.sounded(burst, atMs / 1000, errorMs); // else it was heard before, over the other way
+    };
+    this.audience = new Audience({ user: "", speaker: options.speaker, chance, now, count, played: () => this.plan(), beside, sounded });
     const publish = (kind, message, acked) => this.link.publish(kind, [this.user], message, acked);
     this.presence = new Presence({ who: { name: "", device_info: "browser console" }, chance, publish });
     this.traces = new Traces({ publish, chance, talking: () => this.participant.talk !== null });
+    this.listening = new Heard(this.traces.clock);
     this.keeper = new Keeper({
       credentials: options.credentials,
       state: options.state ?? null,
@@ -132,7 +138,7 @@ export class Member {
     this.presence.disconnected();
     this.traces.disconnected(now);
     if (wasUp) this.participant.linkDown(now);
-    this.path?.session({ eventId: null, speaker: null }); // nobody says any more who may be heard
+    this.tellPath(null, null); // nobody says any more who may be heard
     for (const alert of this.emergencies.values()) alert.stale = true;
     if (refused || taken) this.keeper.refused(taken);
     else if (wasUp) this.keeper.cut();
@@ -217,6 +223,7 @@ export class Member {
     if (said.burst === this.ownBurst) this.heard = { by: said.heard_by, of: said.heard_of };
   }
 
+  /** @param {string[]} ids @param {Uint8Array} payload */
   alert([user, id], payload) {
     if (id !== EMERGENCY) return;
     if (payload.length === 0) {
@@ -247,6 +254,7 @@ export class Member {
   /** @param {boolean} on */
   usePath(on) {
     if (on === (this.path !== null)) return;
+    this.listening.announced(null, 0, this.now());
     this.path?.close();
     this.path = this.agora = this.agoraEvent = null;
     if (!on || !this.options.voicePath) return;
@@ -256,7 +264,7 @@ export class Member {
         const flags = ASK;
         if (this.link.takesVoice) this.link.sendVoice(pack({ burst, seq: 0, captureMs: 0, flags, opus: new Uint8Array(0) }), 0, 0);
       },
-      joined: (eventId) => path === this.path && this.after(() => void (this.agoraEvent = eventId)),
+      joined: (eventId) => path === this.path && this.after(() => this.joinedPath(eventId)),
       changed: (state, why) => path === this.path && this.after(() => void (this.agora = { state, why })),
     });
     this.path = path;
@@ -269,20 +277,35 @@ export class Member {
     if (session === null || !this.link.control.up) return;
     const burst = this.audience.playing;
     const speaker = burst === 0 ? null : { burst, user: session.current_speaker, uid: session.speaker_uid ?? 0 };
-    this.path?.session({ eventId: session.active ? session.event_id : null, speaker });
+    this.tellPath(session.active ? session.event_id : null, speaker);
+  }
+
+  /** @param {string|null} eventId @param {{burst: number, user: string, uid: number}|null} speaker */
+  tellPath(eventId, speaker) {
+    if (this.path === null) return;
+    this.listening.announced(eventId, speaker?.burst ?? 0, this.now());
+    this.path.session({ eventId, speaker });
+  }
+
+  /** @param {string|null} eventId */
+  joinedPath(eventId) {
+    this.agoraEvent = eventId;
+    this.listening.joined(eventId, this.now());
   }
 
   /** @param {string} user @param {import("./frames.js").VoiceFrame} frame */
   beside(user, { burst, flags }) {
-    if (this.path === null || user === this.user) return;
-    if ((flags & ASK) !== 0) this.path.asked(burst);
-    else if (user === this.session?.current_speaker) this.path.frame({ burst, handover: (flags & HANDOVER) !== 0 });
+    const { path } = this;
+    if (path === null || user === this.user) return;
+    if ((flags & ASK) !== 0) path.asked(burst);
+    else if (user === this.session?.current_speaker) path.frame({ burst, handover: (flags & HANDOVER) !== 0 });
   }
 
   through(burst, seq) {
     const now = this.now();
     this.participant.through(burst, seq, now);
-    if (this.participant.talk?.burst === burst) this.traces.moment(this.participant.talk.pressNo, "through_ms", now);
+    const { talk } = this.participant;
+    if (talk !== null && talk.burst === burst) this.traces.moment(talk.pressNo, "through_ms", now);
   }
 
   noMicrophone(requestId, why) {
@@ -293,9 +316,10 @@ export class Member {
 
   // --- what the participant uses ------------------------------------------------------------------------------------
 
+  /** @returns {import("./procedures.js").Surroundings} */
   surroundings() {
     const engine = this;
-    this.around = {
+    return {
       user: "",
       session: null,
       get connectionId() {
@@ -312,7 +336,6 @@ export class Member {
       voice: (command) => engine.voice(command),
       tell: (what, pressNo, more = {}) => engine.tell(what, pressNo, more),
     };
-    return this.around;
   }
 
   sendFloor(message, again) {
@@ -334,6 +357,7 @@ export class Member {
     this.gate.handle(command);
   }
 
+  /** @param {string} what @param {number} pressNo @param {{name?: string, remainingS?: number|null, count?: number|null}} more */
   tell(what, pressNo, { name = "", remainingS = null, count = null }) {
     this.said = { no: (this.said?.no ?? 0) + 1, what, name: name || null, remaining_s: remainingS, count };
     this.traces.told(pressNo, what, { name, remainingS }, this.now());

@@ -211,10 +211,11 @@ export class Microphone {
   take(stream) {
     const { context } = this.audio;
     if (!context) throw new Error("the sound is off");
-    [this.track] = stream.getAudioTracks();
-    this.name = this.track.label;
+    const [track] = stream.getAudioTracks();
+    this.track = track;
+    this.name = track.label;
     this.enable(!document.hidden);
-    this.track.addEventListener("ended", () => this.lose());
+    track.addEventListener("ended", () => this.lose());
     this.source?.disconnect();
     this.source = context.createMediaStreamSource(stream);
     if (!this.node) {
@@ -277,7 +278,7 @@ export class Microphone {
     last.set(press.rest);
     this.encode(press, last);
     press.total = press.fed;
-    press.encoder.flush().catch(() => this.finish(press));
+    press.encoder?.flush().catch(() => this.finish(press));
   }
 
   encode(press, data) {

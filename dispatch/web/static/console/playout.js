@@ -54,6 +54,8 @@ export class Playout {
     this.behind = null;
     /** @type {{burst: number, frames: number, concealed: number}[]} */
     this.ended = [];
+    /** @type {{burst: number, atS: number}[]} */
+    this.begun = [];
     this.hushed = false;
     /** @type {Float32Array} what was queued last, to invent from */
     this.before = new Float32Array(0);
@@ -117,6 +119,11 @@ export class Playout {
     return this.ended.splice(0);
   }
 
+  /** Every burst whose first sample was queued since the last call, aloud, and when it sounds; once. */
+  takeBegun() {
+    return this.begun.splice(0);
+  }
+
   /** Whether there is nothing to do until the next open(). */
   get atRest() {
     return !this.now && this.queue.aheadS === 0;
@@ -132,16 +139,17 @@ export class Playout {
       } else if (queue.ready >= need && queue.kept.length) return;
       if (!this.now) return;
       const out = this.now.buffer.pull(now, queue.aheadS);
-      if (out.kind === "packet") this.append(out);
+      if (out.kind === "packet") this.append(out, now);
       else if (out.kind === "conceal") this.conceal(out.durationS);
       else if (this.now.drained) this.tick(now);
       else return;
     }
   }
 
-  append({ pcm, spareS, first }) {
+  append({ pcm, spareS, first }, now) {
     if (first) {
       this.queue.begin();
+      if (this.now && !this.hushed) this.begun.push({ burst: this.now.burst, atS: now + this.queue.aheadS });
       this.before = new Float32Array(0);
     }
     if (this.hushed && this.now) this.now.silent += 1;

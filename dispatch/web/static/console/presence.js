@@ -28,7 +28,8 @@ export class Presence {
     this.told = null;
     /** What is heard in that channel. @type {"mqtt"|"agora"} */
     this.over = "mqtt";
-    this.toldOver = this.over;
+    /** @type {"mqtt"|"agora"} */
+    this.toldOver = "mqtt";
     this.burst = 0;
   }
 

@@ -319,7 +319,7 @@ export class Procedures {
 
   // --- inside -------------------------------------------------------------------------------------------------------
 
-  /** Forget the talk; a press that waited for its tail is asked for now. */
+  /** Forget the talk; a press that waited for its tail is asked for now. @param {number} now @param {string} state */
   end(now, state = NO_PERMISSION) {
     this.talk = null;
     const waiting = this.waiting;

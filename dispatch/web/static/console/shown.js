@@ -25,6 +25,7 @@ export class Shown {
     this.lostSince = null;
     /** @type {Record<string, string>} what is wrong by id, for the list of troubles */
     this.wrong = {};
+    /** @type {{audio: import("./audio.js").AudioState, failure: string, mic: import("./types.js").SoundFault|null}} */
     this.sounds = { audio: "off", failure: "", mic: null };
     this.name = "";
     /** The office's rules let this user only listen. */

@@ -32,7 +32,7 @@ class SpeakerWorklet extends AudioWorkletProcessor {
     let done = 0;
     while (done < out.length) {
       if (this.at >= this.step.length) {
-        const step = this.playout.render(currentTime);
+        const step = this.playout.render(currentTime + done / sampleRate);
         this.note(step != null && !this.playout.hushed);
         if (!step) break;
         this.step = step;
@@ -54,6 +54,7 @@ class SpeakerWorklet extends AudioWorkletProcessor {
   }
 
   tell() {
+    for (const begun of this.playout.takeBegun()) this.port.postMessage({ begun });
     for (const ended of this.playout.takeEnded()) this.port.postMessage({ ended });
   }
 }

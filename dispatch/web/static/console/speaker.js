@@ -1,7 +1,7 @@
 // The loudspeaker: from Opus packets to sound. What the engine asks of it is in types.js; what waits, is late or missing
 // is the audio thread's matter (speaker-worklet.js, playout.js).
 
-import { RATE } from "./audio.js";
+import { RATE, soundsAt } from "./audio.js";
 
 const CODEC = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
 const LAST = 1;
@@ -11,8 +11,9 @@ const FLUSH_MS = 200;
 const FRAMES_MAX = 4096;
 
 class Burst {
-  constructor(burst, onPlayed) {
+  constructor(burst, onHeard, onPlayed) {
     this.burst = burst;
+    this.onHeard = onHeard;
     this.onPlayed = onPlayed;
     /** @type {AudioDecoder|null} */
     this.decoder = null;
@@ -68,9 +69,9 @@ export class Loudspeaker {
 
   // --- what the engine calls ------------------------------------------------------------------------------------------
 
-  open({ burst, onPlayed }) {
+  open({ burst, onHeard, onPlayed }) {
     this.attach();
-    const made = new Burst(burst, onPlayed);
+    const made = new Burst(burst, onHeard, onPlayed);
     this.bursts.set(burst, made);
     this.node?.port.postMessage({ do: "open", burst });
   }
@@ -163,10 +164,19 @@ export class Loudspeaker {
     this.node?.port.postMessage({ do: "put", burst: found.burst, packet }, pcm ? [pcm.buffer] : []);
   }
 
-  heard({ ended, sounding }) {
+  heard({ begun, ended, sounding }) {
     if (sounding != null) this.sounding(sounding);
+    if (begun) this.began(begun);
     const found = ended && this.bursts.get(ended.burst);
     if (found) this.end(found, ended);
+  }
+
+  /** Where speech came before and could not sound, this is not the burst's first. */
+  began({ burst, atS }) {
+    const found = this.bursts.get(burst);
+    const { context } = this.audio;
+    const moment = found && context && !found.silent ? soundsAt(context, atS, performance.now()) : null;
+    if (moment) found?.onHeard(moment);
   }
 
   end(found, { frames, concealed }) {

@@ -58,8 +58,11 @@
 /**
  * The speaker, as the engine uses it. The engine opens at most one burst at a time, besides one that still drains.
  * @typedef {object} Speaker
- * @property {(what: {user: string, burst: number, onPlayed: (played: Played) => void}) => void} open
- *   A burst may be heard from now on. onPlayed is called exactly once, when nothing of it sounds any more.
+ * @property {(what: {user: string, burst: number, onHeard: (first: {atMs: number, errorMs: number}) => void,
+ *   onPlayed: (played: Played) => void}) => void} open
+ *   A burst may be heard from now on. onHeard: when its first sample is at the loudspeaker (it may be called a little
+ *   before), and how wrong that can be; not called where that is not known, or it made no sound. onPlayed is called
+ *   exactly once, when nothing of it sounds any more, and onHeard never behind it.
  * @property {(frame: SpeakerFrame) => void} frame
  *   A frame of a burst that was opened and not cut off; the engine gives no others.
  * @property {(burst: number, how: {drain: boolean, lastSeq: number|null}) => void} close

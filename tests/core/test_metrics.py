@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dispatch.alerting.metric_watch import HourMetrics
 from dispatch.alerting.probe_watch import ProbeSum
 from dispatch.core.office_alerts import ALERTS
+from dispatch.history.kpi import TARGETS, Kpi
 from dispatch.history.plan_metrics import Metric, MetricValue
 from dispatch.metrics.collect import HookSum, OfficeCollector, OfficeSum, Sum
 from dispatch.metrics.server import MetricsServer
@@ -77,7 +78,8 @@ def samples(total: Sum) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def names() -> set[str]:
-    return {name for name, _ in samples(FULL)}
+    """Every metric there is, those too that nobody measured this time."""
+    return {name for name, _ in samples(FULL)} | {each.name for each in text_string_to_metric_families(shown(FULL))}
 
 
 def test_an_offices_figures_are_shown_in_base_units() -> None:
@@ -141,6 +143,22 @@ def test_the_example_rules_and_dashboard_ask_only_for_metrics_and_words_that_the
     assert {name for each in asked for name in re.findall(r"\bptt_[a-z_]+", each)} - names() == set()
     assert {w for each in asked for w in re.findall(r'(?:type|alert)!?="([^"]+)"', each)} - words == set()
     assert [each for each in asked if each.count("(") != each.count(")") or each.count("{") != each.count("}")] == []
+
+
+def test_what_the_plan_measures_and_the_probe_are_on_the_dashboard_and_their_targets_in_the_rules() -> None:
+    board = json.loads((MONITORING / "ptt-grafana.json").read_text())
+    rules = yaml.safe_load((MONITORING / "ptt-alerts.yml").read_text())
+    drawn = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    judged = {rule["expr"] for group in rules["groups"] for rule in group["rules"]}
+    families = text_string_to_metric_families(shown(FULL))
+    measured = {family.name for family in families if "of the last hour" in family.documentation}
+    probes = {name for name, _ in samples(FULL) if name.startswith("ptt_probe_")} - {"ptt_probe_last_timestamp_seconds"}
+
+    assert len(measured) == len(Metric) + 1
+    assert {name for name in measured | probes if name not in drawn} == set()
+    for kpi, metric in ((Kpi.TOKEN, "ptt_token_generation_seconds"), (Kpi.JOIN, "ptt_channel_join_seconds")):
+        assert f"{metric} > {TARGETS[kpi].value / 1000:g}" in judged
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
 def test_every_rule_has_a_severity_a_summary_and_a_mend_and_prometheus_reads_the_rules() -> None:

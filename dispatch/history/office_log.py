@@ -4,7 +4,8 @@ Report, dashboard and metrics ask here, so that their numbers agree. Nothing her
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from dispatch.history.figures import AHEAD_MS, BEFORE_MS, Figures, count
 from dispatch.history.heartbeats import LOST, Beats, BeatsHour, count_beats, total
 from dispatch.history.kpi import Facts, Measured, measure
 from dispatch.history.plan_metrics import MetricValue, plan_metrics
-from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations
+from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations, presses_by_day
 from dispatch.minutes import NEEDED, MinuteTally, OfficeMinutes, Stay
 from dispatch.probing.place import real
 from dispatch.probing.store import read_probes
@@ -67,6 +68,14 @@ class OfficePeriod(Struct, frozen=True, kw_only=True):
         return self.figures.events == 0 and not (self.presses and self.presses.presses)
 
 
+class OfficeDays(Struct, frozen=True, kw_only=True):
+    """One office's days side by side."""
+
+    figures: Figures
+    presses: Mapping[date, PressFigures]
+    """Days of which no press is known are not in there."""
+
+
 class OfficeLog:
     """Reads one store. Every method may raise StoreUnavailable."""
 
@@ -89,6 +98,12 @@ class OfficeLog:
     def figures(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> Figures:
         """Count the log of a period; `now_ms`: the present moment (Unix ms), where the caller knows it better."""
         return self._count(office, period, where, _now(now_ms))
+
+    def days(self, office: OfficeId, period: Period, where: ZoneInfo) -> OfficeDays:
+        """Give what charts of the days of a period show."""
+        figures = self.figures(office, period, where)
+        found = () if self._presses is None else self._presses.presses(office, period.since, period.until)
+        return OfficeDays(figures=figures, presses=presses_by_day(found, where))
 
     def read(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> OfficePeriod:
         """Give everything that is known of a period that has begun."""

@@ -291,8 +291,8 @@ def _past(parts: Parts) -> list[HTTPRouteHandler]:
     async def history(request: Asked) -> Response[bytes]:
         session = await reception.session(request)
         day = chosen(request, session.office)
-        figures = await past.month(session.office, day)
+        found = await past.month(session.office, day)
         seen = reception.seen(request, session)
-        return page(past_pages.history(seen, day, past.today(session.office), figures, CHART_DAYS))
+        return page(past_pages.history(seen, day, past.today(session.office), found, CHART_DAYS))
 
     return [kpi, history]

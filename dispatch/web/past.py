@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from dispatch.history.day import Period, Span, midnight_ms, period, read_day, today
 from dispatch.history.figures import Figures
-from dispatch.history.office_log import OfficeLog, OfficePeriod
+from dispatch.history.office_log import OfficeDays, OfficeLog, OfficePeriod
 from dispatch.ports import StoreUnavailable
 from dispatch.rest.work import Work
 from dispatch.store.reader import StoreReader
@@ -61,7 +61,7 @@ class Past:
         self.zone_of = zone_of
         self._clock, self._wall_ms = clock, wall_ms
         self._reads: dict[OfficeId, _Read] = {}
-        self._kept: dict[tuple[str, OfficeId, date], tuple[float, OfficePeriod | Figures]] = {}
+        self._kept: dict[tuple[str, OfficeId, date], tuple[float, OfficePeriod | OfficeDays]] = {}
 
     def today(self, office: OfficeId) -> date:
         """What day it is at an office."""
@@ -110,15 +110,15 @@ class Past:
             raise TypeError("what is kept of a day is a period")
         return found
 
-    async def month(self, office: OfficeId, day: date) -> Figures:
-        """Give the figures of the CHART_DAYS up to a day; raises as `day`."""
+    async def month(self, office: OfficeId, day: date) -> OfficeDays:
+        """Give the CHART_DAYS up to a day; raises as `day`."""
         where = self.zone_of(office)
         last = period(Span.DAY, day, where)
         first = day - timedelta(days=CHART_DAYS - 1)
         of = Period(span=Span.MONTH, first=first, last=day, zone=str(where), since=midnight_ms(first, where), until=last.until)  # noqa: E501  # fmt: skip
-        found = await self._keep("month", office, day, lambda: self._log.figures(office, of, where))
-        if not isinstance(found, Figures):
-            raise TypeError("what is kept of a month are figures")
+        found = await self._keep("month", office, day, lambda: self._log.days(office, of, where))
+        if not isinstance(found, OfficeDays):
+            raise TypeError("what is kept of a month are its days")
         return found
 
     async def log_of(self, office: OfficeId, user: str, count: int) -> tuple[Event, ...]:
@@ -136,8 +136,8 @@ class Past:
         return of.since, of.until
 
     async def _keep(
-        self, what: str, office: OfficeId, day: date, read: Callable[[], OfficePeriod | Figures]
-    ) -> OfficePeriod | Figures:
+        self, what: str, office: OfficeId, day: date, read: Callable[[], OfficePeriod | OfficeDays]
+    ) -> OfficePeriod | OfficeDays:
         key, now = (what, office, day), self._clock()
         held = self._kept.get(key)
         if held is not None and now - held[0] < KEPT_S:

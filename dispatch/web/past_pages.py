@@ -7,9 +7,8 @@ from datetime import date, timedelta
 
 from dispatch.history import kpi_words
 from dispatch.history import plan_metrics_words as metric_words
-from dispatch.history.figures import Figures
-from dispatch.history.kpi import Measured, Verdict
-from dispatch.history.office_log import OfficePeriod
+from dispatch.history.kpi import TARGETS, Kpi, Measured, Verdict
+from dispatch.history.office_log import OfficeDays, OfficePeriod
 from dispatch.history.plan_metrics import MetricValue
 from dispatch.web.markup import Markup, Part, el
 from dispatch.web.shell import Seen, page
@@ -34,14 +33,18 @@ def kpi(seen: Seen, day: date, today: date, found: OfficePeriod) -> bytes:
     )
 
 
-def history(seen: Seen, day: date, today: date, figures: Figures, span_days: int) -> bytes:
+def history(seen: Seen, day: date, today: date, found: OfficeDays, span_days: int) -> bytes:
     """Give charts of the days up to `day`, with the numbers as a table below each."""
+    figures = found.figures
     by_day = {each.day: each for each in figures.days}
     days = [day - timedelta(days=back) for back in range(span_days - 1, -1, -1)]
     names = [f"{each.month}/{each.day}" for each in days]
     talk = [round(by_day[each].talk_s / 60, 1) if each in by_day else 0.0 for each in days]
     sessions = [float(by_day[each].sessions) if each in by_day else 0.0 for each in days]
     denied = [float(by_day[each].denied) if each in by_day else 0.0 for each in days]
+    pressed = [found.presses.get(each) for each in days]
+    errors = [None if each is None or each.error_rate is None else round(each.error_rate * 100, 2) for each in pressed]
+    heard = [None if each is None or each.notice.average_ms is None else round(each.notice.average_ms, 1) for each in pressed]  # noqa: E501  # fmt: skip
     hours = [f"{hour}" for hour in range(24)]
     by_hour = [round(hour.talk_s / 60, 1) for hour in figures.hours]
     users = sorted(figures.users, key=lambda user: (-user.talk_s, user.user))[:20]
@@ -53,6 +56,8 @@ def history(seen: Seen, day: date, today: date, figures: Figures, span_days: int
         _chart(seen, "chart_talk", names, talk),
         _chart(seen, "chart_sessions", names, sessions),
         _chart(seen, "chart_denied", names, denied),
+        _chart(seen, "chart_errors", names, errors, Kpi.ERROR_RATE, least=0.2),
+        _chart(seen, "chart_response", names, heard, Kpi.RESPONSE, least=100),
         _chart(seen, "chart_hours", hours, by_hour),
         _usage(seen, [(user.name or user.user, user.bursts, user.talk_s, user.denied) for user in users]),
     )
@@ -102,9 +107,19 @@ def day_choice(seen: Seen, path: str, day: date, today: date) -> Markup:
     return el("div", form, el("nav", links, aria_label=seen.say("day"), class_="row"), class_="row")
 
 
-def _chart(seen: Seen, key: str, names: Sequence[str], values: Sequence[float]) -> Markup:
-    title = seen.say(key)
-    most = max([*values, 1.0])
+def _chart(
+    seen: Seen,
+    key: str,
+    names: Sequence[str],
+    values: Sequence[float | None],
+    kpi: Kpi | None = None,
+    *,
+    least: float = 1.0,
+) -> Markup:
+    """Draw bars; None: not measured, which is no bar and said in the table. `least`: what the axis reaches at least."""
+    title = seen.say(key) if kpi is None else seen.say(key, target=kpi_words.target_text(TARGETS[kpi], seen.lang))
+    unknown = kpi_words.verdict_text(Verdict.NOT_MEASURED, seen.lang)
+    most = max([least, *(value for value in values if value is not None)])
     wide = (WIDTH - LEFT) / max(1, len(values))
     floor = HEIGHT - BOTTOM
     parts: list[Part] = [
@@ -114,18 +129,21 @@ def _chart(seen: Seen, key: str, names: Sequence[str], values: Sequence[float]) 
     ]
     every = -(-len(values) // 10)
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        tall = round((floor - TOP) * value / most, 1)
+        tall = None if value is None else round((floor - TOP) * value / most, 1)
         x = round(LEFT + place * wide + wide * 0.15, 1)
-        bar = el("rect", x=x, y=round(floor - tall, 1), width=round(wide * 0.7, 1), height=tall, class_="bar")
-        parts.append(bar)
+        if tall is not None:
+            bar = el("rect", x=x, y=round(floor - tall, 1), width=round(wide * 0.7, 1), height=tall, class_="bar")
+            parts.append(bar)
         if place % every == 0:
             parts.append(el("text", name, x=round(x + wide * 0.35, 1), y=HEIGHT - 8, text_anchor="middle"))
     picture = el("svg", parts, class_="chart", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
     rows = [
-        el("tr", el("th", name, scope="row"), el("td", f"{value:g}")) for name, value in zip(names, values, strict=True)
+        el("tr", el("th", name, scope="row"), el("td", unknown if value is None else f"{value:g}"))
+        for name, value in zip(names, values, strict=True)
     ]
+    nothing = el("p", unknown, class_="none") if all(value is None for value in values) else None
     numbers = el("details", el("summary", seen.say("as_table")), el("table", el("tbody", rows), aria_label=title))
-    return el("section", el("h2", title), picture, numbers)
+    return el("section", el("h2", title), nothing, picture, numbers)
 
 
 def _usage(seen: Seen, rows: Sequence[tuple[str, int, float, int]]) -> Markup | None:

@@ -285,6 +285,11 @@ _TEXT: dict[str, tuple[str, str]] = {
     "chart_talk": ("Minutes spoken a day", "하루 발언 시간 (분)"),
     "chart_sessions": ("Sessions a day", "하루 세션 수"),
     "chart_denied": ("Refused presses a day", "하루 불허 횟수"),
+    "chart_errors": ("Error rate a day, % (target {target})", "하루 오류율, % (목표 {target})"),
+    "chart_response": (
+        "From the button until another member heard it, average of a day, ms (target {target})",
+        "버튼부터 다른 구성원이 들을 때까지, 하루 평균, ms (목표 {target})",
+    ),
     "chart_hours": ("Minutes spoken by hour of the day", "시간대별 발언 시간 (분)"),
     "use_title": ("Who spoke most", "사용자별 사용량"),
     "use_bursts": ("Bursts", "발언 수"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -294,6 +295,26 @@ def test_the_five_metrics_of_a_day_are_in_what_report_and_pages_read(kept: Kept)
         seen = Seen(lang=lang, office_name="hq")
         assert said in past_pages.kpi(seen, day.first, day.first, found).decode()
         assert said in report_page(found, AT, 0.99, lang)
+
+
+def test_error_rate_and_response_of_each_day_are_charts_and_a_day_without_presses_has_no_bar(kept: Kept) -> None:
+    kept.take("car-17", trace(1), beat(1), wall_ms=AT + 3000)
+    kept.take("car-2", played(), wall_ms=AT + 3000)
+    last = local(AT, SEOUL).date()
+    day = period(Span.DAY, last, SEOUL)
+
+    found = OfficeLog(kept.reader, TraceReader(kept.reader)).days(OFFICE, day, SEOUL)
+    untraced = OfficeLog(kept.reader).days(OFFICE, day, SEOUL)
+    pages = [past_pages.history(Seen(lang="en", office_name="hq"), last, last, each, 2).decode() for each in (found, untraced)]  # noqa: E501  # fmt: skip
+    charts = [re.search(r"<h2>From the button.*?</section>", page, re.DOTALL) for page in pages]
+    shown, unknown = (chart[0] if chart else "" for chart in charts)
+
+    assert re.findall(r"<td>([^<]*)</td>", shown) == ["not measured", "240"]
+    assert "target &lt; 100 ms" in shown
+    assert (shown.count("<rect"), unknown.count("<rect")) == (1, 0)
+    assert re.findall(r'<p class="none">([^<]*)</p>', unknown) == ["not measured"]
+    assert "Error rate a day, % (target &lt; 0.1%)" in pages[0]
+    assert "하루 오류율" in past_pages.history(Seen(lang="ko", office_name="hq"), last, last, found, 2).decode()
 
 
 def test_the_last_hour_is_read_for_metrics_no_sooner_than_is_due(kept: Kept) -> None:

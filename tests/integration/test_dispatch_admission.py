@@ -205,7 +205,7 @@ def test_a_speaker_that_is_revoked_is_out_of_floor_broker_and_agora_within_five_
     listener = Member(scene, "car-2", scene.enrol("car-2"))
     who = eventually(lambda: scene.registry().user(HQ, "car-1"))
     channel = eventually(lambda: scene.registry().office(HQ)).channel
-    eventually(lambda: (speaker.ask(1), speaker.has(FloorGranted))[1], 3)
+    eventually(lambda: (speaker.ask(1), speaker.has(FloorGranted))[1], 10)
     burst = speaker.expect(FloorGranted).burst
     speaker.renew(burst, 1)
     session = listener.expect(Session, lambda s: s.current_speaker == "car-1")
@@ -246,7 +246,7 @@ def test_a_user_and_an_office_made_while_the_service_runs_are_served(scene: Scen
 
     scene.daemon.says("office served")
     newcomer = Member(scene, "car-1", secret)
-    granted = eventually(lambda: (newcomer.ask(1), newcomer.has(FloorGranted))[1], 3)
+    granted = eventually(lambda: (newcomer.ask(1), newcomer.has(FloorGranted))[1], 10)
     assert granted
     assert scene.status()["offices"] == 2
 

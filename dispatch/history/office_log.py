@@ -5,19 +5,19 @@ Report, dashboard and metrics ask here, so that their numbers agree. Nothing her
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from msgspec import Struct
 
-from dispatch.history.day import Period
+from dispatch.history.day import Period, midnight_ms
 from dispatch.history.figures import AHEAD_MS, BEFORE_MS, Figures, count
 from dispatch.history.heartbeats import LOST, Beats, BeatsHour, count_beats, total
 from dispatch.history.kpi import Facts, Measured, measure
 from dispatch.history.plan_metrics import MetricValue, plan_metrics
-from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations, presses_by_day
+from dispatch.history.presses import Durations, Press, PressFigures, count_presses, durations
 from dispatch.minutes import NEEDED, MinuteTally, OfficeMinutes, Stay
 from dispatch.probing.place import real
 from dispatch.probing.store import read_probes
@@ -100,10 +100,14 @@ class OfficeLog:
         return self._count(office, period, where, _now(now_ms))
 
     def days(self, office: OfficeId, period: Period, where: ZoneInfo) -> OfficeDays:
-        """Give what charts of the days of a period show."""
-        figures = self.figures(office, period, where)
-        found = () if self._presses is None else self._presses.presses(office, period.since, period.until)
-        return OfficeDays(figures=figures, presses=presses_by_day(found, where))
+        """Give what charts of the days of a period show; presses are read day by day, and so never all are held."""
+        presses = {}
+        days = (period.last - period.first).days + 1 if self._presses is not None else 0
+        for day in (period.first + timedelta(days=past) for past in range(days)):
+            found = self._presses_of(office, midnight_ms(day, where), midnight_ms(day + timedelta(days=1), where))
+            if found is not None and found.presses:
+                presses[day] = found
+        return OfficeDays(figures=self.figures(office, period, where), presses=presses)
 
     def read(self, office: OfficeId, period: Period, where: ZoneInfo, now_ms: int | None = None) -> OfficePeriod:
         """Give everything that is known of a period that has begun."""
@@ -111,10 +115,7 @@ class OfficeLog:
         until = max(period.since, min(period.until, now_ms))
         tally = MinuteTally(period.since, until)
         figures = self._count(office, period, where, now_ms, lambda events: _passed_on(events, tally, until))
-        presses = None
-        if self._presses is not None:
-            found = self._presses.presses(office, period.since, period.until)
-            presses = count_presses(found)
+        presses = self._presses_of(office, period.since, period.until)
         beats = self._beats(office, period.since, until)
         name, stays, drivers = self._roll(office, period.since, until)
         minutes = tally.end(office, stays or {})
@@ -145,6 +146,9 @@ class OfficeLog:
             beats=beats,
             until=until,
         )
+
+    def _presses_of(self, office: OfficeId, since_ms: int, until_ms: int) -> PressFigures | None:
+        return None if self._presses is None else count_presses(self._presses.presses(office, since_ms, until_ms))
 
     def _count(
         self,

@@ -1,13 +1,9 @@
 """Presses of a period as their traces tell them, from the button's edge: answered how, how fast, noticed when. Pure."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, tzinfo
 from enum import StrEnum
 
 from msgspec import Struct
-
-from dispatch.history.day import local
 
 
 class Answered(StrEnum):
@@ -103,11 +99,3 @@ def count_presses(presses: Sequence[Press]) -> PressFigures:
         participants_average=sum(crowds) / len(crowds) if crowds else None,
         participants_known=len(crowds),
     )
-
-
-def presses_by_day(presses: Iterable[Press], where: tzinfo) -> dict[date, PressFigures]:
-    """Count the presses of each day by an office's clock; a day without any is not in there."""
-    days: defaultdict[date, list[Press]] = defaultdict(list)
-    for press in presses:
-        days[local(press.at, where).date()].append(press)
-    return {day: count_presses(found) for day, found in days.items()}

@@ -12,6 +12,7 @@ from gateway.core.participant import Participant
 from gateway.core.server_clock import ServerClock
 from gateway.core.talk import Talk
 from gateway.core.time_probes import TimeProbes
+from gateway.core.told import Told
 from gateway.core.words import Effect, Publish, Tell, ToWorker
 from protocol.ids import RequestId
 from protocol.messages import FloorRelease, FloorRequest, PressTrace, Priority, TracedWord
@@ -22,8 +23,8 @@ KEPT_MAX = 50
 """Presses that wait to be told; beyond, the oldest goes."""
 SPREAD_S = 1.0
 """A trace goes out so much later at most, at random: a group's presses are denied at once."""
-CLOCK_WAIT_S = 4.0
-"""Traces wait so long on a new connection for the office's time to be measured."""
+SERVER_WAIT_S = 600.0
+"""Traces wait so long for a sign of the server: a broker takes what nobody reads, and it is gone."""
 KEY_UP_WAIT_S = 5.0
 """A press that is over is told without its key-up where the button is held on for so long."""
 AT_ONCE = 5
@@ -90,7 +91,6 @@ class PressTraces:
         self._waiting: deque[_Press] = deque(maxlen=KEPT_MAX)
         self._unacked: dict[int, _Press] = {}
         self._next_at = 0.0
-        self._clock_by = 0.0
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -129,7 +129,6 @@ class PressTraces:
 
     def connected(self, now: float) -> None:
         """A new connection."""
-        self._clock_by = now + CLOCK_WAIT_S
         self.probes.connected(now)
 
     def disconnected(self) -> None:
@@ -175,7 +174,8 @@ class PressTraces:
         if not self._waiting or not self._ctx.link_up or self._participant.talk is not None:
             return None
         due = max(min(press.due for press in self._waiting), self._next_at)
-        return due if self._clock.measured else max(due, self._clock_by)
+        since = self.probes.waiting_since
+        return due if since is None else max(due, since + SERVER_WAIT_S)
 
     def _tell(self, press: _Press, now: float) -> None:
         token = self._ctx.round_trips.sent(now)
@@ -225,6 +225,8 @@ class PressTraces:
                 press = self._open[press_no]
                 if len(press.told) < TOLD_MAX:
                     press.told.append(TracedWord(ms=press.ms(now), what=what.value))
+                if what is Told.NO_ANSWER:
+                    self.probes.ask_anew(now)
                 if effect.name and press.speaker is None:
                     press.speaker, press.remaining_s = effect.name, effect.remaining_s
             case Publish(message=FloorRequest(request_id=request_id, priority=priority)):

@@ -18,11 +18,6 @@ class ServerClock:
         """Half of the round trip (ms), the offset (ms), when it was measured (s)."""
         self._anew = True
 
-    @property
-    def measured(self) -> bool:
-        """Whether the office's time is known."""
-        return self._best is not None
-
     def begin(self) -> None:
         """Begin a new round: its first answer takes the place of what is known."""
         self._anew = True

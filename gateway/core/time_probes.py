@@ -1,4 +1,7 @@
-"""Asks the office for its time: some probes after each connection and every ten minutes, never while a talk is on."""
+"""Asks the office for its time: some probes after each connection and every ten minutes, never while a talk is on.
+
+Its answers are the one sign that a server is there, and not the broker alone: until one comes, it is asked again soon.
+"""
 
 from collections.abc import Callable
 
@@ -10,6 +13,8 @@ from protocol.topics import Kind
 PROBES = 5
 APART_S = 0.4
 ROUND_EVERY_S = 600.0
+AGAIN_S = 10.0
+"""After a round that nobody answered."""
 SPREAD_S = 1.0
 """A round begins so much later at most, at random: after a broker's restart all vehicles come at once."""
 OPEN_MAX = 2 * PROBES
@@ -21,6 +26,8 @@ class TimeProbes:
 
     def __init__(self, ctx: Context, clock: ServerClock, talking: Callable[[], bool]) -> None:
         """`talking`: whether a press is being asked for or holds the floor; probes wait for its end."""
+        self.waiting_since: float | None = None
+        """Since when a server is asked and has not answered; None: it has."""
         self._ctx = ctx
         self._clock = clock
         self._talking = talking
@@ -32,6 +39,11 @@ class TimeProbes:
     def connected(self, now: float) -> None:
         """A new connection: its server may be another one, with another clock."""
         self._sent.clear()
+        self.ask_anew(now)
+
+    def ask_anew(self, now: float) -> None:
+        """Whether a server is there is not known any more: a new connection, or a press that nobody answered."""
+        self.waiting_since = now
         self._begin(now)
 
     def disconnected(self) -> None:
@@ -44,6 +56,7 @@ class TimeProbes:
         """Take an answer; the first one to each probe counts."""
         sent_at = self._sent.pop(answer.probe_no, None)
         if sent_at is not None:
+            self.waiting_since = None
             self._clock.probed(sent_at, now, answer.at)
 
     def tick(self, now: float) -> None:
@@ -52,13 +65,14 @@ class TimeProbes:
             return
         if self._left == 0:
             self._clock_round()
+            self.waiting_since = now if self.waiting_since is None else self.waiting_since
         self._last_no += 1
         self._left -= 1
         self._sent[self._last_no] = now
         while len(self._sent) > OPEN_MAX:
             del self._sent[next(iter(self._sent))]
         self._ctx.publish(Kind.HEARTBEAT, TimeProbe(probe_no=self._last_no))
-        self._at = now + (APART_S if self._left else ROUND_EVERY_S)
+        self._at = now + (APART_S if self._left else ROUND_EVERY_S if self.waiting_since is None else AGAIN_S)
 
     def next_deadline(self) -> float | None:
         """Give when `tick` has something to do."""

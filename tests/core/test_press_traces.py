@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.press_traces import KEPT_MAX
+from gateway.core.press_traces import KEPT_MAX, SERVER_WAIT_S
 from gateway.core.server_clock import ServerClock
 from gateway.core.words import LinkDown, LinkUp, Pressed, Publish
 from protocol.messages import DenyCause, FloorDeny, FloorRenew, PressTrace, TimeAnswer, TimeProbe
@@ -97,6 +97,7 @@ def test_a_talk_is_told_whole_once_it_is_over_and_the_button_up(rig: TimedRig) -
 
 
 def test_a_denied_press_is_told_with_who_spoke_and_how_long_that_could_last(rig: TimedRig) -> None:
+    rig.probes_answered([0.02])
     rig.feed(Pressed(at=rig.now)).wait(0.05)
     deny(rig, 1)
     rig.wait(1.0).release().wait(6.0)
@@ -110,7 +111,7 @@ def test_without_an_answer_to_any_probe_the_own_clock_is_told_as_such(rig: Timed
     edge = rig.now
     rig.feed(Pressed(at=rig.now))
     deny(rig, 1)
-    rig.release().wait(6.0)
+    rig.release().wait(SERVER_WAIT_S + 2)
 
     (trace,) = rig.traces()
     assert (trace.edge_at, trace.edge_error_ms) == (round(edge * 1000), None)
@@ -134,19 +135,46 @@ def test_presses_without_a_connection_are_told_when_it_is_back_the_newest_fifty(
 
 
 def test_a_trace_that_the_broker_did_not_acknowledge_is_told_again_as_it_was(rig: TimedRig) -> None:
-    rig.acks = False
+    rig.probes_answered([0.02]).acks = False
     rig.feed(Pressed(at=rig.now))
     deny(rig, 1)
     rig.release().wait(6.0)
     rig.acks = True
-    rig.feed(LinkDown(reason="cut")).wait(0.1).feed(LinkUp()).wait(6.0)
-    rig.feed(LinkDown(reason="cut")).wait(0.1).feed(LinkUp()).wait(6.0)
+    for _ in range(2):
+        rig.feed(LinkDown(reason="cut")).wait(0.1).feed(LinkUp())
+        rig.probes_answered([0.02]).wait(6.0)
 
     first, second = rig.traces()
     assert first == second
 
 
+def test_a_trace_waits_for_a_server_where_only_the_broker_is_back(rig: TimedRig) -> None:
+    rig.probes_answered([0.02])
+    rig.feed(LinkDown(reason="cut")).wait(0.1)
+    rig.feed(Pressed(at=rig.now)).wait(0.2)
+    rig.release().wait(0.2)
+    rig.feed(LinkUp()).wait(60.0)
+    unheard = list(rig.traces())
+    rig.probes_answered([0.02]).wait(2.0)
+
+    assert unheard == []
+    assert [trace.told[0].what for trace in rig.traces()] == ["no connection"]
+
+
+def test_a_press_that_no_server_answers_is_told_once_one_is_there_and_it_is_looked_for_soon(rig: TimedRig) -> None:
+    rig.probes_answered([0.02] * 5)
+    rig.feed(Pressed(at=rig.now)).wait(8.0)
+    rig.release().wait(20.0)
+    unheard, asked = list(rig.traces()), len(rig.published(TimeProbe))
+    rig.probes_answered([0.02]).wait(2.0)
+
+    assert unheard == []
+    assert asked >= 10
+    assert [trace.told[0].what for trace in rig.traces()] == ["no answer"]
+
+
 def test_a_button_held_on_after_a_denial_is_told_without_its_key_up(rig: TimedRig) -> None:
+    rig.probes_answered([0.02])
     rig.feed(Pressed(at=rig.now))
     deny(rig, 1)
     rig.wait(12.0)

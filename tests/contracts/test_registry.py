@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from protocol.messages import Priority, VoicePath
 from protocol.rest import Role
 from service.settings import Secret
 from tests.contracts.registry_rig import (
-    BACKENDS,
     HQ,
     OTHER_UNIT,
     TEN,
@@ -30,34 +29,10 @@ from tests.contracts.registry_rig import (
     Opener,
     code,
     issue,
-    make_opener,
     nothing,
     some_hash,
     there,
-    two_offices,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opener]:
-    with contextlib.ExitStack() as stack:
-        yield make_opener(request.param, tmp_path, clock, stack)
-
-
-@pytest.fixture
-def empty(opener: Opener) -> SqlRegistry:
-    return opener()
-
-
-@pytest.fixture
-def registry(empty: SqlRegistry) -> SqlRegistry:
-    return two_offices(empty)
-
 
 # --- regions, offices, users ------------------------------------------------------------------------------------------
 

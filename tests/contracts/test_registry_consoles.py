@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from dispatch.registry.port import NotThere, RegistryError
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry.words import CLOCK_BACK_MS, ConsoleLogin
 from protocol.rest import Role
-from tests.contracts.registry_rig import BACKENDS, HQ, TEN, Clock, Opener, make_opener, some_hash, two_offices
+from tests.contracts.registry_rig import HQ, TEN, Clock, Opener, some_hash, two_offices
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opener]:
-    with contextlib.ExitStack() as stack:
-        yield make_opener(request.param, tmp_path, clock, stack)
 
 
 @pytest.fixture

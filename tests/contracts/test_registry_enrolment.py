@@ -1,9 +1,5 @@
 """What every registry must hold of enrolments, revocations with their kicks, and token issues."""
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from dispatch.registry.port import CodeRefused, RegistryError
@@ -11,7 +7,6 @@ from dispatch.registry.secrets import code_digest
 from dispatch.registry.sql import SqlRegistry
 from dispatch.registry.words import CodeFault, Office, User
 from tests.contracts.registry_rig import (
-    BACKENDS,
     HQ,
     OTHER_UNIT,
     TEN,
@@ -20,35 +15,12 @@ from tests.contracts.registry_rig import (
     Opener,
     code,
     issue,
-    make_opener,
     nothing,
     some_hash,
     there,
-    two_offices,
 )
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opener]:
-    with contextlib.ExitStack() as stack:
-        yield make_opener(request.param, tmp_path, clock, stack)
-
-
-@pytest.fixture
-def empty(opener: Opener) -> SqlRegistry:
-    return opener()
-
-
-@pytest.fixture
-def registry(empty: SqlRegistry) -> SqlRegistry:
-    return two_offices(empty)
 
 
 def fault(registry: SqlRegistry, digest: str) -> CodeFault:

@@ -1,12 +1,8 @@
 """A registry that many change at once: threads, processes, and commands that come and go."""
 
-import contextlib
 import multiprocessing
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from dispatch.registry.port import CodeRefused
 from dispatch.registry.sql import SqlRegistry
@@ -14,38 +10,13 @@ from dispatch.store.sql import SqlStore
 from protocol.messages import VoicePath
 from protocol.rest import Role
 from tests.contracts.registry_rig import (
-    BACKENDS,
     HQ,
-    Clock,
     Opener,
     code,
-    make_opener,
     nothing,
     some_hash,
     there,
-    two_offices,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opener]:
-    with contextlib.ExitStack() as stack:
-        yield make_opener(request.param, tmp_path, clock, stack)
-
-
-@pytest.fixture
-def empty(opener: Opener) -> SqlRegistry:
-    return opener()
-
-
-@pytest.fixture
-def registry(empty: SqlRegistry) -> SqlRegistry:
-    return two_offices(empty)
 
 
 def test_a_code_used_by_many_at_once_enrols_one_of_them(registry: SqlRegistry, opener: Opener) -> None:

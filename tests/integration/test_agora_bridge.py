@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.agora_stub.build import stage_stub
 from protocol.messages import Priority
 from protocol.timers import DRAIN_S, TRANSMIT_LEASE_S
 from tests.integration.bridge_rig import CAR_HZ, NETWORK_S, PHONE_HZ, BridgedOffice
@@ -19,11 +18,6 @@ from tests.support.procs import eventually
 
 MARGIN_S = 0.35
 """For two busy cores, beyond what is bounded by design."""
-
-
-@pytest.fixture(scope="module")
-def sdk_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stage_stub(tmp_path_factory.mktemp("agora") / "sdk")
 
 
 @pytest.fixture

@@ -9,36 +9,13 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
-from lab.agora_stub.build import stage_stub
 from lab.agora_stub.hub import Hub
-from lab.agora_stub.stream import Network
 from tests.integration.agora_stub_rig import CAR, COLLEAGUE, SPEECH, STRANGER, Start, joined, sound_in, talk
 from tests.support.agora import APP_ID, CERTIFICATE, CHANNEL, FRAME_BYTES, SdkProcess, token_for
 from tests.support.procs import eventually
 from voice.transports.agora.inbox import SOUND_MAX
-
-
-@pytest.fixture(scope="module")
-def sdk_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stage_stub(tmp_path_factory.mktemp("agora") / "sdk")
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    with Hub(APP_ID, CERTIFICATE, tmp_path / "hub", network=Network(delay_s=0.05)) as hub:
-        yield hub
-
-
-@pytest.fixture
-def start(hub: Hub, sdk_dir: Path, tmp_path: Path) -> Iterator[Start]:
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(SdkProcess(sdk_dir, tmp_path / "log", hub.path))
 
 
 def test_sound_pushed_by_one_process_arrives_in_another_bit_by_bit_in_order_from_a_foreign_thread(

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from lab.agora_stub.build import stage_stub
 from lab.agora_stub.hub import Hub
-from lab.agora_stub.stream import Network
 from tests.integration.agora_stub_rig import CAR, STRANGER, Start, joined, talk
 from tests.support.agora import APP_ID, CERTIFICATE, CHANNEL, SdkProcess, token_for
 from tests.support.procs import eventually
-
-
-@pytest.fixture(scope="module")
-def sdk_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stage_stub(tmp_path_factory.mktemp("agora") / "sdk")
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    with Hub(APP_ID, CERTIFICATE, tmp_path / "hub", network=Network(delay_s=0.05)) as hub:
-        yield hub
-
-
-@pytest.fixture
-def start(hub: Hub, sdk_dir: Path, tmp_path: Path) -> Iterator[Start]:
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(SdkProcess(sdk_dir, tmp_path / "log", hub.path))
 
 
 def test_a_token_without_the_privilege_to_publish_is_told_as_refused_and_the_channel_is_left(

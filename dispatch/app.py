@@ -103,6 +103,7 @@ class App:
             self._live.close()
             if self._admission is not None:
                 self._admission.close()
+            self._traces.finish(time.monotonic())
             self._trace_store.close()
             self._store.close()
             self._loop.close()

@@ -30,8 +30,8 @@ METHODS: dict[Kpi, tuple[str, str]] = {
     Kpi.TOKEN: ("from the request to the answer, average", "요청부터 응답까지의 평균"),
     Kpi.JOIN: ("until the channel is joined, average of the presses' traces", "채널 참여 완료까지, 누름 기록의 평균"),
     Kpi.CONCURRENT: (
-        "by a load test, see docs/benchmarks.md; not by a day's work",
-        "부하 테스트로 검증 (docs/benchmarks.md), 하루의 사용으로는 알 수 없음",
+        "needs a load test, which was not made; a day's work cannot tell",
+        "부하 테스트가 필요하며 아직 하지 않았음. 하루의 사용으로는 알 수 없음",
     ),
     Kpi.ERROR_RATE: (
         "presses with neither a grant nor an explained denial, over all presses",

@@ -151,7 +151,7 @@ _TEXT: dict[str, tuple[str, str]] = {
         "{path}: {hosts}; {until}까지 ({days}일 남음)",
     ),
     "cert_renewed": ("server certificate renewed", "서버 인증서 갱신됨"),
-    "cert_next": ("next: systemctl reload mosquitto; systemctl restart ptt-dispatch-rest",) * 2,
+    "cert_next": ("next: systemctl reload mosquitto; systemctl restart ptt-dispatch-rest ptt-dispatch-web",) * 2,
     "broker_config": (
         "written: {paths}; start mosquitto: systemctl start mosquitto",
         "저장됨: {paths}; mosquitto 시작: systemctl start mosquitto",

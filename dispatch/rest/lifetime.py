@@ -34,7 +34,8 @@ class Lifetime:
         if now - self._told_at >= EVERY_S:
             self._told_at = now
             text = "the certificate ends soon" if days >= 0 else "the certificate has ended, no vehicle gets in"
-            mend = "ptt-dispatch cert renew, then: systemctl reload mosquitto; systemctl restart ptt-dispatch-rest"
+            restart = "systemctl restart ptt-dispatch-rest ptt-dispatch-web"
+            mend = f"ptt-dispatch cert renew, then: systemctl reload mosquitto; {restart}"
             until = self._certificate.not_valid_after_utc.date().isoformat()
             (_log.warning if days >= 0 else _log.error)(text, days=days, until=until, mend=mend)
         return f"the certificate ends in {days} days" if days >= 0 else "the certificate has ended"

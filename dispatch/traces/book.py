@@ -73,4 +73,14 @@ class TraceBook:
             self._of[one.office, one.user] -= 1
             if not self._of[one.office, one.user]:
                 del self._of[one.office, one.user]
-        self.next_at = now + EVERY_S if self._waiting else float("inf")
+        if not self._waiting:
+            self.next_at = float("inf")
+        else:
+            self.next_at = now if len(self._waiting) >= BATCH else now + EVERY_S
+
+    def finish(self, now: float) -> None:
+        """The service stops: write what waits, as long as the store takes it."""
+        while self._waiting and not self._away:
+            self.step(now)
+        if self._waiting:
+            _log.error("traces of presses are lost: the store does not take them", lost=len(self._waiting))

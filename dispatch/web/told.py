@@ -14,6 +14,7 @@ from dispatch.rest.problems import MEDIA_TYPE, PREFIX, Refused
 from dispatch.web.asking import Asked, Away, Reception, Refusal
 from protocol.rest import Problem
 from service.logs import Log
+from service.settings import SettingsError
 
 _log = Log(__name__)
 
@@ -37,7 +38,7 @@ async def told(
         return problem(refusal.status, refusal.key, **refusal.fields)
     except RegistryError as error:
         return problem(409, "error_bad", why=error)
-    except BrokerError as error:
+    except (BrokerError, SettingsError) as error:  # the latter: its TLS files cannot be read
         _log.error("the broker cannot be told", path=request.url.path, why=error)
         return problem(503, "console_broker", why=error)
     except StoreUnavailable as error:

@@ -24,7 +24,9 @@ KEPT_MAX = 50
 SPREAD_S = 1.0
 """A trace goes out so much later at most, at random: a group's presses are denied at once."""
 SERVER_WAIT_S = 600.0
-"""Traces wait so long for a sign of the server: a broker takes what nobody reads, and it is gone."""
+"""Traces wait for a sign of the server, since a broker takes what nobody reads; so long where none ever gave one."""
+UNHEARD = (Told.NO_ANSWER, Told.FLOOR_LOST, Told.CANCELLED, Told.EMERGENCY_FAILED)
+"""What can have come of a server that is not there any more."""
 KEY_UP_WAIT_S = 5.0
 """A press that is over is told without its key-up where the button is held on for so long."""
 AT_ONCE = 5
@@ -135,7 +137,7 @@ class PressTraces:
         """What was not acknowledged may be lost: it is told again."""
         self.probes.disconnected()
         again, self._unacked = self._unacked, {}
-        self._waiting.extendleft(reversed(again.values()))
+        self._waiting = deque([*again.values(), *self._waiting], maxlen=KEPT_MAX)
 
     def acked(self, token: int) -> None:
         """The broker has one of them."""
@@ -175,7 +177,9 @@ class PressTraces:
             return None
         due = max(min(press.due for press in self._waiting), self._next_at)
         since = self.probes.waiting_since
-        return due if since is None else max(due, since + SERVER_WAIT_S)
+        if since is None:
+            return due
+        return None if self._clock.measured else max(due, since + SERVER_WAIT_S)
 
     def _tell(self, press: _Press, now: float) -> None:
         token = self._ctx.round_trips.sent(now)
@@ -225,7 +229,7 @@ class PressTraces:
                 press = self._open[press_no]
                 if len(press.told) < TOLD_MAX:
                     press.told.append(TracedWord(ms=press.ms(now), what=what.value))
-                if what is Told.NO_ANSWER:
+                if what in UNHEARD:
                     self.probes.ask_anew(now)
                 if effect.name and press.speaker is None:
                     press.speaker, press.remaining_s = effect.name, effect.remaining_s

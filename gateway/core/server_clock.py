@@ -18,6 +18,11 @@ class ServerClock:
         """Half of the round trip (ms), the offset (ms), when it was measured (s)."""
         self._anew = True
 
+    @property
+    def measured(self) -> bool:
+        """Whether a server ever told its time."""
+        return self._best is not None
+
     def begin(self) -> None:
         """Begin a new round: its first answer takes the place of what is known."""
         self._anew = True

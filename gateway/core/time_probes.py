@@ -38,11 +38,13 @@ class TimeProbes:
 
     def connected(self, now: float) -> None:
         """A new connection: its server may be another one, with another clock."""
-        self._sent.clear()
         self.ask_anew(now)
 
     def ask_anew(self, now: float) -> None:
         """Whether a server is there is not known any more: a new connection, or a press that nobody answered."""
+        if not self._ctx.link_up:
+            return  # the next connection asks
+        self._sent.clear()
         self.waiting_since = now
         self._begin(now)
 

@@ -278,6 +278,23 @@ test("it is in the channel while a session runs, and says so within a second", a
   assert.equal(presence(world).at(-1).in_channel, null);
 });
 
+test("an emergency stays while a line flaps; asked of a car that never answers, that is said", async () => {
+  const world = await new World().begin();
+  const alert = { type: "alert", alert: "emergency", severity: "critical", what: "help", mend: "call", since: 5 };
+  world.say("device/car-1/alert/emergency", alert, { retain: true });
+  await world.settle();
+  world.engine.clearEmergency("car-1");
+  await world.pass(40_000);
+  assert.deepEqual(world.view.cleared, { what: "no answer", ok: false, by: "car-1" });
+  world.control.emit("close");
+  await world.pass(300);
+  world.control.emit("connect");
+  await world.pass(500);
+  world.control.emit("close");
+  await world.pass(5000);
+  assert.equal(world.view.emergencies.length, 1);
+});
+
 test("emergencies are shown, asked to be taken down, and gone when they are; also behind a lost link", async () => {
   const world = await new World().begin();
   const alert = { type: "alert", alert: "emergency", severity: "critical", what: "help", mend: "call", since: 5 };

@@ -2,7 +2,7 @@
 
 from dispatch.pace import OTHERS_AT_ONCE, REQUESTS_AT_ONCE, REQUESTS_PER_S, Pace
 from protocol.ids import OfficeId
-from protocol.messages import FloorRelease, FloorRequest
+from protocol.messages import FloorRelease, FloorRenew, FloorRequest, Priority
 
 OFFICE = OfficeId("kr", "seoul")
 
@@ -35,6 +35,17 @@ def test_a_flood_costs_neither_another_member_nor_the_release_of_ones_own_talk()
     assert not pace.allow(OFFICE, "car-1", asks(1001), 1.0)
     assert pace.allow(OFFICE, "car-2", asks(1), 1.0)
     assert pace.allow(OfficeId("kr", "busan"), "car-1", asks(1), 1.0)
+    assert pace.allow(OFFICE, "car-1", FloorRelease(request_id=(0, 1, 1, 1), burst=7, last_seq=1), 1.0)
+
+
+def test_a_flood_of_requests_and_renewals_costs_neither_an_emergency_nor_a_release() -> None:
+    pace = Pace()
+    for press in range(1000):
+        pace.allow(OFFICE, "car-1", asks(press), 1.0)
+        pace.allow(OFFICE, "car-1", FloorRenew(burst=7, renew_no=press + 1), 1.0)
+
+    urgent = FloorRequest(request_id=(0, 1, 1, 2000), priority=Priority.EMERGENCY)
+    assert pace.allow(OFFICE, "car-1", urgent, 1.0)
     assert pace.allow(OFFICE, "car-1", FloorRelease(request_id=(0, 1, 1, 1), burst=7, last_seq=1), 1.0)
 
 

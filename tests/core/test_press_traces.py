@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gateway.core.press_traces import KEPT_MAX, SERVER_WAIT_S
 from gateway.core.server_clock import ServerClock
+from gateway.core.time_probes import TimeProbes
 from gateway.core.words import LinkDown, LinkUp, Pressed, Publish
 from protocol.messages import DenyCause, FloorDeny, FloorRenew, PressTrace, TimeAnswer, TimeProbe
 from protocol.topics import Kind
@@ -171,6 +173,44 @@ def test_a_press_that_no_server_answers_is_told_once_one_is_there_and_it_is_look
     assert unheard == []
     assert asked >= 10
     assert [trace.told[0].what for trace in rig.traces()] == ["no answer"]
+
+
+def test_the_newest_presses_are_kept_where_too_many_were_never_acknowledged(rig: TimedRig) -> None:
+    rig.probes_answered([0.02]).acks = False
+    for press in range(1, KEPT_MAX + 4):
+        rig.feed(Pressed(at=rig.now)).wait(0.05)
+        deny(rig, press)
+        rig.release().wait(3.0)
+    rig.acks = True
+    before = len(rig.traces())
+    rig.feed(LinkDown(reason="cut")).wait(0.1).feed(LinkUp())
+    rig.probes_answered([0.02]).wait(20.0)
+
+    assert max(trace.request_id[3] for trace in rig.traces()[before:]) == KEPT_MAX + 3
+
+
+def test_a_server_that_died_in_a_talk_is_waited_for(rig: TimedRig) -> None:
+    rig.probes_answered([0.02] * 5)
+    rig.talk().wait(12.0)
+    rig.release().wait(700.0)
+    unheard = list(rig.traces())
+    rig.feed(LinkDown(reason="cut")).wait(0.1)
+    rig.feed(Pressed(at=rig.now)).wait(0.2)
+    rig.release().wait(1.0).feed(LinkUp())
+    rig.probes_answered([0.02]).wait(8.0)
+
+    assert unheard == []
+    assert [trace.told[-1].what for trace in rig.traces()][-1] == "no connection"
+    assert len(rig.traces()) == 2
+
+
+def test_without_a_link_no_server_is_asked_for_and_nothing_is_due() -> None:
+    away: Any = SimpleNamespace(link_up=False, chance=lambda: 0.0)
+    probes = TimeProbes(away, ServerClock(), lambda: False)
+
+    probes.ask_anew(5.0)
+
+    assert probes.next_deadline() is None
 
 
 def test_a_button_held_on_after_a_denial_is_told_without_its_key_up(rig: TimedRig) -> None:

@@ -297,3 +297,32 @@ def test_a_member_that_tells_without_end_does_not_fill_the_disk_and_others_are_h
     kept = sum(store.batches)
     assert kept <= OF_ONE_AT_ONCE + OF_ONE_PER_S * hour_s + 1
     assert (kept + book.dropped, store.batches[-1]) == (told + 1, 1)
+
+
+def test_when_the_service_stops_what_waits_is_written_and_what_cannot_be_is_given_up() -> None:
+    store = Away()
+    store.away = False
+    book = TraceBook(store)
+    for member in range(5):
+        for press in range(1, WAITING_OF_ONE_MAX + 1):
+            book.take(OFFICE, f"car-{member}", trace(press), 10.0, AT)
+    book.finish(10.0)
+    written = list(store.batches)
+    store.away = True
+    book.take(OFFICE, "car-1", trace(99), 11.0, AT)
+    book.finish(11.0)
+
+    assert sum(written) == 5 * WAITING_OF_ONE_MAX
+    assert store.batches == written
+
+
+def test_where_more_than_a_batch_waits_the_next_lull_takes_the_next_batch() -> None:
+    store = Away()
+    store.away = False
+    book = TraceBook(store)
+    for member in range(5):
+        for press in range(1, WAITING_OF_ONE_MAX + 1):
+            book.take(OFFICE, f"car-{member}", trace(press), 10.0, AT)
+    book.step(10.5)
+
+    assert book.next_at == 10.5

@@ -3,11 +3,14 @@
 // How to use it is in types.js. Nothing of the floor is decided here: the floor control server decides, this asks.
 
 import { Member } from "./member.js";
+import { COMMAND_EXPIRY_S } from "./link.js";
 import { TOLD } from "./schemas.js";
 import { emergenciesOf, floorOf, membersOf, speakerOf } from "./facts.js";
 
 /** Timers of a page run no longer than this at once, so that a clock that jumps is seen. */
 const SLEEP_MS_MAX = 1000;
+/** A command that was not answered by then was never done: the broker keeps it for less. */
+const CLEAR_S = COMMAND_EXPIRY_S + 5;
 
 export class Console extends Member {
   /** @param {import("./types.js").ConsoleOptions} options */
@@ -62,6 +65,7 @@ export class Console extends Member {
       const command = { type: "command", id: this.clearing, op: "clear_emergency", by, params: {} };
       const sent = this.link.publish("COMMAND", [user], command);
       this.cleared = { what: sent ? "asked" : TOLD.NO_CONNECTION, ok: sent ? null : false, by: user };
+      this.clearBy = sent ? this.now() + CLEAR_S : Infinity;
     });
   }
 
@@ -113,6 +117,10 @@ export class Console extends Member {
     this.link.tick(now);
     this.keeper.tick(now);
     if (now >= this.sweepAt) this.sweep();
+    if (now >= this.clearBy) {
+      this.clearBy = Infinity;
+      if (this.cleared?.ok === null) this.cleared = { ...this.cleared, what: TOLD.NO_ANSWER, ok: false };
+    }
     const joined = this.session?.active === true && this.link.voice.up ? this.session.event_id : null;
     this.presence.channel(joined, now, joined !== null && joined === this.agoraEvent ? "agora" : "mqtt");
     this.presence.tick(now);

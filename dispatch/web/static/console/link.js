@@ -18,7 +18,7 @@ const PONG_S = 6;
 const WAITING_BYTES_MAX = 2048;
 const SESSION_TAKEN_OVER = 0x8e;
 const REFUSED = [0x84, 0x85, 0x86, 0x87, 0x8a];
-const COMMAND_EXPIRY_S = 30;
+export const COMMAND_EXPIRY_S = 30;
 
 /** One connection: dials, and says how it ends. Nothing is queued in it: what it cannot send now is worth nothing later. */
 class Connection {
@@ -103,6 +103,8 @@ class Connection {
     this.client = null;
     this.up = false;
     this.dialAt = null;
+    this.pingAt = this.pongBy = Infinity;
+    this.asked = [];
     if (client === null) return Promise.resolve();
     client.removeAllListeners?.();
     client.on("error", () => {});

@@ -47,6 +47,7 @@ export class Member {
     this.said = null;
     this.cleared = null;
     this.clearing = "";
+    this.clearBy = Infinity;
     this.micFault = null;
     /** @type {import("./types.js").LinkState} */
     this.linkState = "closed";
@@ -117,6 +118,7 @@ export class Member {
     this.presence.disconnected();
     this.traces.disconnected(this.now());
     this.linkState = "connecting";
+    this.sweepAt = Infinity;
     for (const alert of this.emergencies.values()) alert.stale = true;
     this.link.use(credentials);
   }
@@ -138,6 +140,7 @@ export class Member {
     this.presence.disconnected();
     this.traces.disconnected(now);
     if (wasUp) this.participant.linkDown(now);
+    this.sweepAt = Infinity; // what nobody repeats now is not over
     this.tellPath(null, null); // nobody says any more who may be heard
     for (const alert of this.emergencies.values()) alert.stale = true;
     if (refused || taken) this.keeper.refused(taken);

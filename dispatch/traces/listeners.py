@@ -7,7 +7,7 @@ from msgspec import Struct
 from protocol.messages import BurstPlayed, PressTrace
 
 NEAR_MS = 600_000
-"""A report belongs to a press where it came within so long of it: a restored store counts bursts anew."""
+"""A report belongs to a press where it came within so long of it: another store counts bursts anew."""
 
 
 class Reported(Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ played = sa.Table(
     sqlite_with_rowid=False,
 )
 """What a listener's loudspeaker played of a burst. `received_at`: by the server's clock (Unix ms); `report`: the
-message, of which the columns before it are parts, so that the database can count them. A store that was restored
+message, of which the columns before it are parts, so that the database can count them. Another store
 counts bursts anew: whose report it is, its time says."""
 sa.Index("played_received", played.c.region, played.c.office, played.c.received_at)
 

@@ -89,6 +89,30 @@ def test_while_mqtt_stalls_agora_fills_in_and_what_comes_late_is_not_heard_again
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("stall_s", [0.1, 0.2, 0.36, 0.7])
+@pytest.mark.parametrize("mqtt_until_s", [2.0, END_S])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_while_agora_stalls_and_then_brings_all_at_once_nothing_is_heard_twice(
+    seed: int, mqtt_until_s: float, stall_s: float
+) -> None:
+    # given a burst on both ways, or on Agora alone by then; Agora stands still and then brings all at once
+    listener = Listener(seed)
+    listener.play()
+    both = mqtt_until_s == END_S
+    listener.over_mqtt(0.0, mqtt_until_s, handover=not both, last=both)
+    listener.over_agora(
+        0.3, END_S, delay_s=lambda at: 0.2 if not 3.0 <= at < 3.0 + stall_s else 0.2 + 3.0 + stall_s - at
+    )
+    listener.stop(249, END_S + 0.03)
+    listener.run(END_S + 1.5)
+    # then each frame was played once
+    assert played(listener).frames == pytest.approx(250, abs=2)
+    # and all of it in its order
+    places = [(at, later) for at, later, score in listener.places(0.1, 4.7, within_s=0.35 + stall_s) if score > 0.8]
+    assert len(places) >= 20
+    assert np.diff([at + later for at, later in places]).min() > -0.2  # hurried speech is found less exactly
+
+
 @pytest.mark.parametrize("later_s", [0.0, 0.03])
 def test_when_mqtt_comes_back_what_only_agora_brings_is_still_heard_before_it(later_s: float) -> None:
     # given a burst handed over, and brought back because another listener asked; Agora hesitates just then

@@ -265,4 +265,4 @@ class Desk:
         """Leave the page as people do; whatever the browser complained of is an error."""
         self.page.close(run_before_unload=False)
         complaints = [said for said in self.complaints if "net::ERR" not in said]
-        assert complaints == []
+        assert complaints == [], f"the browser complained: {complaints}"

@@ -282,6 +282,7 @@ def test_a_sound_system_that_goes_away_ends_the_talk_and_what_does_not_sound_was
     eventually(lambda: desk.text("bursts").splitlines()[0].endswith("1 of 2"), HEARD_S, lambda: desk.text("bursts"))
     # and all is well again when it is back
     desk.page.click("#do-sound")
+    desk.page.wait_for_selector('#level[data-microphone="ready"]', state="attached")
     desk.page.focus("#ptt")
     desk.page.keyboard.down("Space")
     desk.floor("talking")

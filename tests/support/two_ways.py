@@ -92,7 +92,7 @@ class Listener:
         from_s: float,
         to_s: float,
         *,
-        delay_s: float = 0.2,
+        delay_s: float | Callable[[float], float] = 0.2,
         gain: float = 0.7,
         burst: int = 7,
         silence_s: float = 0.3,
@@ -103,7 +103,8 @@ class Listener:
         for number in range(count + round(100 * silence_s)):
             begin = round((from_s + number / 100) * RATE)
             part = (self.said[begin : begin + STEP] * gain).astype(np.int16) * (number < count)
-            when = from_s + (number + 1) / 100 + delay_s + phase
+            captured = from_s + (number + 1) / 100
+            when = captured + (delay_s(captured) if callable(delay_s) else delay_s) + phase
             self.at(when, lambda part=part: self.ear.sound(burst, part.tobytes(), self.now))  # type: ignore[misc]
 
     def run(self, to_s: float) -> None:

@@ -35,7 +35,9 @@ AGREE = 2
 SURE_AT_ONCE = 0.96
 """Likeness that needs no second look."""
 GAP_STEPS = 12
-"""Sound that comes this much later than it would without a pause had one."""
+"""Sound that comes this much later than it would without a pause had one, or stood still on its way..."""
+STALL_STEPS = 3
+"""...which the first so many steps behind it tell: spoken after a pause they come one by one, else all at once."""
 SAME_UID_S = 1.0
 """A burst of a uid that was heard so recently: the old one's end may still be under way."""
 FENCE_QUIET_STEPS = 6
@@ -60,6 +62,13 @@ class _Span(Struct, frozen=True):
     seq: int
     from_ms: int
     to_ms: int | None
+
+
+class _Step(Struct, frozen=True):
+    pcm: bytes
+    level_db: float
+    peak: int
+    at_s: float
 
 
 class Paths:
@@ -93,6 +102,7 @@ class Paths:
         self._came_back = False
         self._holes: list[_Span] = []
         self._next_step: int | None = None
+        self._behind_gap: list[_Step] = []
         self._quiet_run = 0
         self._sounded = False
         self._pending: list[tuple[int, bytes, int]] = []
@@ -147,7 +157,20 @@ class Paths:
         """Take one step of the announced uid's sound, handed over at `at_s`; gives the frames it completes."""
         if not self._open:
             return self._drop("closed")
-        step = self._count(at_s)
+        one = _Step(pcm, level_db, peak, at_s)
+        behind = self._behind_gap
+        if not behind and not self._gap_before(at_s):
+            return self._step(self._count(at_s), one, now)
+        behind.append(one)
+        if len(behind) < STALL_STEPS:
+            return []
+        self._behind_gap = []
+        if behind[-1].at_s - behind[0].at_s >= STALL_STEPS * STEP_S / 2:
+            self._pause(behind[0].at_s)
+        return [found for one in behind for found in self._step(self._count(one.at_s), one, now)]
+
+    def _step(self, step: int, one: _Step, now: float) -> list[Found]:
+        pcm, level_db, peak, at_s = one.pcm, one.level_db, one.peak, one.at_s
         quiet = peak <= QUIET_PEAK
         self._quiet_run = self._quiet_run + 1 if quiet else 0
         if now < self._fence_until:
@@ -204,14 +227,20 @@ class Paths:
 
     # --- pieces -------------------------------------------------------------------------------------------------------
 
-    def _count(self, at_s: float) -> int:
+    def _gap_before(self, at_s: float) -> bool:
+        return self._next_step is not None and round(at_s / STEP_S) - self._next_step > GAP_STEPS
+
+    def _pause(self, at_s: float) -> None:
+        """Nothing was said until `at_s`."""
         step = round(at_s / STEP_S)
-        if self._next_step is None or step - self._next_step > GAP_STEPS:
-            if self._next_step is not None:
-                self._quiet_run += step - self._next_step
-            self._chunk = None
-        else:
-            step = self._next_step
+        self._quiet_run += step - (self._next_step or step)
+        self._next_step = step
+        self._chunk = None
+
+    def _count(self, at_s: float) -> int:
+        step = self._next_step
+        if step is None:
+            step, self._chunk = round(at_s / STEP_S), None
         self._next_step = step + 1
         return step
 

@@ -49,7 +49,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...]
     admin: str
     listen: str = ""
-    """Address that broker and REST listen on; empty: all."""
+    """Address that broker, REST and dashboard listen on; empty: all. A name only where there is no `websocket_port`."""
     broker_port: int = 8883
     rest_port: int = 8443
     web_port: int = 8444
@@ -131,6 +131,7 @@ def _check(plan: Plan) -> None:
     rows.channel_of(plan.office)
     for host in plan.hosts:
         pki.general_name(host)
+    broker_files.check_listen(plan.listen, plan.websocket_port)
     broker_files.find_plugin()
     here = [path for path in (*_files(plan), plan.broker_dir) if path.exists() or path.is_symlink()]
     if here:

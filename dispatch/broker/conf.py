@@ -66,7 +66,7 @@ def conf(
     """Give `ptt.conf`: a TLS listener that lets in whoever the plugin's file names, and nobody else.
 
     `folder` is where the named files lie in the end; `listen` an address, or empty for all of them. `websocket_port`:
-    of a second listener for browsers, 0 for none.
+    of a second listener for browsers, 0 for none; with one `listen` is no name, else ValueError is raised.
     """
     tls = f"certfile {folder / cert}\nkeyfile {folder / key}\ntls_version tlsv1.2\n"
     listeners = f"{_listener(port, listen)}{tls}"
@@ -93,11 +93,8 @@ check_retain_source true
 
 def _browsers_listener(port: int, address: str) -> str:
     """For websockets mosquitto heeds an address only beside its family, and opens nothing at all for a name."""
-    try:
-        family = ipaddress.ip_address(address).version
-    except ValueError:
-        return _listener(port, "")
-    return f"{_listener(port, address)}socket_domain ipv{family}\n"
+    family = f"socket_domain ipv{ipaddress.ip_address(address).version}\n" if address else ""
+    return f"{_listener(port, address)}{family}"
 
 
 def _listener(port: int, address: str) -> str:

@@ -6,6 +6,7 @@ configuration reads (`install`).
 """
 
 import contextlib
+import ipaddress
 import os
 import platform
 import pwd
@@ -65,6 +66,7 @@ def write(
     strays = sorted({str(user.office) for user in users} - {str(office.id) for office in offices})
     if strays:
         raise BrokerFilesError(f"users of {', '.join(strays[:5])}, but no such office: add it first")
+    check_listen(listen, websocket_port)
     found = find_plugin() if plugin is None else plugin
     text = conf(
         folder=(final or folder).absolute(),
@@ -84,6 +86,20 @@ def write(
             _put(folder, handle, DYNSEC, dynsec, 0o600),
             _put(folder, handle, CONF, text.encode(), 0o644),
         ]
+
+
+def check_listen(listen: str, websocket_port: int) -> None:
+    """Raise BrokerFilesError where browsers are to come in at a name: mosquitto would open nothing for them there."""
+    if not listen or not websocket_port:
+        return
+    try:
+        ipaddress.ip_address(listen)
+    except ValueError:
+        raise BrokerFilesError(
+            f"consoles in browsers (port {websocket_port}) cannot come in at {listen!r}: mosquitto takes an address "
+            f"for them, no name -> give the address, which `getent hosts {listen}` shows: to init as --listen, to "
+            "broker-config as host in [rest]; without consoles: --websocket-port 0, or websocket_port = 0 in [web]"
+        ) from None
 
 
 def install_certificates(folder: Path, *, ca: Path, cert: Path, key: Path) -> list[Path]:

@@ -179,7 +179,6 @@ def test_rules_of_a_page_that_an_older_version_made_are_set_right() -> None:
         ("", ["listener 8884"]),
         ("127.0.0.1", ["listener 8884 127.0.0.1", "socket_domain ipv4"]),
         ("::1", ["listener 8884 ::1", "socket_domain ipv6"]),
-        ("office.example.com", ["listener 8884"]),
     ],
 )
 def test_browsers_come_in_where_the_office_listens_and_the_bound_of_the_others_stays_theirs(
@@ -194,10 +193,18 @@ def test_browsers_come_in_where_the_office_listens_and_the_bound_of_the_others_s
     assert made[second] == f"listener 8883 {address}".rstrip()
 
 
-def test_an_office_without_consoles_has_one_listener() -> None:
-    made = conf(folder=Path("/b"), dynsec="d", cert="c", key="k", plugin=Path("/p"), listen="", port=8883,
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "office.example.com"])
+def test_an_office_without_consoles_has_one_listener(address: str) -> None:
+    made = conf(folder=Path("/b"), dynsec="d", cert="c", key="k", plugin=Path("/p"), listen=address, port=8883,
                 websocket_port=0)  # fmt: skip
     assert ("websocket" in made, made.count("\nlistener ")) == (False, 1)
+    assert f"listener 8883 {address}".rstrip() in made.splitlines()
+
+
+def test_a_name_is_no_place_for_browsers_and_never_becomes_every_address() -> None:
+    with pytest.raises(ValueError, match="does not appear to be"):
+        conf(folder=Path("/b"), dynsec="d", cert="c", key="k", plugin=Path("/p"), listen="office.example.com",
+             port=8883, websocket_port=8884)  # fmt: skip
 
 
 # --- where a page reaches it ------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import ssl
 import stat
 import subprocess
@@ -48,6 +49,14 @@ def broker(made: Office, tmp_path: Path) -> Iterator[SecureBroker]:
 
 def tree(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*"))
+
+
+def answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 # --- init -------------------------------------------------------------------------------------------------------------
@@ -249,6 +258,36 @@ def test_the_brokers_folder_is_written_anew_only_while_it_is_down_and_lets_the_s
     assert (status, err) == (0, "")
     assert greeted(made, "seoul.hq.wall", secret) == "Success"
     assert greeted(made, "seoul.hq.chief", made.read(made.folder / "chief.secret")) == "Success"
+
+
+def test_broker_and_browsers_are_let_in_at_the_one_address_given_and_at_no_other(
+    made: Office, broker: SecureBroker
+) -> None:
+    conf = (made.broker_dir / "ptt.conf").read_text().split("\n")
+    ports = sorted(int(line.split()[1]) for line in conf if line.startswith("listener "))
+
+    opened = [(host, port) for host in ("127.0.0.1", "127.0.0.2") for port in ports if answers(host, port)]
+
+    assert len(ports) == 2
+    assert opened == [("127.0.0.1", port) for port in ports]
+
+
+def test_a_name_to_listen_at_is_refused_before_anything_is_made_and_leaves_a_broker_as_it_was(office: Office) -> None:
+    # given no office, when it is to listen at a name, then nothing is made of it
+    status, out, err = office.init("--listen", "localhost")
+    assert (status, out) == (1, "")
+    assert "cannot come in at 'localhost'" in err
+    assert "-> give the address" in err
+    assert tree(office.folder) == []
+
+    # given an office whose configuration was given a name since, then the broker's folder stays as it is
+    assert office.init()[0] == 0
+    text = office.config.read_text()
+    office.config.write_text(text.replace('host = "127.0.0.1"', 'host = "localhost"'))
+    before = office.everything()
+    status, _, err = office.run("broker-config")
+    assert (status, "host in [rest]" in err) == (1, True)
+    assert office.everything() == before
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

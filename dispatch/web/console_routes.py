@@ -93,12 +93,20 @@ async def leave(parts: Parts, session: Session) -> None:
     try:
         await parts.reception.work.do(lambda: parts.console.end(session.office, session.user, issue))
     except (StoreUnavailable, Refused) as error:
-        _log.error("a console outlives its sign-out, an hour at most", user=session.user, why=error)
+        _log.error("a console outlives its session, an hour at most", user=session.user, why=error)
         return
     _log.info("console closed", office=session.office, user=session.user, issue=issue)
     cutting = asyncio.create_task(_cut(parts, session))  # nobody waits for a broker to sign out
     _CUTTING.add(cutting)
     cutting.add_done_callback(_CUTTING.discard)
+
+
+async def leave_over(parts: Parts) -> None:
+    """End, for ever, the consoles of sessions that nobody signed out of: unused, too old, or one too many."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        for session in parts.reception.sessions.over():
+            await leave(parts, session)
 
 
 async def _cut(parts: Parts, session: Session) -> None:

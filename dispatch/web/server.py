@@ -30,7 +30,7 @@ from dispatch.web.app import make_app
 from dispatch.web.asking import Reception
 from dispatch.web.commands import ask
 from dispatch.web.console_desk import ConsoleDesk
-from dispatch.web.console_routes import sweep
+from dispatch.web.console_routes import leave_over, sweep
 from dispatch.web.desk import AdminDesk
 from dispatch.web.feed import Feed, FeedEvent
 from dispatch.web.headers import App, Headers, StreamingProtocol
@@ -156,6 +156,7 @@ class WebApp:
             asyncio.create_task(self._follow_registry(hub, works["read"]), name="registry"),
             asyncio.create_task(self._follow_today(hub, past), name="today"),
             asyncio.create_task(sweep(parts.console, works["desk"]), name="consoles"),
+            asyncio.create_task(leave_over(parts), name="sessions over"),
         ]
         for task in beside:
             task.add_done_callback(self._server.stop_if_failed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -43,7 +43,7 @@ class Session(Struct, kw_only=True):
     used_s: float
     digest: str
     console_issue: int | None = None
-    """Number of the console's login that this session was given last; it ends with the sign-out."""
+    """Number of the console's login that this session was given last; it ends with the session."""
 
     @property
     def admin(self) -> bool:
@@ -67,6 +67,7 @@ class Sessions:
     def __init__(self, clock: Callable[[], float], token: Callable[[], str]) -> None:
         self._clock, self._token = clock, token
         self._held: OrderedDict[str, Session] = OrderedDict()  # the one used last is last
+        self._ended: deque[Session] = deque(maxlen=SESSIONS_MAX)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -78,7 +79,7 @@ class Sessions:
         for old in own[: max(0, len(own) - OWN_MAX + 1)]:
             self.end(old)
         if len(self._held) >= SESSIONS_MAX:
-            self._held.popitem(last=False)
+            self.end(next(iter(self._held.values())))
         made = Session(
             office=user.office,
             user=user.user,
@@ -110,7 +111,16 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         """Sign out; idempotent."""
-        self._held.pop(session.digest, None)
+        if self._held.pop(session.digest, None) is not None and session.console_issue is not None:
+            self._ended.append(session)
+
+    def over(self) -> list[Session]:
+        """Give, once, those that have ended, however they did, with a console of theirs still to be ended."""
+        for session in list(self._held.values()):
+            self._fresh(session)
+        ended = [session for session in self._ended if session.console_issue is not None]
+        self._ended.clear()
+        return ended
 
     def _fresh(self, session: Session) -> bool:
         now = self._clock()

@@ -84,6 +84,37 @@ def test_one_user_and_all_users_together_have_a_bounded_number_of_sessions() -> 
     assert len(hand.sessions) == SESSIONS_MAX
 
 
+def test_a_console_is_to_be_ended_once_however_its_session_ends() -> None:
+    # given two sessions with a console each, and one without
+    hand = Hand()
+    one, two = (hand.sessions.begin(replace(BOSS, user=user))[1] for user in ("one", "two"))
+    hand.sessions.begin(replace(BOSS, user="three"))
+    one.console_issue, two.console_issue = 5, 6
+    assert hand.sessions.over() == []
+
+    # when one is too many of its user, and the other was not used for too long
+    for _ in range(OWN_MAX):
+        hand.sessions.begin(replace(BOSS, user="one"))
+    assert hand.sessions.over() == [one]
+    hand.now = IDLE_S + 1
+
+    # then each is told once, though nobody asked for it
+    assert (hand.sessions.over(), hand.sessions.over(), len(hand.sessions)) == ([two], [], 0)
+
+
+def test_a_console_that_a_sign_out_has_ended_is_left_alone_and_the_one_pushed_out_by_all_others_is_not() -> None:
+    hand = Hand()
+    out, pushed = (hand.sessions.begin(replace(BOSS, user=user))[1] for user in ("out", "pushed"))
+    out.console_issue, pushed.console_issue = 5, 6
+    hand.sessions.end(out)
+    out.console_issue = None
+
+    for number in range(SESSIONS_MAX):
+        hand.sessions.begin(replace(BOSS, user=f"u{number}"))
+
+    assert hand.sessions.over() == [pushed]
+
+
 @pytest.mark.parametrize(
     "user",
     [

@@ -29,6 +29,7 @@ from dispatch.doctor import browsers
 from dispatch.registry.secrets import hash_secret, new_secret
 from dispatch.registry.sql import SqlRegistry
 from dispatch.settings import DispatchSettings
+from dispatch.web.sessions import OWN_MAX
 from lab.broker import free_port
 from protocol.rest import Role
 from service.settings import load
@@ -274,6 +275,13 @@ def test_who_signs_in_as_somebody_else_leaves_no_console_open(rig: Rig) -> None:
     assert visitor.sign_in(rig.watcher).status_code == 303
     page.is_cut_at()
     assert visitor.get("/me").json()["user"] == "watcher"
+
+
+def test_a_session_ended_by_one_too_many_of_its_user_leaves_no_console_open(rig: Rig) -> None:
+    page = rig.page(rig.issue(rig.manager("eager")))
+    for _ in range(OWN_MAX):
+        rig.office.visitor(rig.office.people["eager"])
+    page.is_cut_at()
 
 
 def test_who_is_revoked_is_cut_on_both_connections_and_signed_out(rig: Rig) -> None:

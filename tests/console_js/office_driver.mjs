@@ -67,8 +67,9 @@ const speaker = {
 };
 
 let given = null;
+let slowMs = 0;
 const engine = new Console({
-  credentials: async () => given,
+  credentials: () => new Promise((done) => setTimeout(() => done(given), slowMs)),
   state: async () => ({ issue: given.newest ?? given.issue, valid: true, since: 1 }),
   mic: new Microphone(),
   speaker,
@@ -83,6 +84,15 @@ const commands = {
   },
   replaced: ({ issue }) => {
     given = { ...given, newest: issue };
+  },
+  /** The credentials' time has come: new ones, and what stands is cut off while they are on their way. */
+  renew: ({ boot, slow_ms }) => {
+    given = { ...given, boot, issue: boot };
+    slowMs = slow_ms;
+    engine.keeper.fetchedAt -= 46 * 60;
+    engine.keeper.lookAt = 0;
+    engine.after(() => {});
+    for (const { client } of [engine.link.control, engine.link.voice]) client.stream.destroy();
   },
   press: ({ priority }) => engine.press(priority),
   release: () => engine.release(),

@@ -168,9 +168,23 @@ def test_a_page_talks_as_a_member_is_heard_and_a_killed_one_loses_the_floor(
     assert len(frames) > 15
     first.until(lambda v: v["floor"] == "idle" and v["heard"] is not None, "who heard it")
 
+    # when its credentials are renewed, a press meanwhile waits, and is heard from its edge on
+    first.do("renew", boot=2, slow_ms=400)
+    first.until(lambda v: not v["voiceLink"], "the cut")
+    before = len(first.views)
+    first.do("press")
+    first.until(lambda v: v["floor"] == "talking", "the floor")
+    assert {v["floor"] for v in first.views[before:]} <= {"idle", "asking", "talking"}
+    waited = other.await_session(lambda s: s.current_speaker == DESK and s.burst > spoken.burst, "the announcement")
+    first.do("release")
+    over = other.await_session(lambda s: s.burst == waited.burst and s.current_speaker is None, "its end")
+    assert over.ended is Ended.RELEASED
+    assert (over.last_seq or 0) * 0.02 > 0.4
+    first.until(lambda v: v["floor"] == "idle", "the end")
+
     # when another page of the same user comes, the first one is told and stays away, and the second one may talk
-    first.do("replaced", issue=2)
-    second = Page(office, 2, tmp_path / "second.log")
+    first.do("replaced", issue=3)
+    second = Page(office, 3, tmp_path / "second.log")
     stack.callback(second.kill)
     second.start(secret)
     first.until(lambda v: v["elsewhere"] is not None, "the other page")
@@ -178,7 +192,7 @@ def test_a_page_talks_as_a_member_is_heard_and_a_killed_one_loses_the_floor(
     second.await_member()
     second.do("press")
     second.until(lambda v: v["floor"] == "talking", "the floor")
-    held = other.await_session(lambda s: s.current_speaker == DESK and s.burst > spoken.burst, "the announcement")
+    held = other.await_session(lambda s: s.current_speaker == DESK and s.burst > waited.burst, "the announcement")
 
     # when that page is killed while it talks, its will speaks and the floor is free soon after
     killed_at = time.monotonic()

@@ -17,7 +17,7 @@ export class Keeper {
    *   state: (() => Promise<{issue: number, valid: boolean, since?: number}>)|null,
    *   now: () => number, chance: () => number, busy: () => ""|"mine"|"others",
    *   use: (credentials: import("./types.js").Credentials) => void, ended: () => void, again: () => void}} parts
-   *   use: connect with these; ended: nothing is tried any more (`elsewhere`, `error`); again: next() has changed
+   *   use: connect with these; ended: nothing is tried any more (`elsewhere`, `error`); again: it failed, and next() has changed
    */
   constructor(parts) {
     this.parts = parts;
@@ -39,6 +39,8 @@ export class Keeper {
     /** New ones are on their way: the office cuts off what stands. */
     this.fetching = false;
     this.lookAt = Infinity;
+    /** Valid ones are being replaced, until both connections stand with the new ones: a press waits for that. */
+    this.renewing = false;
   }
 
   /** Fetch credentials now: the page asks for it. */
@@ -52,7 +54,7 @@ export class Keeper {
   stop() {
     this.running = false;
     this.turn += 1;
-    this.asking = this.fetching = false;
+    this.asking = this.fetching = this.renewing = false;
     this.fetchAt = null;
     this.lookAt = Infinity;
   }
@@ -61,6 +63,11 @@ export class Keeper {
   worked() {
     this.refusals = 0;
     this.error = null;
+  }
+
+  /** A connection came up, `both` stand now; or one went. @param {boolean} up @param {boolean} both */
+  linked(up, both) {
+    if (!this.fetching && (both || !up)) this.renewing = false;
   }
 
   /** The broker does not let the console in, or (`taken`) gave its place to another connection. @param {boolean} taken */
@@ -102,7 +109,9 @@ export class Keeper {
     this.lookAt = now + LOOK_EVERY_S;
     const age = now - this.fetchedAt;
     const busy = this.parts.busy();
-    if (age >= RENEW_FROM_S && (busy === "" || (age >= RENEW_BY_S && busy === "others"))) this.fetch();
+    if (age < RENEW_FROM_S || !(busy === "" || (age >= RENEW_BY_S && busy === "others"))) return;
+    this.renewing = true;
+    this.fetch();
   }
 
   next() {
@@ -151,7 +160,7 @@ export class Keeper {
   }
 
   failed(error) {
-    this.fetching = false;
+    this.fetching = this.renewing = false;
     if (error?.what === "signed_out" || error?.what === "refused") return this.giveUp(error);
     const wait = Math.min(WAIT_S_MAX, FIRST_WAIT_S * 2 ** Math.min(this.failures, 10));
     this.failures += 1;

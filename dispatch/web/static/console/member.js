@@ -65,7 +65,7 @@ export class Member {
       will: (connectionId) => this.presence.will(connectionId),
       up: (connectionId) => this.after(() => this.linkUp(connectionId)),
       down: (why, wasUp) => this.after(() => this.linkDown(why, wasUp)),
-      voice: () => this.after(() => {}),
+      voice: () => this.after(() => this.keeper.linked(this.link.voice.up, this.link.control.up && this.link.voice.up)),
       message: (name, payload, retained) => this.after(() => this.message(name, payload, retained)),
       through: (burst, seq) => this.after(() => this.through(burst, seq)),
     });
@@ -102,7 +102,7 @@ export class Member {
       busy: () => this.keyed || this.participant.talk !== null ? "mine" : this.session?.current_speaker ? "others" : "",
       use: (credentials) => this.after(() => this.use(credentials)),
       ended: () => this.after(() => this.lost("refused")),
-      again: () => this.plan(),
+      again: () => this.after(() => {}),
     });
   }
 
@@ -127,6 +127,7 @@ export class Member {
     const now = this.now();
     this.linkState = "up";
     this.keeper.worked();
+    this.keeper.linked(true, this.link.voice.up);
     this.presence.connected(connectionId, now, Math.floor(this.wall()));
     this.traces.connected(now);
     this.participant.linkUp(now);
@@ -136,6 +137,7 @@ export class Member {
 
   linkDown({ refused, taken }, wasUp) {
     const now = this.now();
+    this.keeper.linked(false, false);
     this.linkState = this.keeper.fetching ? "connecting" : "lost";
     this.presence.disconnected();
     this.traces.disconnected(now);
@@ -334,6 +336,9 @@ export class Member {
       get problem() {
         if (!engine.link.control.up) return engine.linkState === "refused" ? TOLD.NOT_ADMITTED : TOLD.NO_CONNECTION;
         return engine.link.voice.up ? null : TOLD.NO_VOICE;
+      },
+      get awaited() {
+        return engine.keeper.renewing;
       },
       floor: (message, again) => engine.sendFloor(message, again),
       voice: (command) => engine.voice(command),

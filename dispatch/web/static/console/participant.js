@@ -89,12 +89,31 @@ export class Participant extends Procedures {
 
   /** No answer can come (asking), or mute and keep the floor for a reconnection within the lease. @param {number} now */
   linkDown(now) {
+    if (this.awaits) return;
     if (this.asks) {
       this.say(TOLD.NO_CONNECTION);
       this.abandon(now);
     } else if (this.holds) {
       this.hold();
     }
+  }
+
+  /** Whether a press waits for the link: not asked for yet. */
+  get awaits() {
+    return this.timers.running("link awaited");
+  }
+
+  /** The link that was waited for is there, or takes too long: ask over the one there is. @param {number} now */
+  askAtLast(now) {
+    const talk = this.live();
+    const { problem } = this.around;
+    if (problem !== null) {
+      this.say(problem);
+      return this.abandon(now);
+    }
+    this.timers.stop("link awaited");
+    talk.connected(this.around.connectionId);
+    return this.askNow(talk, now);
   }
 
   /** Renew over the new connection at once: the answer says whether the burst is still ours. @param {number} now */
@@ -132,6 +151,7 @@ export class Participant extends Procedures {
 
   /** @param {number} now */
   tick(now) {
+    if (this.awaits && !this.around.awaited) this.askAtLast(now);
     for (let name = this.timers.expire(now); name !== null; name = this.timers.expire(now)) this.due(name, now);
     this.releases.tick(now);
     this.settle();
@@ -145,6 +165,8 @@ export class Participant extends Procedures {
 
   due(name, now) {
     switch (name) {
+      case "link awaited":
+        return this.asks ? this.askAtLast(now) : undefined;
       case "ask again (T101)":
         return this.asks ? this.askAgain(now) : undefined;
       case "request unanswered":

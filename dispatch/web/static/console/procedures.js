@@ -17,6 +17,9 @@ import {
   VOICE_THROUGH_S,
 } from "./timers.js";
 
+/** A press waits so long for credentials that are being changed: within this and one answer it would be given up. */
+const LINK_WAIT_S = 1.5;
+
 /** States, with the standard's names. */
 export const State = Object.freeze({
   NO_PERMISSION: "U: has no permission",
@@ -46,6 +49,7 @@ const DENIED_TOLD = Object.freeze({
  * @property {number[]} connectionId
  * @property {boolean} linkUp
  * @property {string|null} problem a word of TOLD that makes a press useless at once
+ * @property {boolean} [awaited] new credentials are on their way or being connected with: a press waits for them
  * @property {any} session the newest known, or null
  * @property {(message: object, again: boolean) => void} floor sends only while the link is up
  * @property {(command: {do: "arm"|"open"|"hold"|"up"|"mute", requestId: number[], burst: number, at: number}) => void} voice
@@ -82,7 +86,7 @@ export class Procedures {
 
   newTalk(now, edgeAt, priority) {
     this.presses += 1;
-    const problem = this.around.problem ?? (this.limit.counts(edgeAt) ? null : TOLD.LET_GO);
+    const problem = this.hindrance ?? (this.limit.counts(edgeAt) ? null : TOLD.LET_GO);
     if (problem !== null) {
       this.around.tell(problem, this.presses);
       return null;
@@ -93,6 +97,11 @@ export class Procedures {
     return talk;
   }
 
+  /** What makes it useless to ask, now or in a moment: null or a word of TOLD. */
+  get hindrance() {
+    return this.around.awaited ? null : this.around.problem;
+  }
+
   arm(talk, at) {
     if (talk.armed) return;
     talk.armed = true;
@@ -101,8 +110,13 @@ export class Procedures {
 
   askFor(talk, now) {
     this.talk = talk;
-    talk.baseline = now;
     this.enter(PENDING_REQUEST);
+    if (this.around.awaited) return this.timers.set("link awaited", now + LINK_WAIT_S);
+    return this.askNow(talk, now);
+  }
+
+  askNow(talk, now) {
+    talk.baseline = now;
     this.ask(talk, false);
     this.timers.set("ask again (T101)", now + REQUEST_RETRANSMIT_S);
     this.timers.set("request unanswered", talk.askedAt + REQUEST_GIVE_UP_S);
@@ -326,9 +340,10 @@ export class Procedures {
     this.waiting = null;
     this.enter(state);
     if (waiting === null) return;
-    if (this.around.problem === null) return this.askFor(waiting, now);
+    const problem = this.hindrance;
+    if (problem === null) return this.askFor(waiting, now);
     this.voice("mute", waiting, now);
-    this.around.tell(this.around.problem, waiting.pressNo);
+    return this.around.tell(problem, waiting.pressNo);
   }
 
   forgetWaiting() {

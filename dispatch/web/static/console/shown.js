@@ -144,7 +144,7 @@ export class Shown {
 
   drawButton(view) {
     const button = $("ptt");
-    const off = (view.link !== "up" || !view.voiceLink) && ["idle", "asking"].includes(view.floor);
+    const off = (view.link !== "up" || !view.voiceLink) && view.floor === "idle";
     const floor = off ? "off" : view.floor;
     button.dataset.floor = floor;
     button.setAttribute("aria-pressed", String(view.floor !== "idle"));

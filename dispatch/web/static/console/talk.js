@@ -97,6 +97,11 @@ export class Talk {
     this.ending = false;
   }
 
+  /** Ask in this connection. The microphone's gate holds the same id, so it changes in place; nobody else knows it yet. @param {number[]} id */
+  connected(id) {
+    this.requestId.splice(0, id.length, ...id);
+  }
+
   get pressNo() {
     return this.requestId[3];
   }

@@ -16,14 +16,14 @@ from dispatch.ports import StoreUnavailable
 from dispatch.store.reader import StoreReader
 from dispatch.store.sql import SqlStore
 from dispatch.traces import reader as reader_module
-from dispatch.traces.book import BATCH, OF_ONE_AT_ONCE, OF_ONE_PER_S, WAITING_OF_ONE_MAX, TraceBook
+from dispatch.traces.book import BATCH, OF_ONE_AT_ONCE, OF_ONE_PER_S, WAITING_MAX, WAITING_OF_ONE_MAX, TraceBook
 from dispatch.traces.cli import window
 from dispatch.traces.reader import Traced, TraceReader
 from dispatch.traces.store import Arrived, TraceStore
 from dispatch.traces.tell import Link, links, tell
 from gateway.core.told import Told
 from protocol.ids import OfficeId
-from protocol.messages import Event, EventType, PressTrace, TracedWord
+from protocol.messages import BurstPlayed, Event, EventType, Heartbeat, PressTrace, TracedWord
 
 OFFICE = OfficeId("seoul", "hq")
 AT = 1_900_000_000_000
@@ -326,3 +326,55 @@ def test_where_more_than_a_batch_waits_the_next_lull_takes_the_next_batch() -> N
     book.step(10.5)
 
     assert book.next_at == 10.5
+
+
+def flood(book: TraceBook, members: int) -> None:
+    """Listeners' reports and heartbeats of so many members, as many of each as one may have waiting."""
+    for member in range(members):
+        for no in range(1, WAITING_OF_ONE_MAX // 2 + 1):
+            connection = (0, 5, no)
+            book.take(OFFICE, f"car-{member}", BurstPlayed(connection_id=connection, burst=9, frames=1), 10.0, AT)
+            book.take(OFFICE, f"car-{member}", Heartbeat(connection_id=connection, beat_no=no), 10.0, AT)
+
+
+def test_a_flood_of_reports_takes_no_presss_place_not_even_of_a_member_that_sends_it(kept: Kept) -> None:
+    # given so many reports and heartbeats that there is no room for one more of anybody
+    flood(kept.book, WAITING_MAX // WAITING_OF_ONE_MAX + 2)
+    assert kept.book.dropped > 0
+    dropped = kept.book.dropped
+
+    # when two members tell of a press each
+    kept.take(trace(1), user="car-0")
+    kept.take(trace(2), user="desk")
+
+    # then both are kept, and are the first to be written
+    assert kept.book.dropped == dropped
+    kept.book.step(11.0)
+    assert sorted(kept.read()) == [("car-0", 1), ("desk", 2)]
+
+
+def test_a_member_that_has_spent_what_it_may_tell_of_others_still_tells_of_its_own_presses() -> None:
+    store = Away()
+    store.away = False
+    book = TraceBook(store)
+    for number in range(OF_ONE_AT_ONCE + 5):
+        book.take(OFFICE, "car-1", Heartbeat(connection_id=(0, 5, 1), beat_no=number + 1), 10.0, AT)
+        book.step(10.0)
+    assert book.dropped == 5
+
+    book.take(OFFICE, "car-1", trace(1), 10.0, AT)
+
+    assert (book.dropped, book.waiting) == (5, 1)
+
+
+def test_presses_are_bounded_too_and_take_no_room_of_reports() -> None:
+    book = TraceBook(Away())
+    members = WAITING_MAX // WAITING_OF_ONE_MAX + 1
+    for member in range(members):
+        for press in range(1, WAITING_OF_ONE_MAX + 1):
+            book.take(OFFICE, f"car-{member}", trace(press), 10.0, AT)
+    assert (book.waiting, book.dropped) == (WAITING_MAX, members * WAITING_OF_ONE_MAX - WAITING_MAX)
+
+    flood(book, members)
+
+    assert book.waiting == 2 * WAITING_MAX

@@ -230,7 +230,7 @@ function microphone() {
   const audio = { context: { currentTime: 10 }, state: "running" };
   const mic = new Microphone(audio, { changed() {}, level() {} });
   mic.track = { readyState: "live", enabled: true, getSettings: () => ({}) };
-  mic.node = { port: { postMessage: (said) => asked.push(said) } };
+  mic.node = { context: audio.context, port: { postMessage: (said) => asked.push(said) } };
   const frames = [];
   const faults = [];
   mic.start({ pressAt: performance.now(), onFrame: (frame) => frames.push(frame), onFault: (why) => faults.push(why) });

@@ -290,6 +290,36 @@ def test_a_sound_system_that_goes_away_ends_the_talk_and_what_does_not_sound_was
     desk.floor("idle")
 
 
+def test_a_sound_that_cannot_be_taken_up_again_is_told_and_the_next_try_has_microphone_and_loudspeaker(
+    scene: Scene, desk: Desk
+) -> None:
+    # given a sound system that went away, and a browser that cannot take it up again
+    desk.sound("suspend")
+    desk.page.wait_for_selector("#trouble-sound")
+    desk.page.evaluate("void (contexts.at(-1).resume = () => Promise.reject(new Error('no device')))")
+    desk.page.click("#do-sound")
+    desk.page.wait_for_selector("#trouble-sound:has-text('no device')")
+    # when the page is told to try again
+    desk.page.click("#do-sound")
+    desk.page.wait_for_selector("#trouble-sound", state="detached")
+    # then the desk is heard, and hears
+    desk.page.wait_for_selector('#level[data-microphone="ready"]', state="attached")
+    desk.page.focus("#ptt")
+    desk.page.keyboard.down("Space")
+    desk.floor("talking")
+    eventually(lambda: scene.session()["current_speaker"] == "desk", 3, "car-2 sees who speaks")
+    time.sleep(0.3)
+    desk.page.keyboard.up("Space")
+    scene.idle(3)
+    assert scene.session()["last_seq"] > 0.3 / FRAME_S
+    pins = scene.pins("car-1")
+    pins.press()
+    desk.page.wait_for_selector('#speaker[data-user="car-1"][data-sounding="true"]')
+    pins.release()
+    scene.idle(3)
+    desk.floor("idle")
+
+
 def test_a_page_closed_in_the_middle_of_a_talk_leaves_the_floor_free(scene: Scene, context: BrowserContext) -> None:
     desk = Desk(scene, context)
     desk.page.keyboard.down("Space")

@@ -102,10 +102,13 @@ export class Microphone {
     let stream = null;
     try {
       if (!(await AudioEncoder.isConfigSupported(CODEC)).supported) throw new DOMException("no Opus", "NotSupportedError");
-      const on = this.cleanUp;
-      // Half duplex: nothing sounds while the key is held, so there is no echo to cancel.
-      const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: on, autoGainControl: on };
-      stream = await navigator.mediaDevices.getUserMedia({ audio });
+      let on = this.cleanUp;
+      stream = await navigator.mediaDevices.getUserMedia({ audio: constraints(on) });
+      while (on !== this.cleanUp) {
+        for (const track of stream.getTracks()) track.stop(); // another wish came while the browser was asked
+        on = this.cleanUp;
+        stream = await navigator.mediaDevices.getUserMedia({ audio: constraints(on) });
+      }
       this.take(stream);
       this.spare ??= this.encoder();
     } catch (error) {
@@ -119,7 +122,7 @@ export class Microphone {
 
   /** Whether a press would be captured. */
   get ready() {
-    return this.track?.readyState === "live" && this.node != null && this.audio.state === "running";
+    return this.track?.readyState === "live" && this.node != null && this.node.context === this.audio.context && this.audio.state === "running";
   }
 
   /** Whether speech is being kept or sent: nothing may sound that it would hear. */
@@ -209,23 +212,28 @@ export class Microphone {
   // --- pieces ---------------------------------------------------------------------------------------------------------
 
   take(stream) {
-    const { context } = this.audio;
-    if (!context) throw new Error("the sound is off");
+    if (!this.audio.context) throw new Error("the sound is off");
     const [track] = stream.getAudioTracks();
     this.track = track;
     this.name = track.label;
     this.enable(!document.hidden);
     track.addEventListener("ended", () => this.lose());
+    this.attach(this.audio.context);
+    this.fault = null;
+  }
+
+  /** Lead the track to the context's audio thread. @param {AudioContext} context */
+  attach(context) {
     this.source?.disconnect();
-    this.source = context.createMediaStreamSource(stream);
-    if (!this.node) {
+    this.source = context.createMediaStreamSource(new MediaStream(this.track ? [this.track] : []));
+    if (this.node?.context !== context) {
+      this.takenS = 0;
       this.node = new AudioWorkletNode(context, "ptt-mic", { numberOfInputs: 1, numberOfOutputs: 1, channelCount: 1, channelCountMode: "explicit" });
       this.node.port.onmessage = ({ data }) => this.heard(data);
       // A node that leads nowhere is not run everywhere; its output is silence.
       this.node.connect(context.destination);
     }
     this.source.connect(this.node);
-    this.fault = null;
   }
 
   lose() {
@@ -247,9 +255,10 @@ export class Microphone {
     this.changed();
   }
 
-  /** The context stands still, or goes on: a press that hears nothing any more must not keep the floor. */
+  /** The context stands still, or goes on, or is another one: a press that hears nothing any more must not keep the floor. */
   soundChanged() {
     const { press, audio } = this;
+    if (audio.context && audio.ready && this.track && this.node?.context !== audio.context) this.attach(audio.context);
     if (press?.encoder && !press.stopping && audio.state !== "running") this.broken(press, "failed");
   }
 
@@ -332,6 +341,11 @@ export class Microphone {
     if (this.active === press) this.active = null;
     if (!this.spare && this.track) this.spare = this.encoder();
   }
+}
+
+/** Half duplex: nothing sounds while the key is held, so there is no echo to cancel. @param {boolean} on */
+function constraints(on) {
+  return { channelCount: 1, echoCancellation: false, noiseSuppression: on, autoGainControl: on };
 }
 
 /** How long ago that was, s. @param {number} at as performance.now() says it @param {number} mostS */

@@ -49,15 +49,16 @@ export class Loudspeaker {
     this.bursts = new Map();
   }
 
-  /** Connect to the context; once it runs, and harmless again. */
+  /** Connect to the context there is, once it runs; harmless again, and anew where it is another one. */
   attach() {
     const { context } = this.audio;
-    if (this.node || !context || !this.audio.ready) return;
+    if (!context || !this.audio.ready || this.node?.context === context) return;
     this.gain = new GainNode(context, { gain: this.level });
     this.node = new AudioWorkletNode(context, "ptt-speaker", { numberOfInputs: 0, numberOfOutputs: 1, outputChannelCount: [1] });
     this.node.port.onmessage = ({ data }) => this.heard(data);
     this.node.connect(this.gain).connect(context.destination);
     this.tellHush();
+    for (const burst of this.bursts.keys()) this.node.port.postMessage({ do: "open", burst });
   }
 
   /** From 0 (what comes then counts as not heard) to 1. @param {number} level */

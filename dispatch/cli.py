@@ -1,4 +1,5 @@
-"""`ptt-dispatch serve | rest | agora-bridge | status | events | check-config | show-config`.
+"""`ptt-dispatch`: the office's services and all an operator does. Each group of commands has a module of its own; those
+of services, `status` and configuration are here. docs/operations.md lists them all.
 
 Exit status: 0 good, 1 an operating error (or, of `status`, a service that cannot serve), 2 usage or configuration.
 """

@@ -1,5 +1,6 @@
 """Every function, class, file and command that the documents name exists."""
 
+import argparse
 import importlib
 import re
 from pathlib import Path
@@ -137,3 +138,65 @@ def test_every_command_and_decision_stands_in_the_documents() -> None:
         assert [name for name in commands if f"{name}`" not in operations and f" {name} " not in operations] == []
     listed = (ROOT / "docs/adr/README.md").read_text()
     assert [path.name for path in (ROOT / "docs/adr").glob("0*.md") if path.name not in listed] == []
+
+
+def commands_of(parser: argparse.ArgumentParser, *before: str) -> set[tuple[str, ...]]:
+    """Every command that a parser knows, those of a group as two words; a bare group is none."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    below = {
+        found for group in groups for name, made in group.choices.items() for found in commands_of(made, *before, name)
+    }
+    runs = before and not any(group.required for group in groups)
+    return below | ({before} if runs else set())
+
+
+def listed_commands(document: Path, program: str) -> set[tuple[str, ...]]:
+    """Those that rows of a document's tables begin with: `ptt-dispatch user list`, `show USER` are two of one group."""
+    found: set[tuple[str, ...]] = set()
+    for cell in re.findall(rf"^\| (`{program} [^|]*)\|", document.read_text(), re.MULTILINE):
+        spans = [span.split() for span in re.findall(r"`([^`]+)`", cell)]
+        group = spans[0][1]
+        for words in (spans[0][1:], *spans[1:]):
+            found |= {tuple(words[:1]), tuple(words[:2]), (group, words[0])}
+    return found
+
+
+@pytest.mark.parametrize(("program", "cli"), [("ptt-dispatch", "dispatch.cli"), ("ptt-gateway", "gateway.cli")])
+def test_every_command_of_ours_has_a_row_in_operations(program: str, cli: str) -> None:
+    known = commands_of(importlib.import_module(cli)._parser())
+    assert len(known) > 8
+    assert sorted(known - listed_commands(ROOT / "docs/operations.md", program)) == []
+
+
+def test_every_process_that_systemd_starts_stands_in_the_architecture() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    units = "".join(path.read_text() for path in (ROOT / "systemd").glob("*.service"))
+    started = set(re.findall(r"^ExecStart=\S*/(ptt-(?:dispatch|gateway) [a-z-]+|ptt-shutdown)", units, re.MULTILINE))
+    assert len(started) >= 8
+    assert sorted(one for one in started if not re.search(rf"^\| `{one}[` ]", text, re.MULTILINE)) == []
+
+
+def test_the_offices_limits_are_those_of_the_code() -> None:
+    from dispatch.broker.conf import BOUNDS, WEBSOCKETS_MAX
+    from dispatch.core.office import MEMBERS_MAX
+    from dispatch.registry.users import OFFICES_MAX, REGIONS_MAX, USERS_MAX
+    from dispatch.rest.http import CONNECTIONS_MAX
+    from dispatch.traces.book import WAITING_MAX, WAITING_OF_ONE_MAX
+    from dispatch.web.app import OWN_STREAMS_MAX, STREAMS_MAX
+    from dispatch.web.sessions import OWN_MAX, SESSIONS_MAX
+
+    text = (ROOT / "docs/operations.md").read_text()
+    limits = text.partition("\n## Limits\n")[2].partition("\n## ")[0]
+    (connections,) = re.findall(r"^max_connections (\d+)$", BOUNDS, re.MULTILINE)
+    for bound in (
+        f"at most {MEMBERS_MAX:,} |",
+        f"revoked ones too | {USERS_MAX:,} |",
+        f"regions | {OFFICES_MAX}; {REGIONS_MAX} |",
+        f"broker configuration | {connections} (2 a vehicle) |",
+        f"connections of browsers there, beside those | {WEBSOCKETS_MAX} (2 a console) |",
+        f"each | {CONNECTIONS_MAX} |",
+        f"follow what is now | {STREAMS_MAX}, {OWN_STREAMS_MAX} of one user |",
+        f"sign-ins to the dashboard | {SESSIONS_MAX:,}, {OWN_MAX} of one user |",
+        f"wait for the store | {WAITING_MAX:,}, {WAITING_OF_ONE_MAX} of one member;",
+    ):
+        assert bound in limits

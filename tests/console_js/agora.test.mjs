@@ -1,5 +1,6 @@
 // The console's way over Agora in virtual time: the channel, speaking, and the token's way.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { test } from "node:test";
 
 import { JOIN_MS } from "../../dispatch/web/static/console/agora-channel.js";
@@ -220,6 +221,26 @@ test("a refused publication is told, tried once a burst, and takes the connectio
   assert.equal(bench.client.published.length, 1);
 });
 
+for (const [what, fail] of [
+  ["a role that is refused", (bench) => bench.sdk.errors.set("setClientRole", "NO_ROLE")],
+  ["a role that comes too late", (bench) => bench.sdk.held.set("setClientRole", new Promise(() => {}))],
+  ["a track that cannot be made", (bench) => (bench.sdk.createCustomAudioTrack = () => { throw { code: "NO_TRACK" }; })],
+  ["a refused publication", (bench) => bench.sdk.errors.set("publish", "NO_RIGHT")],
+]) {
+  test(`behind ${what} no microphone stays open, and the role is given back`, async () => {
+    const bench = await joined();
+    fail(bench);
+    bench.voice.talk(true);
+    await bench.clock.pass(4999);
+    bench.sdk.held.clear();
+    await bench.clock.pass(1);
+    assert.deepEqual(bench.mic.clones.map((clone) => clone.stopped), bench.mic.clones.map(() => true));
+    assert.equal(bench.sdk.calls.at(-1), "setClientRole audience");
+    assert.match(bench.states.at(-1), /^joined: /);
+    assert.deepEqual([bench.client.published, bench.client.joined], [[], true]);
+  });
+}
+
 test("a connection that is lost while speaking lets nothing out any more, and is published to when it is back", async () => {
   const bench = await joined();
   bench.voice.talk(true);
@@ -258,6 +279,35 @@ for (const [status, type, final] of [
     await assert.rejects(fetchToken("c", send), { text: "why", final });
   });
 }
+
+test("a token that does not come in time is given up, headers or none", async () => {
+  for (const begun of [false, true]) {
+    const server = createServer((_asked, answer) => begun && answer.writeHead(200).write("{"));
+    await new Promise((done) => server.listen(0, "127.0.0.1", () => done()));
+    const send = (path, how) => fetch(`http://127.0.0.1:${server.address().port}${path}`, how);
+    await assert.rejects(fetchToken("c", send, 50), { code: "TIMEOUT", final: false });
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test("behind a token that did not come in time another one is asked for a little later, and less and less often", async () => {
+  let away = true;
+  let asked = 0;
+  const tokens = async () => {
+    asked += 1;
+    if (away) throw { code: "TIMEOUT", final: false };
+    return {};
+  };
+  const bench = new Bench({ tokens });
+  await bench.session();
+  await bench.clock.pass(60_000);
+  assert.ok(asked >= 5 && asked <= 8, `${asked} times`);
+  assert.equal(bench.states.at(-1), "lost: TIMEOUT");
+  away = false;
+  await bench.clock.pass(15_000);
+  assert.equal(bench.states.at(-1), "joined");
+});
 
 test("a token is asked for as a form of the page's session", async () => {
   const sent = [];

@@ -64,6 +64,7 @@ export class AgoraChannel {
     /** @type {MediaStreamTrack|null} */
     this.voice = null;
     this.speechFailed = false;
+    this.host = false;
     /** @type {{uid: number, track: IRemoteAudioTrack}|null} */
     this.heard = null;
     this.aloud = false;
@@ -245,6 +246,7 @@ export class AgoraChannel {
     const { sdk } = this;
     if (!track || !sdk) return;
     try {
+      this.host = true; // whatever comes of it: it is taken back
       await this.within(client.setClientRole("host"), CALL_MS);
       this.voice = track.clone();
       this.voice.enabled = this.want.talk;
@@ -259,13 +261,14 @@ export class AgoraChannel {
 
   /** @param {IAgoraRTCClient} client */
   async hush(client) {
+    if (!this.host) return;
+    this.host = false;
     const track = this.published;
-    if (!track) return;
     this.published = null;
     this.voice?.stop();
     this.voice = null;
-    track.close();
-    await this.within(client.unpublish(track), CALL_MS).catch(() => undefined); // it may never have been published
+    track?.close();
+    if (track) await this.within(client.unpublish(track), CALL_MS).catch(() => undefined); // it may never have been published
     await this.within(client.setClientRole("audience"), CALL_MS).catch(() => undefined);
   }
 
@@ -325,7 +328,7 @@ export class AgoraChannel {
   async part(state, why) {
     const client = this.client;
     this.client = null;
-    this.connected = this.renewing = false;
+    this.connected = this.renewing = this.host = false;
     this.broken = null;
     this.silence();
     this.voice?.stop();

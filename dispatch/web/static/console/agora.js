@@ -20,6 +20,8 @@ const LOUD = 0.001;
 /** What a frame of MQTT's would have held: Agora's sound is counted in as many. */
 const FRAME_MS = 20;
 const BURSTS_KEPT = 4;
+/** The calls of the SDK wait for a token, the end of an own burst among them: no longer than for one another. */
+const TOKEN_MS = 5000;
 
 /**
  * @typedef {object} Announced what `session` says
@@ -182,14 +184,18 @@ export async function loadSdk(token) {
 }
 
 /**
- * Ask for a token as the page's session. Rejects with {text, final}: final where asking again mends nothing.
+ * Ask for a token as the page's session. Rejects with {text, final}: final where asking again mends nothing; with
+ * {code: "TIMEOUT"} where no answer came in time.
  * @param {string} csrf
  * @param {typeof fetch} [send]
+ * @param {number} [ms]
  * @returns {Promise<Omit<Token, "at">>}
  */
-export async function fetchToken(csrf, send = fetch) {
-  const answer = await send("/console/token", { method: "POST", body: new URLSearchParams({ csrf }), redirect: "error" });
-  const said = await answer.json();
+export async function fetchToken(csrf, send = fetch, ms = TOKEN_MS) {
+  const signal = AbortSignal.timeout(ms);
+  const late = (/** @type {unknown} */ error) => Promise.reject(signal.aborted ? { code: "TIMEOUT", final: false } : error);
+  const answer = await send("/console/token", { method: "POST", body: new URLSearchParams({ csrf }), redirect: "error", signal }).catch(late);
+  const said = await answer.json().catch(late);
   if (answer.ok) return said;
   const final = answer.status < 429 || String(said.type).includes(":agora_not_");
   throw { text: said.title ?? String(answer.status), final };

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { takeTalks } from "../../dispatch/web/static/console/facts.js";
 import { Hold } from "../../dispatch/web/static/console/hold.js";
 import { Microphone } from "../../dispatch/web/static/console/mic.js";
 import { Shown } from "../../dispatch/web/static/console/shown.js";
@@ -112,6 +113,15 @@ test("who may only listen is told so before pressing", () => {
   assert.equal(says("up"), "hold");
   shown.listens = true;
   assert.deepEqual([says("up"), says("lost")], ["listen", "off"]);
+});
+
+test("of the dashboard's changes talks alone come and go, whatever else is numbered", () => {
+  const talks = new Map();
+  takeTalks(talks, { whole: true, put: { "burst/7": { user: "a" }, "burst/8": { user: "b" }, "state/9": {} }, gone: [] });
+  takeTalks(talks, { put: {}, gone: ["burst/7", "state/8", "alert/8"] });
+  assert.deepEqual([...talks], [[8, { user: "b" }]]);
+  takeTalks(talks, { whole: true, put: {}, gone: [] });
+  assert.equal(talks.size, 0);
 });
 
 // --- what is held ---------------------------------------------------------------------------------------------------------

@@ -70,3 +70,19 @@ export function emergenciesOf(alerts, members) {
     .map(([user, { since, what }]) => ({ user, name: names.get(user) ?? user, since, what }))
     .sort((a, b) => a.since - b.since);
 }
+
+const BURST = "burst/";
+
+/**
+ * What of the dashboard's changes are talks, by their number; all else is passed over.
+ * @param {Map<number, any>} talks @param {{whole?: boolean, put: Record<string, any>, gone: string[]}} said
+ */
+export function takeTalks(talks, { whole, put, gone }) {
+  if (whole) talks.clear();
+  const number = (/** @type {string} */ key) => (key.startsWith(BURST) ? Number(key.slice(BURST.length)) : null);
+  for (const [key, value] of Object.entries(put)) {
+    const burst = number(key);
+    if (burst !== null) talks.set(burst, value);
+  }
+  for (const burst of gone.map(number)) if (burst !== null) talks.delete(burst);
+}

@@ -3,6 +3,7 @@
 import { AgoraVoice, fetchToken } from "./agora.js";
 import { Audio } from "./audio.js";
 import { Console } from "./console.js";
+import { takeTalks } from "./facts.js";
 import mqtt from "../vendor/mqtt.esm.js";
 import { Hold } from "./hold.js";
 import { Microphone } from "./mic.js";
@@ -257,12 +258,10 @@ const talks = new Map();
 let stream = null;
 let heardAt = 0;
 
-function takeTalks({ data }) {
+function takeChanges({ data }) {
   const said = JSON.parse(data);
   heardAt = performance.now();
-  if (said.whole) talks.clear();
-  for (const [key, value] of Object.entries(said.put)) if (key.startsWith("burst/")) talks.set(Number(key.slice(6)), value);
-  for (const key of said.gone) talks.delete(Number(key.slice(6)));
+  takeTalks(talks, said);
   shown.bursts = [...talks].sort(([a], [b]) => b - a).slice(0, BURSTS_SHOWN).map(([no, burst]) => ({ no, ...burst }));
   shown.drawBursts();
 }
@@ -271,7 +270,7 @@ function follow() {
   stream?.close();
   heardAt = performance.now();
   stream = new EventSource("/live");
-  for (const name of ["changes", "beat"]) stream.addEventListener(name, takeTalks);
+  for (const name of ["changes", "beat"]) stream.addEventListener(name, takeChanges);
   stream.addEventListener("over", () => location.assign("/signin"));
 }
 

@@ -52,7 +52,9 @@ def anchors(document: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_in_a_document_lead_somewhere(document: Path) -> None:
-    links = [link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text())]
+    text = document.read_text()
+    written = re.findall(r"\]\((?!https?:)([^)\s]+)\)", text) + re.findall(r"src=\"(?!https?:)([^\"]+)\"", text)
+    links = [link.partition("#") for link in written]
     targets = [((document.parent / path).resolve() if path else document, anchor) for path, _, anchor in links]
     assert [str(target) for target, _ in targets if not target.exists()] == []
     assert [(target.name, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)] == []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Route
 
 from dispatch.core import notices
 from dispatch.core.turn import Turn
@@ -299,6 +299,38 @@ def test_a_broker_that_is_away_is_said_on_the_page_and_found_again(page: Page, r
     rig.office.enter()
 
     page.wait_for_selector('#line[data-state="up"]', timeout=20_000)
+
+
+def test_a_stream_that_a_server_in_between_refuses_is_told_and_asked_for_less_and_less_often(
+    rig: Rig, bosses: BrowserContext
+) -> None:
+    page = bosses.new_page()
+    page.add_init_script("Math.random = () => 0.999")
+    page.clock.install()
+    asked: list[str] = []
+    proxy = re.compile(r"/live\?")
+
+    def bad_gateway(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=502, content_type="text/html", body="bad gateway")
+
+    page.route(proxy, bad_gateway)
+    with page.expect_response("**/me"):
+        page.goto(rig.office.origin + "/")
+    for wait_s in (3, 6, 12, 15):
+        shown(page, "#line", "화면 연결이 끊겼습니다")
+        before = len(asked)
+        page.clock.fast_forward(1000 * wait_s - 1500)
+        page.wait_for_timeout(100)
+        assert len(asked) == before, f"within {wait_s} s"
+        with page.expect_response("**/me"):
+            page.clock.fast_forward(1500)
+        assert len(asked) == before + 1
+    page.unroute(proxy)
+    page.wait_for_timeout(100)
+    page.clock.fast_forward(15_000)
+    page.wait_for_selector('#line[data-state="up"]')
+    page.close()
 
 
 def test_a_page_whose_line_is_cut_says_so_and_is_right_again_when_it_is_back(rig: Rig, context: BrowserContext) -> None:

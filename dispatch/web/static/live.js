@@ -297,8 +297,14 @@ function heard(said) {
   soon();
 }
 
+/** A stream that is refused is asked for again after this, doubled with each time. */
+const AGAIN_MS = { least: 3000, most: 15_000 };
+/** An answer that takes longer never comes. */
+const ANSWER_MS = 10_000;
 let source = null;
 let at = start.at;
+let refused = 0;
+let again = null;
 
 function cut() {
   if (cutSince == null) {
@@ -307,14 +313,24 @@ function cut() {
   }
 }
 
+function later() {
+  const wait = Math.min(AGAIN_MS.most, AGAIN_MS.least * 2 ** Math.min(refused, 10));
+  refused += 1;
+  clearTimeout(again);
+  again = setTimeout(() => source != null && connect(), wait * (0.5 + Math.random() / 2));
+}
+
 function connect() {
+  clearTimeout(again);
   source?.close();
   heardAt = performance.now();
   const query = new URLSearchParams({ at });
   if (vehicle) query.set("vehicle", vehicle);
-  source = new EventSource(`/live?${query}`);
+  const mine = new EventSource(`/live?${query}`);
+  source = mine;
   const take = (event) => {
     at = event.lastEventId || at;
+    refused = 0;
     heard(JSON.parse(event.data));
   };
   source.addEventListener("changes", take);
@@ -322,10 +338,10 @@ function connect() {
   source.addEventListener("over", () => location.assign("/signin"));
   source.onerror = async () => {
     cut();
-    if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
-    const answer = await fetch("/me", { cache: "no-store" }).catch(() => null);
+    if (mine.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    const answer = await fetch("/me", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) }).catch(() => null);
     if (answer?.status === 401) location.assign("/signin");
-    else setTimeout(connect, 3000);
+    else if (mine === source) later(); // else another one was opened, or nobody looks any more
   };
 }
 

@@ -210,7 +210,7 @@ LINE_CUT = (
     "WebSocket is closed before the connection is established",
     "Connection closed before receiving a handshake response",
 )
-"""What Chromium says of a line that is cut, also in the middle of a word or of a greeting. The page cannot know before."""
+"""What Chromium says of a line that is cut, also in the middle of a word or of a greeting. The page knows too late."""
 
 
 class Desk:

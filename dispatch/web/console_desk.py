@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Set
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -50,7 +49,6 @@ class Credentials(Struct, frozen=True, kw_only=True):
     user: User
     office: Office
     rules: FloorRules
-    zone: str
     login: ConsoleLogin
     secret: Secret
 
@@ -69,14 +67,12 @@ class Credentials(Struct, frozen=True, kw_only=True):
                 "region": self.office.id.region,
                 "office": self.office.id.office,
                 "name": self.office.name,
-                "time_zone": self.zone,
             },
             "user": self.user.user,
             "name": self.user.name,
             "generation": self.user.generation,
             "boot": self.login.issue,
             "priority_max": self.user.priority.value,
-            "emergency": self.rules.emergency and not self.user.listen_only,
             "listen_only": self.user.listen_only,
             "talk_limit_s": self.rules.talk_limit_s,
             "queue": self.rules.queue,
@@ -97,18 +93,17 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 
 class ConsoleDesk:
-    """Any thread. `rules` and `zone_of` are the configuration's; `wall_ms` is Unix time, `clock` monotonic seconds."""
+    """Any thread. `rules` are the configuration's; `wall_ms` is Unix time, `clock` monotonic seconds."""
 
     def __init__(
         self,
         registry: Registry,
         broker: Callable[[], AbstractContextManager[Logins]],
         rules: Callable[[OfficeId], FloorRules],
-        zone_of: Callable[[OfficeId], ZoneInfo],
         wall_ms: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
-        self._registry, self._broker, self._rules, self._zone_of = registry, broker, rules, zone_of
+        self._registry, self._broker, self._rules = registry, broker, rules
         self._wall_ms, self._clock = wall_ms, clock
         self._asked = Allowance(BURST, PER_S)
         self._counting = threading.Lock()
@@ -139,8 +134,7 @@ class ConsoleDesk:
             if newest is None or not newest.live(self._wall_ms()):  # revoked, or signed out, in between
                 broker.shut_console(holder)
                 raise RegistryError(f"{user} may not have a console any more")
-        zone = str(self._zone_of(office))
-        return Credentials(user=holder, office=place, rules=self._rules(office), zone=zone, login=made, secret=secret)
+        return Credentials(user=holder, office=place, rules=self._rules(office), login=made, secret=secret)
 
     def standing(self, office: OfficeId, user: str) -> Standing:
         """Say which login is the newest; raises StoreUnavailable."""

@@ -134,7 +134,6 @@ class WebApp:
                 self._registry,
                 lambda: BrokerAdmin(broker),
                 self._settings.floor_of,
-                self._settings.zone_of,
                 _wall_ms,
                 time.monotonic,
             ),

@@ -6,7 +6,7 @@ import { appendFileSync } from "node:fs";
 import { Console } from "../../dispatch/web/static/console/console.js";
 import { pack, unpack } from "../../dispatch/web/static/console/frames.js";
 
-export const OFFICE = { region: "seoul", office: "hq", name: "HQ", time_zone: "Asia/Seoul" };
+export const OFFICE = { region: "seoul", office: "hq", name: "HQ" };
 export const ROOT = "ptt/v1/seoul/hq";
 const utf8 = new TextEncoder();
 const published = [];

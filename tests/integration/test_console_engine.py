@@ -61,7 +61,7 @@ class Page:
 
     def start(self, secret: str) -> None:
         names = {name: str(Login(OFFICE, DESK, voice=name == "voice_login")) for name in ("login", "voice_login")}
-        office = {"region": OFFICE.region, "office": OFFICE.office, "name": "데모", "time_zone": "Asia/Seoul"}
+        office = {"region": OFFICE.region, "office": OFFICE.office, "name": "데모"}
         url = f"wss://{HOST}:{self._office.websocket_port}/mqtt"
         who = {"user": DESK, "name": "상황실", "secret": secret, "generation": 0, "boot": self.boot, "issue": self.boot}
         self.do("start", credentials={**names, **who, "url": url, "office": office, "expires_at": 0})

@@ -160,7 +160,7 @@ def test_a_page_is_told_all_it_needs_and_is_let_in_with_it(rig: Rig) -> None:
     assert (made["login"], made["voice_login"]) == ("seoul.1.desk.console", "seoul.1.desk.console.voice")
     assert 0 <= made["expires_at"] - before - 3_600_000 < 10_000
     assert (made["boot"], made["generation"]) == (made["issue"], 0)
-    assert made["office"] == {"region": "seoul", "office": "1", "name": "본사", "time_zone": "Asia/Seoul"}
+    assert made["office"] == {"region": "seoul", "office": "1", "name": "본사"}
     assert (made["user"], made["name"], made["uid"]) == ("desk", user.name, user.uid)
     assert (made["talk_limit_s"], made["queue"], made["voice"], made["priority_max"]) == (20.0, True, "mqtt", "normal")
     assert [rig.page(made, voice=voice).let_in for voice in (False, True)] == [True, True]

@@ -83,7 +83,7 @@
  * @property {number} [now] the office's clock as it answers, wall ms
  * @property {number} expires_at wall ms
  * @property {number} issue
- * @property {{region: string, office: string, name: string, time_zone: string}} office
+ * @property {{region: string, office: string, name: string}} office
  * @property {string} user
  * @property {string} name
  * @property {number} generation

@@ -15,6 +15,7 @@ TIMED = {
     "test_broker_load.py",
     "test_cab.py",
     "test_cab_server.py",
+    "test_console_engine.py",
     "test_dispatch_faults.py",
     "test_first_syllable.py",
     "test_gateway_floor.py",

@@ -180,6 +180,9 @@ class Member(Client):
     def granted(self) -> FloorGranted:
         """Press anew each second, as one does who is not known yet, until the floor is ours."""
         for press in range(1, 11):
+            if press > 1:  # as a connection made anew does: the broker and the office may have known only half of it
+                self.subscribe(topic(HQ, Kind.REPLY, self.user), topic(HQ, Kind.SESSION))
+                self.tell(press)
             self.ask(press)
             with contextlib.suppress(AssertionError):
                 return self.expect(FloorGranted, lambda g: g.request_id == (*self.connection, press), 1.0)  # noqa: B023
